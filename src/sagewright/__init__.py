@@ -1,0 +1,3 @@
+"""Sagewright: SageMaker that you own."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,56 @@
+"""What a slice is installed on: the ports, the table of operations, and the in-process client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..runtime.reconciler import Reconciler
+    from ..settings import Settings
+    from ..stores.compute import Compute
+    from ..stores.identity import Identity
+    from ..stores.images import Images
+    from ..stores.logs import Logs
+    from ..stores.metrics import Metrics
+    from ..stores.objects import Objects
+    from ..stores.records import Records
+    from ..wire.operations import Operations
+    from ..wire.types import Authority, Principal
+
+
+class Api(Protocol):
+    """The in-process client: validated, authorised and audited like a call from outside."""
+
+    async def call(self, service: str, operation: str, params: dict[str, Any], principal: Principal, region: str = "") -> dict[str, Any]:
+        """The operation's result. Raises DomainError."""
+        ...
+
+
+@dataclass(slots=True)
+class Platform:
+    """Built once by ``bootstrap``; every slice's ``install(platform)`` binds its operations to it."""
+
+    settings: Settings
+    records: Records
+    objects: Objects
+    logs: Logs
+    metrics: Metrics
+    compute: Compute
+    images: Images
+    operations: Operations
+    reconciler: Reconciler
+    api: Api
+    clock: Callable[[], float] = time.time
+    endpoint: str = ""
+    """Base URL of this server, as jobs reach it."""
+    authority: Authority | None = None
+    """Set by the identity slice."""
+    identity: Identity | None = None
+    """Set by the identity slice."""
+    closers: list[Callable[[], Any]] = field(default_factory=list)
+    """Called, and awaited if awaitable, in reverse order at shutdown."""
+    starters: list[Callable[[], Any]] = field(default_factory=list)
+    """Called, and awaited if awaitable, once after every slice is installed and before the port opens."""

@@ -1,0 +1,74 @@
+"""Settings: one frozen dataclass, read from the command line, ``SAGEWRIGHT_*`` variables and defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a server can be told. ``docs/reference/settings.md`` is generated from this class."""
+
+    data: Path = field(default=Path(".sagewright"), metadata={"help": "directory that holds everything the server keeps"})
+    host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
+    port: int = field(default=4566, metadata={"help": "port to listen on; 0 picks a free one"})
+    account: str = field(default="123456789012", metadata={"help": "AWS account id in ARNs"})
+    region: str = field(default="us-east-1", metadata={"help": "region when a request names none"})
+    auth: str = field(default="strict", metadata={"help": "strict, lenient (any key is the operator) or off (loopback only)"})
+    public_url: str = field(default="", metadata={"help": "base URL that clients use, when it is not host:port"})
+    records: str = field(default="", metadata={"help": "postgresql://... for records; SQLite in the data directory when empty"})
+    objects: str = field(default="", metadata={"help": "URL of an external S3 endpoint for objects; the data directory when empty"})
+    durability: str = field(default="process", metadata={"help": "process: survives kill -9; power: fsync on every write, survives power loss"})
+    tls: bool = field(default=True, metadata={"help": "also answer HTTPS on the same port, with certificate and key or a generated local CA"})
+    certificate: str = field(default="", metadata={"help": "PEM file of the server certificate"})
+    private_key: str = field(default="", metadata={"help": "PEM file of its key"})
+    max_body: int = field(default=64 * 2**20, metadata={"help": "bytes; the most a request body outside streamed objects may hold"})
+    max_payload: int = field(default=6_291_456, metadata={"help": "bytes; the most an InvokeEndpoint body may hold"})
+    clock_skew: float = field(default=900.0, metadata={"help": "seconds that a signature's time may be off"})
+    patience: float = field(default=25.0, metadata={"help": "seconds that a Describe of a polling client may be held until the status changes"})
+    warm_memory: int = field(default=4 * 2**30, metadata={"help": "bytes that warm interpreters may hold together"})
+    stop_grace: float = field(default=120.0, metadata={"help": "seconds between SIGTERM and SIGKILL when a job is stopped"})
+    sandbox: str = field(default="namespaces", metadata={"help": "namespaces, or none (trusted code only; loopback only)"})
+    cors_origin: str = field(default="", metadata={"help": "browser origin that may call the API"})
+    images: str = field(default="", metadata={"help": "further directories with images, separated by ':'"})
+    trust_forwarded: bool = field(default=False, metadata={"help": "believe X-Forwarded-Host of a proxy in front"})
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+        """Defaults, then ``SAGEWRIGHT_<NAME>``, then what is given and not None.
+
+        Raises:
+            ValueError: a value that cannot be read as its setting's type.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            raw: Any = given.get(f.name)
+            if raw is None:
+                raw = environ.get(f"SAGEWRIGHT_{f.name.upper()}")
+            if raw is not None:
+                values[f.name] = _read(f.name, f.default, raw)
+        unknown = set(given) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        if "data" in values:
+            values["data"] = values["data"].absolute()
+        return cls(**values)
+
+
+def _read(name: str, default: Any, raw: Any) -> Any:
+    kind = type(default)
+    if isinstance(default, Path):
+        return Path(raw)
+    if isinstance(raw, str) and kind is bool:
+        if raw.lower() not in {"true", "false", "1", "0", "yes", "no"}:
+            raise ValueError(f"{name}: expected true or false, got {raw!r}")
+        return raw.lower() in {"true", "1", "yes"}
+    try:
+        return kind(raw)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected {kind.__name__}, got {raw!r}") from None

@@ -1,0 +1,151 @@
+"""Compute: runs tasks behind the container contract. One agent a task; it outlives the server.
+
+A task is plain data, JSON from end to end, so that the same agent runs it beside the server or on a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+@dataclass(slots=True)
+class Input:
+    """Objects to put under a path before the task starts."""
+
+    path: str
+    """Absolute, under /opt/ml."""
+    uri: str
+    """s3://bucket/prefix-or-key."""
+    type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile", "S3Object"] = "S3Prefix"
+    shard: int = 0
+    shards: int = 1
+    """Take every object whose index in key order modulo ``shards`` is ``shard``."""
+    compression: Literal["None", "Gzip"] = "None"
+    unpack: bool = False
+    """The single object is a tar archive: extract it into ``path`` (model.tar.gz)."""
+    required: bool = True
+    """An empty prefix fails the task with a ClientError."""
+    writable: bool = False
+    label: str = ""
+    """What the caller calls it (channel or input name), for messages."""
+
+
+@dataclass(slots=True)
+class Output:
+    """A path to store after the task, or while it runs."""
+
+    path: str
+    uri: str
+    """Of the archive object when ``archive`` is set, else a prefix."""
+    mode: Literal["EndOfJob", "Continuous"] = "EndOfJob"
+    archive: bool = False
+    """Store as one tar.gz with members relative to ``path``."""
+    when_empty: bool = False
+    """Store an archive even if the path holds nothing."""
+    on_failure: bool = True
+
+
+@dataclass(slots=True)
+class Limits:
+    memory: int = 0
+    """Bytes; 0 is no limit."""
+    cpus: float = 0.0
+    seconds: float = 0.0
+    """Wall time of the user's process; then it is stopped as by Stop, and Exited carries ``timed_out``."""
+    grace: float = 120.0
+    """Seconds between the stop signal and SIGKILL."""
+    processes: int = 4096
+
+
+@dataclass(slots=True)
+class Task:
+    """One container's run."""
+
+    id: str
+    """Unique for ever, safe as a folder name."""
+    kind: Literal["run", "serve"]
+    image: str
+    """The image URI as the caller gave it."""
+    argv: list[str]
+    """Command inside the sandbox; ``["train"]`` and ``["serve"]`` mean the image's own entry."""
+    env: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Absolute path under /opt/ml → text, written before the start."""
+    directories: list[str] = field(default_factory=list)
+    """Writable directories to make under /opt/ml."""
+    inputs: list[Input] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    limits: Limits = field(default_factory=Limits)
+    isolated: bool = False
+    """No network beyond the sandbox's own loopback."""
+    hostname: str = "algo-1"
+    log_group: str = ""
+    log_stream: str = ""
+    metrics: list[dict[str, str]] = field(default_factory=list)
+    """[{"Name", "Regex"}]: each log line is searched; a match is reported and stored."""
+    metric_namespace: str = ""
+    metric_dimensions: dict[str, str] = field(default_factory=dict)
+    usage_namespace: str = ""
+    """Where the sampled CPU, memory and disk use goes; dimension Host=``usage_host``."""
+    usage_host: str = ""
+    usage_dimensions: dict[str, str] = field(default_factory=dict)
+    """Used instead of Host when given (endpoints: EndpointName, VariantName)."""
+    workers: int = 1
+    """serve: how many processes, each listening on its own Unix socket."""
+    failure_file: str = "/opt/ml/output/failure"
+    message_file: str = ""
+    startup_seconds: float = 240.0
+    """serve: until the first answered ping."""
+
+
+ReportName = Literal[
+    "Preparing",  # {"Message"}: the environment is being built
+    "Staging",  # inputs are being put in place
+    "Started",  # the user's process runs; {"Pid"}
+    "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}
+    "Metric",  # {"MetricName", "Value", "Timestamp"}
+    "Exited",  # {"ExitCode", "Failure" (text of the failure file), "Message", "TimedOut", "Stopped", "OutOfMemory", "LastLog"}
+    "Finished",  # outputs are stored; always the last of a task that ran
+    "Failed",  # {"Reason"}: the platform or the input failed, with its ClientError/InternalServerError prefix; last
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One step of a task, durable before it is announced."""
+
+    seq: int
+    """1, 2, 3 ... within the task."""
+    at: float
+    name: ReportName
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Compute(Protocol):
+    """A compute backend. Everything is idempotent: the caller may have been killed after the same call."""
+
+    async def submit(self, task: Task) -> None:
+        """Accept a task for running; returns once it is durable."""
+        ...
+
+    async def stop(self, task_id: str, grace: float | None = None) -> None:
+        """Send the stop signal, SIGKILL after ``grace`` seconds; outputs are still stored. Fine if it has ended."""
+        ...
+
+    async def reports(self, task_id: str, after: int = 0) -> list[Report]:
+        """Reports with seq > after. A task whose agent vanished ends with a Failed report made here."""
+        ...
+
+    def subscribe(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """``heard(task_id)`` is awaited after new reports; calls may coalesce."""
+        ...
+
+    async def forget(self, task_id: str) -> None:
+        """Stop at once if it runs, then remove every trace of the task."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; running tasks go on."""
+        ...

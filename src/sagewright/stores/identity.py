@@ -1,0 +1,39 @@
+"""Identity as other slices see it: act as a role, hand a role's temporary keys to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    access_key: str
+    secret_key: str
+    session_token: str
+    expires: float
+
+
+class Identity(Protocol):
+    """Provided by the identity slice."""
+
+    async def role_credentials(self, role_arn: str, session: str, seconds: float) -> Credentials:
+        """Temporary keys of a role that trusts sagemaker.amazonaws.com.
+
+        Raises:
+            Invalid: no such role, or it does not trust the service (AWS's wording).
+        """
+        ...
+
+    async def revoke(self, access_key: str) -> None:
+        """End a session before its time; unknown keys are fine."""
+        ...
+
+    async def allowed(self, role_arn: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> str:
+        """Empty if the role may do ``action`` on the ARN ``resource``, else the sentence that says why not."""
+        ...
+
+    async def role_principal(self, role_arn: str, session: str) -> Any:
+        """The wire ``Principal`` of a session of the role, for in-process calls on its behalf."""
+        ...
