@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..stores.records import Records
     from ..wire.operations import Operations
     from ..wire.types import Authority, Principal
+    from .desk import Desk
+    from .shape import Shapes
+    from .tasks import Tasks
 
 
 class Api(Protocol):
@@ -42,8 +45,13 @@ class Platform:
     images: Images
     operations: Operations
     reconciler: Reconciler
+    tasks: Tasks
     api: Api
+    shapes: Callable[[str], Shapes]
+    """The service model of a service, such as ``sagemaker``."""
     clock: Callable[[], float] = time.time
+    nouns: dict[str, Desk] = field(default_factory=dict)
+    """ARN type, such as ``training-job``, → desk; filled as resources are installed."""
     endpoint: str = ""
     """Base URL of this server, as jobs reach it."""
     authority: Authority | None = None

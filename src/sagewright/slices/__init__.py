@@ -1,0 +1,14 @@
+"""The capabilities, one folder each. Deleting a folder and its row here removes the capability, and nothing else."""
+
+SLICES = (
+    "identity",
+    "object_storage",
+    "logs",
+    "metrics",
+    "tags",
+    "training",
+    "processing",
+    "hosting",
+    "transform",
+)
+"""Installed in this order; identity first, because every call is authorised."""

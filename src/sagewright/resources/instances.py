@@ -1,0 +1,43 @@
+"""Instance types → the cores and memory a job may use here. Unknown ``ml.*`` names get the whole machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+_CORES = {"medium": 2, "large": 2, "xlarge": 4, "metal": 96}
+_GIB_PER_CORE = {"c": 2.0, "m": 4.0, "r": 8.0, "x": 16.0, "t": 4.0, "g": 4.0, "p": 8.0, "i": 8.0, "d": 8.0}
+_BURST = {"nano": 0.5, "micro": 1.0, "small": 2.0, "medium": 4.0, "large": 8.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    cores: int
+    memory: int
+    """Bytes."""
+
+
+def machine() -> Instance:
+    """What this machine has."""
+    return Instance(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def instance(name: str) -> Instance:
+    """Cores and memory of ``ml.<family>.<size>``, never more than this machine's.
+
+    Sizes and ratios: https://aws.amazon.com/sagemaker/ai/pricing/ (compute 2, general 4, memory-optimised 8 GiB a vCPU).
+    """
+    here = machine()
+    parts = name.split(".")
+    if len(parts) != 3 or parts[0] != "ml":
+        return here
+    family, size = parts[1], parts[2]
+    if family.startswith("t") and size in _BURST:
+        return Instance(min(2, here.cores), min(int(_BURST[size] * 2**30), here.memory))
+    cores = _CORES.get(size)
+    if cores is None and size.endswith("xlarge") and size[:-6].isdigit():
+        cores = 4 * int(size[:-6])
+    ratio = _GIB_PER_CORE.get(family[0])
+    if cores is None or ratio is None:
+        return here
+    return Instance(min(cores, here.cores), min(int(cores * ratio * 2**30), here.memory))

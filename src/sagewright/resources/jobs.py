@@ -1,0 +1,127 @@
+"""What every kind of job shares: roles, the environment of its containers, names, and how a failure reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..stores.compute import Limits
+from ..stores.records import Record
+from ..wire.types import Call
+from .arn import parse, s3_location
+from .instances import instance
+from .platform import Platform
+
+REASON = 1024
+"""The longest FailureReason."""
+_PREFIXED = re.compile(r"(?:ClientError|InternalServerError|CapacityError|AlgorithmError): ")
+OUT_OF_MEMORY = (
+    "OutOfMemory: Please use an instance type with more memory, or reduce the size of training data processed on an "
+    "instance."
+)
+
+
+def check_role(platform: Platform, call: Call, role_arn: str) -> None:
+    """The caller may pass the role to the service. Raises AccessDenied."""
+    if platform.authority:
+        context = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+        platform.authority.authorize(call.principal, "iam:PassRole", role_arn, context)
+
+
+async def check_assumable(platform: Platform, role_arn: str) -> None:
+    """The role exists and trusts the service. Raises Invalid in AWS's wording."""
+    if platform.identity:
+        await platform.identity.role_principal(role_arn, "SageMaker")
+
+
+def check_s3(*uris: str | None) -> None:
+    """Every given URI is an S3 URI. Raises Invalid."""
+    for uri in uris:
+        if uri is not None:
+            s3_location(uri)
+
+
+async def read_refusal(platform: Platform, role_arn: str, uri: str) -> str:
+    """Why the role may not read the S3 URI; empty if it may."""
+    return await _refusal(platform, role_arn, "s3:GetObject", uri)
+
+
+async def write_refusal(platform: Platform, role_arn: str, uri: str) -> str:
+    """Why the role may not write below the S3 URI; empty if it may."""
+    return await _refusal(platform, role_arn, "s3:PutObject", uri)
+
+
+async def _refusal(platform: Platform, role_arn: str, action: str, uri: str) -> str:
+    if platform.identity is None:
+        return ""
+    bucket, key = s3_location(uri)
+    return await platform.identity.allowed(role_arn, action, f"arn:aws:s3:::{bucket}/{key}*")
+
+
+async def container_environment(
+    platform: Platform, record: Record, role_arn: str | None, *, isolated: bool, session: str, seconds: float
+) -> dict[str, str]:
+    """Region, endpoint and, unless isolated, the role's temporary keys, as every container gets them."""
+    region = record.scope.split("/", 1)[1]
+    env = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if isolated:
+        return env
+    env |= {"AWS_ENDPOINT_URL": platform.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    if role_arn and platform.identity:
+        keys = await platform.identity.role_credentials(role_arn, session, seconds)
+        env |= {
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_SESSION_TOKEN": keys.session_token,
+        }
+    return env
+
+
+def limits(instance_type: str, *, seconds: float, grace: float) -> Limits:
+    """What a container of an instance type may use."""
+    size = instance(instance_type)
+    return Limits(memory=size.memory, cpus=float(size.cores), seconds=seconds, grace=grace)
+
+
+def resource_config(hosts: list[str], current: str, instance_type: str) -> str:
+    """``resourceconfig.json`` of one host; both spellings of the current group are in use among toolkits."""
+    group = "homogeneousCluster"
+    return json.dumps(
+        {
+            "current_host": current,
+            "current_instance_type": instance_type,
+            "current_group_name": group,
+            "current_instance_group": group,
+            "hosts": sorted(hosts),
+            "instance_groups": [
+                {"instance_group_name": group, "instance_type": instance_type, "hosts": sorted(hosts)}
+            ],
+            "network_interface_name": "eth0",
+        }
+    )
+
+
+def exit_failure(data: dict[str, Any]) -> str:
+    """The FailureReason of a container's non-zero exit, from its Exited report.
+
+    The failure file's text when there is one, else the last log line says why; prefixes are AWS's.
+    """
+    code = data["ExitCode"]
+    text = (data.get("Failure") or "").strip()
+    if data.get("OutOfMemory"):
+        return f"AlgorithmError: {OUT_OF_MEMORY}, exit code: {code}"[:REASON]
+    if _PREFIXED.match(text):
+        return text[:REASON]
+    if text:
+        ending = f", exit code: {code}"
+        return f"AlgorithmError: {text}"[: REASON - len(ending)] + ending
+    reason = f"AlgorithmError: , exit code: {code}"
+    line = (data.get("LastLog") or "").strip()
+    return (f'{reason}. Last log line: "{line}"' if line else reason)[:REASON]
+
+
+def account_of(role_arn: str) -> str:
+    return parse(role_arn).account
+
+

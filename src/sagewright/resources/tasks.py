@@ -1,0 +1,84 @@
+"""Tasks of resources: hands them to the compute backend and turns its reports into lifecycle events, each once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..runtime.lifecycle import Event, ImpossibleTransition
+from ..runtime.reconciler import Reconciler
+from ..stores.compute import Compute, Report, Task
+from ..stores.records import Delete, Put, Query, Record, Records
+
+log = logging.getLogger(__name__)
+
+KIND = "Task"
+LAST = ("Finished", "Failed")
+
+
+class Tasks:
+    """One per server. A task belongs to one record; its reports reach that record's lifecycle under their own names,
+    with the member ``Task`` added. Consecutive Metric reports arrive as one event with a list ``Metrics``."""
+
+    def __init__(self, records: Records, compute: Compute, reconciler: Reconciler) -> None:
+        self._records, self._compute, self._reconciler = records, compute, reconciler
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        compute.subscribe(self.heard)
+
+    async def submit(self, owner: Record, task: Task) -> None:
+        """Start a task for a record. Submitting the same id again changes nothing."""
+        if await self._records.get(KIND, "", task.id) is None:
+            doc = {"Kind": owner.kind, "Scope": owner.scope, "Key": owner.key, "Seq": 0}
+            await self._records.commit(Put(KIND, "", task.id, doc, parent=f"{owner.kind}/{owner.scope}/{owner.key}"))
+        await self._compute.submit(task)
+
+    async def stop(self, task_id: str, grace: float | None = None) -> None:
+        await self._compute.stop(task_id, grace)
+
+    async def forget(self, task_id: str) -> None:
+        """Remove the task and everything it left on its machine."""
+        await self._compute.forget(task_id)
+        await self._records.commit(Delete(KIND, "", task_id))
+        self._locks.pop(task_id, None)
+
+    async def adopt(self) -> None:
+        """After a start: catch up with every task that the last server left behind."""
+        for record in await self._records.find(KIND, "", Query(descending=False, limit=1_000_000)):
+            await self.heard(record.key)
+
+    async def heard(self, task_id: str) -> None:
+        """Take in the reports that have come since the last one taken in."""
+        async with self._locks[task_id]:
+            record = await self._records.get(KIND, "", task_id)
+            if record is None:
+                return
+            for report in _coalesced(await self._compute.reports(task_id, record.doc["Seq"])):
+                record = replace(record, doc={**record.doc, "Seq": report.seq})
+                await self._deliver(record, report)
+
+    async def _deliver(self, task: Record, report: Report) -> None:
+        seen = Put(KIND, "", task.key, task.doc, parent=task.parent)
+        event = Event(report.name, {**report.data, "Task": task.key, "At": report.at})
+        owner = task.doc["Kind"], task.doc["Scope"], task.doc["Key"]
+        try:
+            if await self._reconciler.send(*owner, event, also=(seen,)) is None:
+                await self._compute.forget(task.key)
+        except ImpossibleTransition as error:
+            log.info("late report: %s", error)
+            await self._records.commit(seen)
+
+
+def _coalesced(reports: list[Report]) -> Iterator[Report]:
+    metrics: list[Report] = []
+    for report in [*reports, None]:
+        if report is not None and report.name == "Metric":
+            metrics.append(report)
+            continue
+        if metrics:
+            yield replace(metrics[-1], data={"Metrics": [m.data for m in metrics]})
+            metrics = []
+        if report is not None:
+            yield report

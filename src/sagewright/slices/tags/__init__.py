@@ -1,0 +1,79 @@
+"""AddTags, ListTags and DeleteTags for every resource that has an ARN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...resources.arn import parse
+from ...resources.platform import Platform
+from ...stores.records import Conflict, Put, Record
+from ...wire.errors import Invalid, LimitExceeded
+from ...wire.types import Call
+
+LIMIT = 50
+"""Tags a resource may have."""
+
+
+class Tags:
+    """The tag verbs of one platform. Tags live in the tagged document itself."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def install(self) -> None:
+        for name, handler in (("AddTags", self.add), ("ListTags", self.show), ("DeleteTags", self.delete)):
+            self.platform.operations.bind("sagemaker", name, handler, resources=lambda call: [call.params["ResourceArn"]])
+
+    async def add(self, call: Call) -> dict[str, Any]:
+        new = {t["Key"]: t for t in call.params["Tags"]}
+        return {"Tags": await self._change(call, lambda tags: [*(t for t in tags if t["Key"] not in new), *new.values()])}
+
+    async def delete(self, call: Call) -> None:
+        gone = set(call.params["TagKeys"])
+        await self._change(call, lambda tags: [t for t in tags if t["Key"] not in gone])
+
+    async def show(self, call: Call) -> dict[str, Any]:
+        tags = (await self._find(call)).doc.get("Tags", [])
+        start, size = _offset(call.params.get("NextToken"), len(tags)), call.params.get("MaxResults", LIMIT)
+        answer: dict[str, Any] = {"Tags": tags[start : start + size]}
+        if start + size < len(tags):
+            answer["NextToken"] = str(start + size)
+        return answer
+
+    async def _find(self, call: Call) -> Record:
+        where = parse(call.params["ResourceArn"])
+        desk = self.platform.nouns.get(where.type)
+        record = None
+        if desk and where.service == "sagemaker":
+            record = await self.platform.records.get(desk.resource.noun, f"{where.account}/{where.region}", where.name)
+        if record is None:
+            raise Invalid(f"Could not find resource {call.params['ResourceArn']}.")
+        return record
+
+    async def _change(self, call: Call, change: Callable[[list[Any]], list[Any]]) -> list[Any]:
+        while True:
+            record = await self._find(call)
+            tags = change(record.doc.get("Tags", []))
+            if len(tags) > LIMIT:
+                raise LimitExceeded(f"A resource can have at most {LIMIT} tags.")
+            doc = {**record.doc, "Tags": tags}
+            put = Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name, record.parent)
+            try:
+                await self.platform.records.commit(put)
+            except Conflict:
+                continue
+            return tags
+
+
+def _offset(token: str | None, count: int) -> int:
+    if token is None:
+        return 0
+    if not token.isdigit() or int(token) > count:
+        raise Invalid("Invalid NextToken.")
+    return int(token)
+
+
+def install(platform: Platform) -> None:
+    """Bind the tag verbs."""
+    Tags(platform).install()

@@ -1,0 +1,106 @@
+"""What a CreateTrainingJob request must mean, beyond its shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...resources.arn import join, s3_uri
+from ...resources.jobs import check_assumable, check_role, check_s3
+from ...resources.platform import Platform
+from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.types import Call
+
+DAY = 86_400
+
+
+async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
+    """Check the request's meaning and fill in AWS's defaults.
+
+    Raises:
+        Invalid: with AWS's wording.
+        NotImplementedHere: a feature that is known and not built.
+        AccessDenied: the caller may not pass the role.
+    """
+    if "ServerlessJobConfig" in doc:
+        raise NotImplementedHere("CreateTrainingJob with ServerlessJobConfig is not implemented.")
+    for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
+        if member not in doc:
+            if member == "StoppingCondition":
+                doc[member] = {}
+                continue
+            raise Invalid(f"{member} is required.")
+    _algorithm(doc["AlgorithmSpecification"])
+    _resources(doc["ResourceConfig"])
+    _channels(doc)
+    doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    spot = doc.get("EnableManagedSpotTraining", False)
+    if wait is not None and not spot:
+        raise Invalid("MaxWaitTimeInSeconds can only be set when EnableManagedSpotTraining is true.")
+    if spot and wait is None:
+        raise Invalid("MaxWaitTimeInSeconds is required when EnableManagedSpotTraining is true.")
+    if wait is not None and wait < stopping["MaxRuntimeInSeconds"]:
+        raise Invalid("Invalid MaxWaitTimeInSeconds. It must be greater than or equal to MaxRuntimeInSeconds.")
+    output = doc.get("OutputDataConfig")
+    if not output or "S3OutputPath" not in output:
+        raise Invalid("OutputDataConfig with S3OutputPath is required.")
+    check_s3(output["S3OutputPath"], doc.get("CheckpointConfig", {}).get("S3Uri"))
+    doc["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **output}
+    doc["_artifacts"] = {"S3ModelArtifacts": artifacts(doc, doc["TrainingJobName"])}
+    if "RoleArn" not in doc:
+        raise Invalid("RoleArn is required.")
+    check_role(platform, call, doc["RoleArn"])
+    await check_assumable(platform, doc["RoleArn"])
+
+
+def output_base(doc: dict[str, Any], name: str) -> str:
+    """``s3://…/<job>/output``."""
+    return join(s3_uri(doc["OutputDataConfig"]["S3OutputPath"]), name, "output")
+
+
+def artifacts(doc: dict[str, Any], name: str) -> str:
+    """Where the model ends up: the archive, or the prefix when uncompressed."""
+    plain = doc["OutputDataConfig"]["CompressionType"] == "NONE"
+    return join(output_base(doc, name), "model/" if plain else "model.tar.gz") + ("/" if plain else "")
+
+
+def _algorithm(algorithm: dict[str, Any]) -> None:
+    if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
+        raise Invalid("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
+    if "AlgorithmName" in algorithm:
+        raise NotImplementedHere("AlgorithmName (algorithm resources of the marketplace) is not implemented; give a TrainingImage.")
+    if algorithm.get("TrainingInputMode") == "Pipe":
+        raise NotImplementedHere("TrainingInputMode Pipe is not implemented; use File or FastFile.")
+
+
+def _resources(resources: dict[str, Any]) -> None:
+    if "InstanceGroups" in resources:
+        raise NotImplementedHere("Heterogeneous clusters (InstanceGroups) are not implemented.")
+    if "InstanceType" not in resources:
+        raise Invalid("ResourceConfig needs InstanceType and InstanceCount.")
+    resources.setdefault("InstanceCount", 1)
+
+
+def _channels(doc: dict[str, Any]) -> None:
+    seen: set[str] = set()
+    for channel in doc.get("InputDataConfig", ()):
+        name = channel["ChannelName"]
+        if name in seen:
+            raise Invalid(f"Duplicate channel name: {name}.")
+        seen.add(name)
+        source = channel["DataSource"]
+        if len(source) != 1:
+            raise Invalid(f"Channel {name}: specify exactly one data source.")
+        if "S3DataSource" not in source:
+            raise NotImplementedHere(f"Channel {name}: only S3DataSource is implemented.")
+        s3 = source["S3DataSource"]
+        check_s3(s3["S3Uri"])
+        if s3["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+            raise NotImplementedHere(f"Channel {name}: S3DataType {s3['S3DataType']} is not implemented.")
+        if channel.get("InputMode") == "Pipe":
+            raise NotImplementedHere(f"Channel {name}: InputMode Pipe is not implemented; use File or FastFile.")
+        if channel.get("RecordWrapperType", "None") != "None" or channel.get("CompressionType", "None") != "None":
+            raise Invalid(f"Channel {name}: CompressionType and RecordWrapperType need InputMode Pipe.")
+        s3.setdefault("S3DataDistributionType", "FullyReplicated")
+        channel.setdefault("CompressionType", "None")
+        channel.setdefault("RecordWrapperType", "None")

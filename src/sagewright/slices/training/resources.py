@@ -1,0 +1,31 @@
+"""What exists: training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...resources.resource import Resource
+from ...runtime.lifecycle import Instruction
+from ...stores.records import Record
+from .lifecycle import LAUNCH, LIFECYCLE
+from .request import check
+
+
+def _profiling(doc: Mapping[str, Any], record: Record) -> str:
+    return "Disabled" if doc.get("ProfilerConfig", {}).get("DisableProfiler", "ProfilerConfig" not in doc) else "Enabled"
+
+
+training_job = Resource(
+    "TrainingJob",
+    lifecycle=LIFECYCLE,
+    first=(Instruction(LAUNCH),),
+    prepare=check,
+    computed={
+        "ProfilingStatus": _profiling,
+        "EnableNetworkIsolation": lambda doc, record: doc.get("EnableNetworkIsolation", False),
+        "EnableInterContainerTrafficEncryption": lambda doc, record: doc.get("EnableInterContainerTrafficEncryption", False),
+        "EnableManagedSpotTraining": lambda doc, record: doc.get("EnableManagedSpotTraining", False),
+        "ModelArtifacts": lambda doc, record: doc.get("ModelArtifacts", {"S3ModelArtifacts": ""}),
+    },
+)
