@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any
 
-_ORDER = re.compile(r"default\b[^.]*?<code>(Ascending|Descending)</code>", re.IGNORECASE)
+from ..wire.models import Models
+
+ASCENDING = frozenset({
+    "ListAlgorithms", "ListCandidatesForAutoMLJob", "ListClusterNodes", "ListClusters", "ListCodeRepositories",
+    "ListCompilationJobs", "ListHyperParameterTuningJobs", "ListLabelingJobs", "ListLabelingJobsForWorkteam",
+    "ListLineageGroups", "ListModelPackageGroups", "ListModelPackages", "ListOptimizationJobs", "ListProcessingJobs",
+    "ListProjects", "ListSpaces", "ListTrainingJobs", "ListTrainingJobsForHyperParameterTuningJob", "ListWorkteams",
+})
+"""Lists whose documentation says that SortOrder defaults to Ascending; a test compares it with botocore's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,29 +25,26 @@ class ListShape:
 
 
 class Shapes:
-    """Reads botocore's model of one service, once per question."""
+    """Reads one service's model, once per question."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, models: Models, service: str) -> None:
+        self._models, self._service = models, service
         self._outputs: dict[str, frozenset[str]] = {}
         self._lists: dict[str, ListShape] = {}
-
-    def has(self, operation: str) -> bool:
-        return operation in self._model.operation_names
 
     def output(self, operation: str) -> frozenset[str]:
         """Names of the members that an operation answers with."""
         if operation not in self._outputs:
-            shape = self._model.operation_model(operation).output_shape
+            shape = self._models.operation(self._service, operation).output
             self._outputs[operation] = frozenset(shape.members) if shape else frozenset()
         return self._outputs[operation]
 
     def list(self, operation: str) -> ListShape:
         if operation not in self._lists:
-            model = self._model.operation_model(operation)
-            member, shape = next((n, s) for n, s in model.output_shape.members.items() if s.type_name == "list")
-            sort = model.input_shape.members.get("SortOrder")
-            said = _ORDER.search(sort.documentation) if sort is not None else None
-            item = frozenset(shape.member.members) if shape.member.type_name == "structure" else frozenset()
-            self._lists[operation] = ListShape(member, item, said.group(1) if said else "Descending")
+            output = self._models.operation(self._service, operation).output
+            assert output is not None
+            name, member = next((n, m) for n, m in output.members.items() if m.type == "list")
+            element = member.shape.element
+            item = frozenset(element.shape.members) if element else frozenset()
+            self._lists[operation] = ListShape(name, item, "Ascending" if operation in ASCENDING else "Descending")
         return self._lists[operation]

@@ -42,8 +42,8 @@ class TrainingExecutor:
         # the name may be used again after DeleteTrainingJob; the task's may not
         stamp = int(doc["CreationTime"] * 1000)
         tasks = {host: f"train-{doc['TrainingJobName'].lower()}-{stamp}-{host}" for host in hosts}
-        await job.send("Submitting", Tasks=tasks)
         env = await self._environment(job)
+        await job.send("Submitting", Tasks=tasks, AccessKey=env.get("AWS_ACCESS_KEY_ID"))
         for number, host in enumerate(hosts):
             await self.platform.tasks.submit(job.record, self._task(job, tasks[host], hosts, number, env))
         record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)

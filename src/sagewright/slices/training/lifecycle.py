@@ -77,7 +77,8 @@ def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[st
 
 
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move:
-    return Move(STARTING, {"_tasks": {t: {"Host": h, "Phase": "Waiting"} for h, t in event.data["Tasks"].items()}})
+    tasks = {t: {"Host": h, "Phase": "Waiting"} for h, t in event.data["Tasks"].items()}
+    return Move(STARTING, {"_tasks": tasks, "_access_key": event.data.get("AccessKey")})
 
 
 def preparing(doc: dict[str, Any], event: Event, now: float) -> Move:

@@ -1,0 +1,144 @@
+"""The one port: HTTP and HTTPS side by side, told apart by the first byte of a connection.
+
+uvicorn's protocol does the HTTP; this accepts connections, looks at the first byte without taking it, and hands plain
+connections over as they are and TLS ones (a handshake begins with 0x16) through the TLS context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+SILENCE = 30.0
+"""Seconds a new connection may stay without a first byte."""
+KEEP_ALIVE = 75
+BACKLOG = 1024
+_HANDSHAKE = 0x16
+
+
+class Listener:
+    """Serves an ASGI app on one socket.
+
+    Args:
+        app: the ASGI application.
+        tls: makes the TLS context at the first TLS connection; None answers plain HTTP only.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
+        self._config = Config(
+            app, http=HttpToolsProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, timeout_keep_alive=KEEP_ALIVE, backlog=BACKLOG,
+        )
+        self._state = ServerState()
+        self._context = None if tls is None else _Once(tls)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Open the port; connections that come from now on are answered."""
+        self._config.load()
+        self._tick()
+        self._socket.listen(BACKLOG)
+        self._accepting = asyncio.create_task(self._accept(), name="accept")
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Accept no more, let running requests end within ``grace`` seconds, then cut them."""
+        if self._accepting:
+            self._accepting.cancel()
+        if self._ticking:
+            self._ticking.cancel()
+        self._socket.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        tasks = [*self._state.tasks]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+        for pending in self._tasks:
+            pending.cancel()
+
+    def _tick(self) -> None:
+        """The Date header, once a second while anybody is connected."""
+        date = formatdate(time.time(), usegmt=True).encode()
+        self._state.default_headers = [(b"date", date)]
+        self._ticking = asyncio.get_running_loop().call_later(1.0, self._tick)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._socket)
+            except OSError:
+                # out of file descriptors: the backlog holds the caller until some are free
+                await asyncio.sleep(0.05)
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task = asyncio.create_task(self._hand_over(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _hand_over(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        context = None
+        try:
+            if self._context is not None and await self._first_byte(connection) == _HANDSHAKE:
+                context = await self._context.get()
+            await loop.connect_accepted_socket(self._protocol, connection, ssl=context)
+        except (OSError, TimeoutError, ssl.SSLError):
+            connection.close()
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+
+    async def _first_byte(self, connection: socket.socket) -> int:
+        try:
+            return connection.recv(1, socket.MSG_PEEK)[0]
+        except BlockingIOError:
+            pass
+        except IndexError:
+            return 0
+        loop = asyncio.get_running_loop()
+        readable: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(connection.fileno(), _settle, readable)
+        try:
+            await asyncio.wait_for(readable, SILENCE)
+        finally:
+            loop.remove_reader(connection.fileno())
+        first = connection.recv(1, socket.MSG_PEEK)
+        return first[0] if first else 0
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _Once:
+    """Makes a TLS context in a thread, at the first need."""
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self._make, self._lock = make, asyncio.Lock()
+        self._made: ssl.SSLContext | None = None
+
+    async def get(self) -> ssl.SSLContext:
+        async with self._lock:
+            if self._made is None:
+                self._made = await asyncio.to_thread(self._make)
+        return self._made

@@ -1,0 +1,155 @@
+"""Every race of a training job, without a process."""
+
+from typing import Any
+
+import pytest
+
+from sagewright.runtime.lifecycle import Event, ImpossibleTransition
+from sagewright.slices.training.lifecycle import CLEAN, FINAL, HALT, LIFECYCLE, MERGE
+
+
+class Story:
+    """Plays events on one job; a second passes between them."""
+
+    def __init__(self, hosts: int = 1) -> None:
+        self.now = 1000.0
+        self.doc = LIFECYCLE.begin({"TrainingJobName": "j", "_artifacts": {"S3ModelArtifacts": "s3://b/m"}}, self.now)
+        self.instructions: list[str] = []
+        self.hosts = [f"algo-{n + 1}" for n in range(hosts)]
+
+    def tell(self, name: str, **data: Any) -> "Story":
+        self.now += 1
+        stepped = LIFECYCLE.step("j", self.doc, Event(name, data), self.now)
+        if stepped:
+            self.doc, move = stepped
+            self.instructions += [i.name for i in move.instructions]
+        return self
+
+    def run(self) -> "Story":
+        self.tell("Submitting", Tasks={h: h for h in self.hosts})
+        for host in self.hosts:
+            self.tell("Staging", Task=host)
+        for host in self.hosts:
+            self.tell("Started", Task=host)
+        return self
+
+    @property
+    def statuses(self) -> list[str]:
+        return [t["Status"] for t in self.doc["SecondaryStatusTransitions"]]
+
+
+def ended(code: int = 0, **more: Any) -> dict[str, Any]:
+    return {"ExitCode": code, "Failure": "", "TimedOut": False, "Stopped": False, "OutOfMemory": False, **more}
+
+
+def test_normal_run() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended()).tell("Finished", Task="algo-1")
+    assert story.statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert story.doc["TrainingJobStatus"] == "Completed"
+    assert story.doc["ModelArtifacts"] == {"S3ModelArtifacts": "s3://b/m"}
+    assert story.instructions == [CLEAN]
+    assert all("EndTime" in t for t in story.doc["SecondaryStatusTransitions"])
+    assert story.doc["TrainingTimeInSeconds"] == 3
+    assert story.doc["TrainingEndTime"] > story.doc["TrainingStartTime"]
+
+
+def test_script_failure_keeps_outputs_and_says_why() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended(2, Failure="ExecuteUserScriptError: boom"))
+    assert story.statuses[-1] == "Uploading"
+    story.tell("Finished", Task="algo-1")
+    assert story.statuses == ["Starting", "Downloading", "Training", "Uploading", "Failed"]
+    assert story.doc["FailureReason"] == "AlgorithmError: ExecuteUserScriptError: boom, exit code: 2"
+
+
+def test_failure_without_a_file_shows_the_last_log_line() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended(1, LastLog="KeyError: 'x'")).tell("Finished", Task="algo-1")
+    assert story.doc["FailureReason"] == "AlgorithmError: , exit code: 1. Last log line: \"KeyError: 'x'\""
+
+
+def test_failure_reason_is_at_most_1024_characters() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended(1, Failure="x" * 5000)).tell("Finished", Task="algo-1")
+    assert len(story.doc["FailureReason"]) == 1024
+    assert story.doc["FailureReason"].endswith(", exit code: 1")
+
+
+def test_stop_while_training_keeps_the_model() -> None:
+    story = Story().run().tell("Stop")
+    assert story.doc["TrainingJobStatus"] == "Stopping"
+    assert story.instructions == [HALT]
+    story.tell("Exited", Task="algo-1", **ended(143, Stopped=True))
+    assert (story.doc["TrainingJobStatus"], story.doc["SecondaryStatus"]) == ("Stopping", "Uploading")
+    story.tell("Finished", Task="algo-1")
+    assert story.statuses == ["Starting", "Downloading", "Training", "Stopping", "Uploading", "Stopped"]
+    assert "FailureReason" not in story.doc
+    assert story.doc["ModelArtifacts"]["S3ModelArtifacts"]
+
+
+def test_runtime_limit_is_stopped_not_failed() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended(137, TimedOut=True)).tell("Finished", Task="algo-1")
+    assert story.statuses == ["Starting", "Downloading", "Training", "Stopping", "Uploading", "MaxRuntimeExceeded"]
+    assert story.doc["TrainingJobStatus"] == "Stopped"
+
+
+def test_input_failure_before_training() -> None:
+    story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"}).tell("Staging", Task="algo-1")
+    story.tell("Failed", Task="algo-1", Reason="ClientError: Data download failed:none")
+    assert story.statuses == ["Starting", "Downloading", "Failed"]
+    assert story.doc["FailureReason"].startswith("ClientError: Data download failed")
+
+
+def test_refused_before_any_task() -> None:
+    story = Story().tell("Refused", Reason="ClientError: Cannot pull x")
+    assert story.statuses == ["Starting", "Failed"]
+    assert "TrainingTimeInSeconds" not in story.doc
+
+
+def test_stop_before_any_task() -> None:
+    story = Story().tell("Stop").tell("Withdrawn")
+    assert story.doc["TrainingJobStatus"] == "Stopped"
+
+
+def test_stop_races_with_launch() -> None:
+    story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"}).tell("Stop")
+    story.tell("Staging", Task="algo-1").tell("Started", Task="algo-1")
+    story.tell("Exited", Task="algo-1", **ended(143, Stopped=True)).tell("Finished", Task="algo-1")
+    assert story.doc["TrainingJobStatus"] == "Stopped"
+
+
+def test_one_failing_host_ends_all_and_the_first_decides() -> None:
+    story = Story(hosts=3).run().tell("Exited", Task="algo-2", **ended(3, Failure="first"))
+    assert story.instructions == [HALT]
+    story.tell("Exited", Task="algo-1", **ended(143, Stopped=True))
+    story.tell("Exited", Task="algo-3", **ended(9, Failure="second"))
+    for host in story.hosts:
+        story.tell("Finished", Task=host)
+    assert story.instructions == [HALT, MERGE] or story.instructions[-1] == MERGE
+    story.tell("Merged")
+    assert story.doc["TrainingJobStatus"] == "Failed"
+    assert story.doc["FailureReason"] == "AlgorithmError: first, exit code: 3"
+
+
+def test_messages_update_in_place() -> None:
+    story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"})
+    story.tell("Preparing", Task="algo-1").tell("Preparing", Task="algo-1")
+    assert story.statuses == ["Starting"]
+    assert story.doc["SecondaryStatusTransitions"][0]["StatusMessage"] == "Preparing the instances for training"
+
+
+def test_last_metric_value_stays() -> None:
+    story = Story().run()
+    for value in (3.0, 2.0):
+        story.tell("Metric", Task="algo-1", Metrics=[{"MetricName": "rmse", "Value": value, "Timestamp": story.now}])
+    assert [m["Value"] for m in story.doc["FinalMetricDataList"]] == [2.0]
+
+
+@pytest.mark.parametrize("state", FINAL)
+def test_nothing_stops_what_has_ended(state: str) -> None:
+    with pytest.raises(ImpossibleTransition, match="no Stop"):
+        LIFECYCLE.step("j", {"_state": state, "_history": []}, Event("Stop"), 1.0)
+
+
+def test_a_fault_of_the_platform_fails_the_job_from_every_running_state() -> None:
+    for state in LIFECYCLE.states - set(FINAL):
+        stepped = LIFECYCLE.step("j", {"_state": state}, Event("Fault", {"Reason": "InternalServerError: x"}), 1.0)
+        assert stepped is not None
+        assert stepped[0]["TrainingJobStatus"] == "Failed"
