@@ -39,7 +39,10 @@ class ObjectInfo:
     checksums: Mapping[str, str] = field(default_factory=dict)
     """``crc32``, ``crc32c``, ``crc64nvme``, ``sha1``, ``sha256`` → base64 text."""
     checksum_type: str = "FULL_OBJECT"
-    parts: int = 0
+    """``FULL_OBJECT``, or ``COMPOSITE``: a checksum of the parts' checksums."""
+    parts: tuple[int, ...] = ()
+    """Sizes of the parts of an object that came by multipart upload, in order."""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,11 @@ class NewObject:
     """Expected checksums; a mismatch raises BadDigest and writes nothing."""
     checksum_algorithm: str | None = None
     """Compute and keep this one."""
+    checksum_type: str | None = None
+    """Of a multipart upload: FULL_OBJECT or COMPOSITE; None takes the algorithm's default."""
+    tags: Mapping[str, str] = field(default_factory=dict)
     if_match: str | None = None
+    """Write only over this ETag, without quotes; ``*``: over anything that exists."""
     if_none_match: bool = False
     """Write only if the key is free."""
 
@@ -108,6 +115,10 @@ class BucketExists(Exception):
 
 class BucketNotEmpty(Exception):
     """Only an empty bucket can be deleted."""
+
+
+class PartTooSmall(Exception):
+    """A part other than the last is below 5 MiB; the arguments are number, size and ETag."""
 
 
 class PreconditionFailed(Exception):
@@ -182,19 +193,38 @@ class Objects(Protocol):
         """Remove keys; a missing one is fine. Returns those removed."""
         ...
 
+    def set_tags(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
+        """Replace the tags of an object; raises NoSuchKey."""
+        ...
+
     def begin_upload(self, bucket: str, key: str, new: NewObject) -> Upload: ...
 
     def upload(self, upload_id: str) -> Upload: ...
 
     def uploads(self, bucket: str, prefix: str = "") -> list[Upload]: ...
 
-    def part_writer(self, upload_id: str, number: int, checksums: Mapping[str, str], algorithm: str | None) -> PartWriter: ...
+    def part_writer(
+        self,
+        upload_id: str,
+        number: int,
+        checksums: Mapping[str, str] | None = None,
+        algorithm: str | None = None,
+        length: int | None = None,
+    ) -> PartWriter:
+        """``length`` in bytes, when known beforehand, may spare a copy at completion; another length is an error."""
+        ...
 
     def parts(self, upload_id: str) -> list[Part]: ...
 
     def complete_upload(
         self, upload_id: str, parts: list[tuple[int, str]], *, if_match: str | None = None, if_none_match: bool = False
-    ) -> ObjectInfo: ...
+    ) -> ObjectInfo:
+        """Publish the parts named by (number, ETag), in that order.
+
+        Raises:
+            NoSuchUpload, InvalidPart, PartTooSmall, PreconditionFailed
+        """
+        ...
 
     def abort_upload(self, upload_id: str) -> None: ...
 

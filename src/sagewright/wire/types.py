@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class FileSlice:
     path: Path
     offset: int
     length: int
+    file: BinaryIO | None = None
+    """Open on the very version meant (``path`` may be replaced meanwhile): read this by offset and close it at the end."""
 
 
 @dataclass(slots=True)
