@@ -1,0 +1,220 @@
+"""The catalogue: image.toml declarations, what a repository name and tag stand for, and environments on demand."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sagewright.stores.images import Image, UnknownImage
+
+from .environments import Environments
+
+_DIGEST = re.compile(r"@sha256:[0-9a-f]+$")
+# what the SDKs append to a version: processor, Python and system; the version alone picks the environment
+_SUFFIX = re.compile(r"(-(cpu|gpu|arm64|graviton))?(-py3\d*)?(-(slim|alpine|bookworm|bullseye|ubuntu[\d.]*))*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag of a declaration."""
+
+    name: str
+    repositories: tuple[str, ...]
+    aliases: tuple[str, ...]
+    python: str
+    requirements: tuple[str, ...]
+    lock: Path
+    unavailable: str = ""
+    """Why there is nothing behind this tag; a clear refusal instead of another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One images/<name>/image.toml."""
+
+    name: str
+    folder: Path
+    entries: dict[str, str]
+    preload: tuple[str, ...]
+    env: dict[str, str]
+    builtin: str
+    tags: dict[str, Tag] = field(default_factory=dict)
+
+    def find(self, repository: str, tag: str) -> Tag | None:
+        for wanted in (tag, _SUFFIX.sub("", tag)):
+            for known in self.tags.values():
+                if repository in known.repositories and wanted in (known.name, *known.aliases):
+                    return known
+        return None
+
+
+def read_declaration(folder: Path) -> Declaration:
+    """Read ``folder/image.toml``.
+
+    Raises:
+        ValueError: naming the file and the key that is wrong.
+    """
+    path = folder / "image.toml"
+    try:
+        document = tomllib.loads(path.read_text())
+        raw_tags: dict[str, dict[str, Any]] = document.get("tags", {})
+        default = tuple(document["repositories"])
+        common = tuple(document.get("common", ()))
+        tags = {}
+        for name, given in raw_tags.items():
+            origin = given.get("like", name)
+            base = {**raw_tags[origin], **given}
+            tags[name] = Tag(
+                name=name,
+                repositories=tuple(base.get("repositories", default)),
+                aliases=tuple(given.get("aliases", ())),
+                python=base.get("python", ">=3.8,<3.14"),
+                requirements=(*base.get("requirements", ()), *common),
+                lock=folder / "locks" / f"{origin}.txt",
+                unavailable=base.get("unavailable", ""),
+            )
+    except (OSError, tomllib.TOMLDecodeError) as e:
+        raise ValueError(f"{path}: {e}") from e
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(f"{path}: missing or wrong key {e}") from e
+    return Declaration(
+        name=folder.name, folder=folder, entries=dict(document.get("entries", {})),
+        preload=tuple(document.get("preload", ())), env=dict(document.get("env", {})),
+        builtin=document.get("builtin", ""), tags=tags,
+    )
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Repository path and tag of an image URI; registry host, account and digest do not matter."""
+    rest = _DIGEST.sub("", uri.strip())
+    head, slash, tail = rest.partition("/")
+    if slash and ("." in head or ":" in head or head == "localhost"):
+        rest = tail
+    repository, _, tag = rest.partition(":")
+    return repository, tag or "latest"
+
+
+class Catalogue:
+    """Declared images of some folders, and the operator's own names for them. An ``Images``.
+
+    ``folders`` hold one image each in their subfolders; an earlier folder wins. ``mapping`` is a TOML file, read anew
+    at each resolve so that an edit counts at once::
+
+        [images]
+        "team/trainer" = "sagemaker-xgboost:1.7-1"     # another name; the tag may be left out to keep the caller's
+        "team/trainer:2" = "/srv/images/trainer"       # a folder that holds an image.toml
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], environments: Path, mapping: Path | None = None,
+        builder: Environments | None = None,
+    ) -> None:
+        self._folders = tuple(folders)
+        self._mapping = mapping
+        self._builder = builder or Environments(environments)
+        self._declarations = list(self._read())
+
+    def resolve(self, uri: str) -> Image:
+        repository, tag = split_uri(uri)
+        target = self._mapped(repository, tag)
+        if target is not None and target.startswith("/"):
+            return self._from_folder(Path(target), repository, tag)
+        if target is not None:
+            repository, mapped_tag = split_uri(target)
+            tag = mapped_tag if ":" in target else tag
+        for name in dict.fromkeys((repository, repository.rpartition("/")[2])):
+            for declaration in self._declarations:
+                found = declaration.find(name, tag)
+                if found is not None:
+                    return self._image(declaration, name, found)
+        raise UnknownImage(self._unknown(uri, repository.rpartition("/")[2]))
+
+    def all(self) -> list[Image]:
+        return [
+            self._image(declaration, repository, tag)
+            for declaration in self._declarations
+            for tag in declaration.tags.values()
+            for repository in tag.repositories
+            if not tag.unavailable
+        ]
+
+    def ready(self, image: Image) -> bool:
+        return self._builder.ready(image.environment)
+
+    def ensure(self, image: Image, progress: Callable[[str], None] = lambda line: None) -> None:
+        if self._builder.ready(image.environment):
+            return
+        tag = self._declared(image)
+        progress(f"Building the environment of {image.repository}:{image.tag}; this happens once")
+        try:
+            self._builder.build(image.environment, tag.lock, tag.python, progress)
+        except RuntimeError as e:
+            raise RuntimeError(f"the environment of {image.repository}:{image.tag} could not be built: {e}") from e
+        progress(f"Environment of {image.repository}:{image.tag} is ready")
+
+    def _read(self) -> Iterator[Declaration]:
+        for folder in self._folders:
+            for path in sorted(folder.glob("*/image.toml")):
+                yield read_declaration(path.parent)
+
+    def _declared(self, image: Image) -> Tag:
+        for declaration in self._declarations:
+            if declaration.folder == image.folder:
+                return declaration.tags[image.tag]
+        return read_declaration(image.folder).tags[image.tag]
+
+    def _mapped(self, repository: str, tag: str) -> str | None:
+        if self._mapping is None or not self._mapping.exists():
+            return None
+        try:
+            names: dict[str, str] = tomllib.loads(self._mapping.read_text()).get("images", {})
+        except tomllib.TOMLDecodeError as e:
+            raise UnknownImage(f"{self._mapping}: {e}") from e
+        return names.get(f"{repository}:{tag}", names.get(repository))
+
+    def _from_folder(self, folder: Path, repository: str, tag: str) -> Image:
+        try:
+            declaration = read_declaration(folder)
+        except ValueError as e:
+            raise UnknownImage(f"{self._mapping} maps {repository}:{tag} to {folder}: {e}") from e
+        found = declaration.tags.get(tag) or declaration.tags.get(_SUFFIX.sub("", tag))
+        if found is None and len(declaration.tags) == 1:
+            (found,) = declaration.tags.values()
+        if found is None:
+            raise UnknownImage(f"{folder}/image.toml has no tag {tag}; it has {', '.join(declaration.tags)}")
+        return self._image(declaration, repository, found)
+
+    def _image(self, declaration: Declaration, repository: str, tag: Tag) -> Image:
+        if tag.unavailable:
+            raise UnknownImage(f"{repository}:{tag.name} is not available here: {tag.unavailable}")
+        try:
+            lock = tag.lock.read_bytes()
+        except OSError:
+            raise UnknownImage(f"{repository}:{tag.name} has no lock file {tag.lock}; write it with make lock-images") from None
+        environment, digest = self._builder.locate(lock, tag.python)
+        return Image(
+            name=declaration.name, repository=repository, tag=tag.name, folder=declaration.folder,
+            environment=environment, lock_hash=digest, entries=declaration.entries, preload=declaration.preload,
+            env=declaration.env, builtin=declaration.builtin,
+        )
+
+    def _unknown(self, uri: str, repository: str) -> str:
+        tags = [
+            tag.name
+            for declaration in self._declarations
+            for tag in declaration.tags.values()
+            if repository in tag.repositories and not tag.unavailable
+        ]
+        if tags:
+            return f"image {uri} is not known: {repository} has the tags {', '.join(tags)}"
+        known = sorted({r for d in self._declarations for t in d.tags.values() for r in t.repositories})
+        where = self._mapping or "images.toml in the data directory"
+        return (
+            f"image {uri} is not known. Repositories declared here: {', '.join(known)}. Give its name a meaning in "
+            f'{where} ([images] "{repository}" = "sagemaker-scikit-learn:1.2-1", or a folder with an image.toml), '
+            f"or add a folder to the setting `images`"
+        )

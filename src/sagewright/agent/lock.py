@@ -1,0 +1,50 @@
+"""Writes the images' lock files: ``python -m sagewright.agent.lock images [name[:tag] ...]``.
+
+One universal resolution a tag, with hashes and without any registry's address, so that every machine and every
+Python in the tag's range installs the same files. Run when requirements change; the locks are committed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .environments import _uv
+from .images import Declaration, Tag, read_declaration
+
+
+def lock(declaration: Declaration, tag: Tag) -> None:
+    """Resolve ``tag`` and write its lock.
+
+    Raises:
+        RuntimeError: with uv's own words.
+    """
+    oldest = tag.python.split(",")[0].removeprefix(">=")
+    argv = [
+        _uv(), "--no-progress", "pip", "compile", "--quiet", "--universal", "--python-version", oldest,
+        "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
+        "--only-binary", ":all:", "--upgrade", "-",
+    ]  # fmt: skip
+    done = subprocess.run(argv, input="\n".join(tag.requirements), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{declaration.name}:{tag.name}: {done.stderr.strip()}")
+    tag.lock.parent.mkdir(exist_ok=True)
+    tag.lock.write_text(f"# {declaration.name}:{tag.name}, Python {tag.python}. Written by make lock-images\n{done.stdout}")
+
+
+def main(argv: list[str]) -> int:
+    root, only = Path(argv[0]), set(argv[1:])
+    for path in sorted(root.glob("*/image.toml")):
+        declaration = read_declaration(path.parent)
+        for tag in declaration.tags.values():
+            borrowed = tag.lock.stem != tag.name
+            chosen = not only or only & {declaration.name, f"{declaration.name}:{tag.name}"}
+            if chosen and not borrowed and not tag.unavailable:
+                lock(declaration, tag)
+                sys.stdout.write(f"{tag.lock}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
