@@ -22,22 +22,36 @@ def machine() -> Instance:
     return Instance(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def instance(name: str) -> Instance:
-    """Cores and memory of ``ml.<family>.<size>``, never more than this machine's.
+def declared(name: str) -> Instance | None:
+    """What AWS gives ``ml.<family>.<size>``; None for a name that says nothing.
 
-    Sizes and ratios: https://aws.amazon.com/sagemaker/ai/pricing/ (compute 2, general 4, memory-optimised 8 GiB a vCPU).
+    Ratios: https://aws.amazon.com/sagemaker/ai/pricing/ (compute 2, general 4, memory-optimised 8 GiB a vCPU).
     """
-    here = machine()
     parts = name.split(".")
     if len(parts) != 3 or parts[0] != "ml":
-        return here
+        return None
     family, size = parts[1], parts[2]
     if family.startswith("t") and size in _BURST:
-        return Instance(min(2, here.cores), min(int(_BURST[size] * 2**30), here.memory))
+        return Instance(2, int(_BURST[size] * 2**30))
     cores = _CORES.get(size)
     if cores is None and size.endswith("xlarge") and size[:-6].isdigit():
         cores = 4 * int(size[:-6])
-    ratio = _GIB_PER_CORE.get(family[0])
-    if cores is None or ratio is None:
-        return here
-    return Instance(min(cores, here.cores), min(int(cores * ratio * 2**30), here.memory))
+    ratio = _GIB_PER_CORE.get(family[:1])
+    return None if cores is None or ratio is None else Instance(cores, int(cores * ratio * 2**30))
+
+
+def instance(name: str) -> Instance:
+    """Cores and memory of an instance type, never more than this machine's."""
+    here, said = machine(), declared(name)
+    return here if said is None else Instance(min(said.cores, here.cores), min(said.memory, here.memory))
+
+
+def shortage(name: str, count: int) -> str:
+    """What this machine lacks for ``count`` such instances, in words; empty if it has it."""
+    here, said = machine(), declared(name)
+    if said is None or (said.cores * count <= here.cores and said.memory * count <= here.memory):
+        return ""
+    return (
+        f"{count} x {name} needs {said.cores * count} cores and {said.memory * count >> 30} GiB; "
+        f"this machine has {here.cores} cores and {here.memory >> 30} GiB"
+    )

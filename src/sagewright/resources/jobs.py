@@ -10,7 +10,7 @@ from ..stores.compute import Limits
 from ..stores.records import Record
 from ..wire.types import Call
 from .arn import parse, s3_location
-from .instances import instance
+from .instances import instance, shortage
 from .platform import Platform
 
 REASON = 1024
@@ -40,6 +40,14 @@ def check_s3(*uris: str | None) -> None:
     for uri in uris:
         if uri is not None:
             s3_location(uri)
+
+
+def capacity_refusal(platform: Platform, resources: dict[str, Any]) -> str:
+    """The CapacityError of instances that this machine does not have, when the setting ``capacity`` is strict."""
+    if platform.settings.capacity != "strict":
+        return ""
+    lacking = shortage(resources["InstanceType"], resources.get("InstanceCount", 1))
+    return f"CapacityError: Unable to provision requested ML compute capacity: {lacking}." if lacking else ""
 
 
 async def read_refusal(platform: Platform, role_arn: str, uri: str) -> str:

@@ -84,6 +84,8 @@ class TrainingExecutor:
             self.platform.images.resolve(image)
         except UnknownImage as error:
             return f"ClientError: Cannot pull {image}: {error}"
+        if reason := jobs.capacity_refusal(self.platform, doc["ResourceConfig"]):
+            return reason
         for channel in doc.get("InputDataConfig", ()):
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             if why := await jobs.read_refusal(self.platform, doc["RoleArn"], uri):

@@ -1,0 +1,5 @@
+"""``python -m sagewright``."""
+
+from .cli import main
+
+raise SystemExit(main())

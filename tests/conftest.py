@@ -1,0 +1,28 @@
+"""Fixtures for every test that needs a whole server: one a worker, shared by tests that do not disturb it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagewright.testing.server import TestServer
+
+REPOSITORY = Path(__file__).parent.parent
+os.environ.setdefault("SAGEWRIGHT_ENVIRONMENTS", str(REPOSITORY / ".cache" / "environments"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """A running server with the default settings."""
+    with TestServer(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[TestServer]:
+    """A running server that the test may kill."""
+    with TestServer(tmp_path / "data") as running:
+        yield running
