@@ -1,0 +1,57 @@
+"""What an agent is given: the ports it works through, built by a factory that its settings name."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ..stores.images import Images
+from ..stores.logs import Logs
+from ..stores.metrics import Metrics
+from ..stores.objects import Objects
+
+
+@dataclass(slots=True)
+class AgentPorts:
+    """Blocking ports, used from the agent's threads. Opened in the agent's own process, never before a fork."""
+
+    objects: Objects
+    logs: Logs
+    metrics: Metrics
+    images: Images
+
+
+Factory = Callable[[dict[str, Any]], AgentPorts]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """The file that the server writes for its launcher and agents."""
+
+    data: Path
+    factory: str
+    """Import path ``module:function`` of a Factory."""
+    settings: dict[str, Any]
+    """JSON; what the factory gets."""
+    warm_memory: int = 4 * 2**30
+    sandbox: str = "namespaces"
+
+    @classmethod
+    def load(cls, text: str) -> AgentConfig:
+        raw = json.loads(text)
+        return cls(Path(raw["data"]), raw["factory"], raw["settings"], raw["warm_memory"], raw["sandbox"])
+
+    def dump(self) -> str:
+        return json.dumps({
+            "data": str(self.data), "factory": self.factory, "settings": self.settings, "warm_memory": self.warm_memory,
+            "sandbox": self.sandbox,
+        })
+
+    def build(self) -> Factory:
+        """Import the factory; the ports are built by calling it."""
+        module, _, name = self.factory.partition(":")
+        return cast(Factory, getattr(importlib.import_module(module), name))

@@ -1,0 +1,72 @@
+"""Finds out, once per launcher, what the kernel lets a sandbox do here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sagewright_container import sandbox
+
+from .view import map_owner
+
+
+def probe(folder: Path) -> dict[str, bool | str]:
+    """``namespaces``, ``overlay``, ``idmap`` (booleans), and ``reason`` when namespaces are refused.
+
+    ``folder``: where job folders will be; the answer depends on its file system.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe") as place:
+        result = subprocess.run(
+            [sys.executable, "-c", "from sagewright.agent.probe import _main; _main()", place],
+            capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        )
+    try:
+        found: dict[str, bool | str] = json.loads(result.stdout)
+    except ValueError:
+        return {"namespaces": False, "overlay": False, "idmap": False, "reason": result.stderr.strip()[-500:]}
+    return found
+
+
+def _main() -> None:
+    place = sys.argv[1]
+    rootless = os.getuid() != 0
+    found: dict[str, bool | str] = {"namespaces": False, "overlay": False, "idmap": False}
+    userns = None if rootless else map_owner(200_000)
+    for name in ("lower", "upper", "work", "target", "mapped"):
+        os.mkdir(f"{place}/{name}")
+    try:
+        sandbox.enter_namespaces(True, rootless)
+        sandbox.mount("none", "/", "", sandbox.MS_REC | sandbox.MS_PRIVATE)
+        sandbox.mount("tmpfs", f"{place}/target", "tmpfs")
+        pid = os.fork()
+        if pid == 0:
+            try:
+                sandbox.mount("proc", f"{place}/target", "proc")
+            except sandbox.Forbidden:
+                os._exit(1)
+            os._exit(0)
+        found["namespaces"] = os.waitpid(pid, 0)[1] == 0
+        if not found["namespaces"]:
+            found["reason"] = "the kernel does not allow a fresh /proc here (a container masks parts of it)"
+    except (sandbox.Forbidden, OSError) as error:
+        found["reason"] = str(error)
+        print(json.dumps(found))
+        return
+    lower = f"{place}/lower"
+    if userns is not None:
+        try:
+            sandbox.bind(lower, f"{place}/mapped", userns=userns)
+            found["idmap"], lower = True, f"{place}/mapped"
+        except sandbox.Forbidden:
+            found["idmap"] = False
+    try:
+        sandbox.overlay(lower, f"{place}/upper", f"{place}/work", f"{place}/target", rootless)
+        found["overlay"] = True
+    except sandbox.Forbidden:
+        found["overlay"] = False
+    print(json.dumps(found))

@@ -1,0 +1,353 @@
+"""One task from beginning to end: prepare, stage, run, upload, report."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..stores.compute import Task
+from ..stores.images import Image, UnknownImage
+from .archive import read_text
+from .journal import Journal
+from .layout import Layout, nudge
+from .output import Mirror, store
+from .ports import AgentPorts
+from .pump import Pump, Sink
+from .staging import Cancelled, StagingError, stage
+from .usage import Usage
+from .view import Command, Mount, NoEntry, User, command, request
+from .workload import SandboxError, Workload, start_cold, start_warm
+
+TEXT_LIMIT = 1024
+CONTINUOUS_EVERY = 1.0
+
+
+class TaskFailed(Exception):
+    """The platform or the input failed; the message is the reason, with its prefix."""
+
+
+class Control:
+    """Stop requests from the server: a file that lasts and a datagram that wakes."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        with contextlib.suppress(FileNotFoundError):
+            layout.control.unlink()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.bind(str(layout.control))
+
+    def grace(self) -> float | None:
+        """Seconds of grace when a stop is wanted (-1: the task's own), else None."""
+        with contextlib.suppress(OSError):
+            while self.socket.recv(64):
+                pass
+        try:
+            raw = json.loads(self._layout.stop.read_text())["grace"]
+        except (FileNotFoundError, ValueError):
+            return None
+        return -1.0 if raw is None else float(raw)
+
+    def close(self) -> None:
+        self.socket.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._layout.control.unlink()
+
+
+class Run:
+    """The state of one running task."""
+
+    def __init__(self, layout: Layout, task: Task, ports: AgentPorts, user: User, can: dict[str, bool]) -> None:
+        self.layout, self.task, self.ports, self.user, self.can = layout, task, ports, user, can
+        self.journal = Journal(layout)
+        self.control = Control(layout)
+        self.sink = Sink(task, ports.logs, ports.metrics, self.journal.report)
+        self.mounts: list[Mount] = []
+        self.workloads: list[Workload] = []
+        self.pumps: list[Pump] = []
+        self.out_of_memory = False
+        self.mirrors: list[Mirror] = []
+
+    # the sequence
+
+    def execute(self) -> None:
+        try:
+            self._execute()
+        except Cancelled:
+            self.journal.report("Exited", **self._exit(143, stopped=True))
+            self.journal.report("Finished")
+        except (TaskFailed, StagingError) as error:
+            self.journal.report("Failed", Reason=str(error))
+        except SandboxError as error:
+            self.journal.report("Failed", Reason=f"InternalServerError: The sandbox could not be set up: {error}")
+        except Exception as error:
+            self.journal.report("Failed", Reason=f"InternalServerError: {type(error).__name__}: {error}")
+        finally:
+            for workload in self.workloads:
+                workload.kill()
+            self.control.close()
+
+    def _execute(self) -> None:
+        image = self._prepare()
+        what = self._command(image)
+        self.journal.report("Staging")
+        self._folders()
+        self._stage()
+        if self.task.kind == "serve":
+            from .serving import serve
+
+            serve(self, image, what)
+            return
+        self._start_log()
+        workload = self.start(image, what)
+        self.journal.report("Started", Pid=workload.pid)
+        code, stopped, timed_out = self._watch(workload)
+        self._finish(code, stopped, timed_out)
+
+    def _prepare(self) -> Image:
+        images = self.ports.images
+        try:
+            image = images.resolve(self.task.image)
+        except UnknownImage as error:
+            raise TaskFailed(f"ClientError: Cannot pull {self.task.image}: {error}") from None
+        if not images.ready(image):
+            self.journal.report("Preparing", Message=f"Building the environment of {image.repository}:{image.tag}")
+            try:
+                images.ensure(image, lambda line: self.journal.report("Preparing", Message=line))
+            except RuntimeError as error:
+                raise TaskFailed(f"ClientError: Cannot pull {self.task.image}: {error}") from None
+        return image
+
+    def _command(self, image: Image) -> Command:
+        try:
+            return command(self.task, image)
+        except NoEntry as error:
+            raise TaskFailed(f"ClientError: {error}") from None
+
+    # folders and inputs
+
+    def make(self, folder: Path) -> None:
+        """Make a folder under the task's /opt/ml, and those above it, all belonging to the task's user."""
+        missing = []
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for one in reversed(missing):
+            one.mkdir()
+            self.user.give(one)
+
+    def _folders(self) -> None:
+        layout = self.layout
+        for folder in (layout.ml, layout.folder / "tmp", layout.folder / "home", layout.folder / "environment/upper"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.user.give(folder)
+        for name in ("root", "environment/work"):
+            (layout.folder / name).mkdir(parents=True, exist_ok=True)
+        (layout.folder / "tmp").chmod(0o1777)
+        for path in ("/opt/ml/model", "/opt/ml/output", "/opt/ml/input", *self.task.directories):
+            self.make(layout.inside(path))
+        for output in self.task.outputs:
+            self.make(layout.inside(output.path))
+        for path, text in self.task.files.items():
+            target = layout.inside(path)
+            self.make(target.parent)
+            target.write_text(text, encoding="utf-8")
+            self.user.give(target)
+
+    def _stage(self) -> None:
+        for index, item in enumerate(self.task.inputs):
+            own = item.writable or item.unpack
+            point = self.layout.inside(item.path)
+            self.make(point)
+            target = point if own else self.layout.inputs / str(index)
+            stage(self.ports.objects, item, target, own, self._check)
+            if own:
+                self._give_tree(target)
+            else:
+                self._readable(target)
+                idmap = self.can.get("idmap", False) and self.user.userns is not None
+                self.mounts.append(Mount(target, item.path.rstrip("/"), owned=idmap))
+        self._nested()
+
+    def _give_tree(self, folder: Path) -> None:
+        if self.user.uid is None:
+            return
+        for place, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                self.user.give(Path(place, name))
+
+    def _readable(self, folder: Path) -> None:
+        """Without id-mapped mounts the task's user must be able to read what root staged."""
+        if self.user.uid is None or (self.can.get("idmap") and self.user.userns is not None):
+            return
+        for place, _, files in os.walk(folder):
+            os.chmod(place, 0o755)
+            for name in files:
+                path = os.path.join(place, name)
+                os.chmod(path, os.stat(path).st_mode | 0o444)
+
+    def _nested(self) -> None:
+        """Mount points that lie inside a read-only input must exist there; what is writable there is mounted again."""
+        points = {mount.target: mount for mount in self.mounts}
+        wanted = {path.rstrip("/") for path in self.task.directories}
+        wanted |= {output.path.rstrip("/") for output in self.task.outputs}
+        wanted |= {item.path.rstrip("/") for item in self.task.inputs if item.writable or item.unpack}
+        wanted |= {os.path.dirname(path) for path in self.task.files}
+        for path in wanted - set(points):
+            if any(path.startswith(target + "/") for target in points):
+                self.mounts.append(Mount(self.layout.inside(path), path, writable=True))
+        for mount in self.mounts:
+            for outer in points.values():
+                if mount.target.startswith(outer.target + "/"):
+                    (outer.source / mount.target[len(outer.target) + 1:]).mkdir(parents=True, exist_ok=True)
+
+    def _check(self) -> None:
+        if self.control.grace() is not None:
+            raise Cancelled
+
+    # the process
+
+    def _start_log(self) -> None:
+        if self.task.log_group:
+            self.ports.logs.create_stream(self.task.log_group, self.task.log_stream)
+
+    def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:
+        """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
+        spec = request(
+            self.layout, self.task, image, self.user, what, self.mounts, can=self.can, sockets=self.task.kind == "serve",
+        )
+        spec["env"].update(env or {})
+        reader, writer = os.pipe()
+        fds = [writer] + ([self.user.userns] if self.user.userns is not None else [])
+        try:
+            workload = self._start_warm(image, what, spec, fds) or start_cold(spec, fds)
+        finally:
+            os.close(writer)
+        pump = Pump(reader, self.sink)
+        pump.start()
+        self.pumps.append(pump)
+        self.workloads.append(workload)
+        workload.wait_started()
+        return workload
+
+    def _start_warm(self, image: Image, what: Command, spec: dict[str, object], fds: list[int]) -> Workload | None:
+        if what.python is None:
+            return None
+        path = self.layout.launcher.with_name(f"warm-{image.lock_hash[:16]}.sock")
+        nudge(self.layout.launcher, json.dumps({"warm": self.task.image}))
+        return start_warm(path, {**spec, "argv": what.python_argv, "python": what.python}, fds)
+
+    def inits(self) -> list[int]:
+        return [workload.pid for workload in self.workloads if workload.pid and workload.code is None]
+
+    def _over_memory(self) -> None:
+        self.out_of_memory = True
+        for workload in self.workloads:
+            workload.kill()
+
+    def usage(self) -> Usage:
+        usage = Usage(self.task, self.ports.metrics, self.layout.folder, self.inits, self._over_memory, watch=True)
+        usage.start()
+        return usage
+
+    def _watch(self, workload: Workload) -> tuple[int, bool, bool]:
+        """(exit code, stopped, timed out) once the process has ended."""
+        usage = self.usage()
+        self.mirrors = [
+            Mirror(self.ports.objects, self.layout.ml, self.layout.inside(output.path), output)
+            for output in self.task.outputs if output.mode == "Continuous"
+        ]
+        syncing = threading.Event()
+        syncer = threading.Thread(target=self._sync, args=(syncing,), name="sync", daemon=True)
+        if self.mirrors:
+            syncer.start()
+        clock = StopClock(self.task, self.control, workload.signal)
+        poll = select.poll()
+        poll.register(workload.conn, select.POLLIN)
+        poll.register(self.control.socket, select.POLLIN)
+        while workload.code is None:
+            ready = {fd for fd, _ in poll.poll(clock.wait() * 1000)}
+            if workload.conn.fileno() in ready:
+                workload.read()
+            clock.tick()
+        usage.stop()
+        syncing.set()
+        if self.mirrors:
+            syncer.join()
+        for pump in self.pumps:
+            pump.join(timeout=30)
+        return workload.code, clock.stopped, clock.timed_out
+
+    def _sync(self, done: threading.Event) -> None:
+        while not done.wait(CONTINUOUS_EVERY):
+            for mirror in self.mirrors:
+                with contextlib.suppress(Exception):  # tried again, and at the end its failure counts
+                    mirror.sync()
+
+    def _exit(self, code: int, *, stopped: bool = False, timed_out: bool = False) -> dict[str, object]:
+        def text(path: str) -> str | None:
+            raw = read_text(self.layout.ml, self.layout.inside(path), TEXT_LIMIT * 4) if path else None
+            return None if raw is None else raw.decode("utf-8", "replace")[:TEXT_LIMIT]
+
+        return {
+            "ExitCode": code, "Failure": text(self.task.failure_file), "Message": text(self.task.message_file),
+            "TimedOut": timed_out, "Stopped": stopped, "OutOfMemory": self.out_of_memory, "LastLog": "\n".join(self.sink.last),
+        }
+
+    def _finish(self, code: int, stopped: bool, timed_out: bool) -> None:
+        self.journal.report("Exited", **self._exit(code, stopped=stopped, timed_out=timed_out))
+        root = self.layout.ml
+        mirrors = iter(self.mirrors)
+        for output in self.task.outputs:
+            try:
+                if output.mode == "Continuous":
+                    next(mirrors).sync(final=True)
+                elif output.on_failure or code == 0 or stopped or timed_out:
+                    store(self.ports.objects, root, self.layout.inside(output.path), output)
+            except Exception as error:
+                raise TaskFailed(f"ClientError: Data upload failed:Unable to store {output.uri} ({error})") from None
+        self.journal.report("Finished")
+
+
+class StopClock:
+    """When to send which signal: on a stop request, at the time limit, and after the grace."""
+
+    def __init__(self, task: Task, control: Control, send: Callable[[int], None]) -> None:
+        self._task, self._control, self._send = task, control, send
+        limit = task.limits.seconds
+        self._limit = time.monotonic() + limit if limit else None
+        self._kill: float | None = None
+        self.stopped = self.timed_out = False
+        self.tick()
+
+    def wait(self) -> float:
+        """Seconds until ``tick`` is next due."""
+        due = self._kill if self._kill is not None else self._limit
+        return 3600.0 if due is None else max(0.0, due - time.monotonic())
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if self._kill is None and (grace := self._control.grace()) is not None:
+            self.stopped = True
+            self._stop(self._task.limits.grace if grace < 0 else grace)
+        elif self._kill is not None and self._control.grace() is not None and not self.stopped:
+            self.stopped = True
+        if self._kill is None and self._limit is not None and now >= self._limit:
+            self.timed_out = True
+            self._stop(self._task.limits.grace)
+        if self._kill is not None and now >= self._kill:
+            self._send(signal.SIGKILL)
+            self._kill = now + 5.0
+
+    def _stop(self, grace: float) -> None:
+        self._send(signal.SIGTERM)
+        self._kill = time.monotonic() + grace
+
+

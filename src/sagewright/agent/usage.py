@@ -1,0 +1,93 @@
+"""What a task's processes use: sampled for the metrics, and watched against the memory limit."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from ..stores.compute import Task
+from ..stores.metrics import Metrics, Sample
+
+SAMPLE_EVERY = 5.0
+WATCH_EVERY = 0.25
+
+
+def processes(roots: list[int]) -> list[psutil.Process]:
+    found = []
+    for pid in roots:
+        try:
+            root = psutil.Process(pid)
+            found += [root, *root.children(recursive=True)]
+        except psutil.Error:
+            continue
+    return found
+
+
+class Usage(threading.Thread):
+    """Samples until stopped. ``roots`` gives the inits of the task's sandboxes; ``over`` is called above the limit."""
+
+    def __init__(
+        self, task: Task, metrics: Metrics, folder: Path, roots: Callable[[], list[int]], over: Callable[[], None], watch: bool,
+    ) -> None:
+        super().__init__(name="usage", daemon=True)
+        self._task, self._metrics, self._folder = task, metrics, folder
+        self._roots, self._over, self._watch = roots, over, watch
+        self._done = threading.Event()
+        self._cpu: dict[int, float] = {}
+        self._at = time.monotonic()
+
+    def stop(self) -> None:
+        self._done.set()
+
+    def run(self) -> None:
+        limit = self._task.limits.memory if self._watch else 0
+        next_sample = time.monotonic() + 1.0
+        while not self._done.wait(WATCH_EVERY if limit else max(0.05, next_sample - time.monotonic())):
+            if limit and sum(_resident(process) for process in processes(self._roots())) > limit:
+                self._over()
+                limit = 0
+            if time.monotonic() >= next_sample:
+                self._sample()
+                next_sample = time.monotonic() + SAMPLE_EVERY
+        self._sample()
+
+    def _sample(self) -> None:
+        if not self._task.usage_namespace:
+            return
+        memory, busy, known = 0, 0.0, {}
+        for process in processes(self._roots()):
+            try:
+                times = process.cpu_times()
+                memory += _resident(process)
+            except psutil.Error:
+                continue
+            known[process.pid] = times.user + times.system
+            busy += known[process.pid] - self._cpu.get(process.pid, 0.0)
+        now = time.monotonic()
+        span, self._at, self._cpu = max(now - self._at, 1e-3), now, known
+        total = self._task.limits.memory or psutil.virtual_memory().total
+        disk = shutil.disk_usage(self._folder)
+        values = {
+            "CPUUtilization": 100.0 * busy / span, "MemoryUtilization": 100.0 * memory / total,
+            "DiskUtilization": 100.0 * disk.used / disk.total,
+        }
+        dimensions = self._task.usage_dimensions or {"Host": self._task.usage_host}
+        pairs = tuple(sorted(dimensions.items()))
+        at = time.time()
+        self._metrics.put([
+            Sample(self._task.usage_namespace, name, pairs, at, value, "Percent") for name, value in values.items()
+        ])
+
+
+def _resident(process: psutil.Process) -> int:
+    """Resident bytes that are the process's own: what a warm interpreter shares is not charged to each job."""
+    try:
+        info = process.memory_info()
+        return int(info.rss - info.shared)
+    except psutil.Error:
+        return 0

@@ -1,0 +1,121 @@
+"""One sandboxed process as its agent holds it: started from a warm interpreter or cold, signalled, waited for."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import sagewright_container
+
+
+class SandboxError(Exception):
+    """The sandbox could not be set up; the message says what the kernel refused."""
+
+
+class Workload:
+    """A running sandbox. ``conn`` becomes readable when there is news; ``read`` takes it in.
+
+    The sandbox's init ends everything when this connection closes, so no process outlives its agent.
+    """
+
+    def __init__(self, conn: socket.socket, launcher: subprocess.Popen[bytes] | None) -> None:
+        self.conn = conn
+        self._launcher = launcher
+        self._pending = b""
+        self.pid: int | None = None
+        """Of the sandbox's init, as this machine counts."""
+        self.started = False
+        self.code: int | None = None
+        """Exit code of the main process; 137 when the sandbox was killed from outside."""
+        self.error = ""
+
+    def read(self) -> None:
+        """Take in what the sandbox says; blocks if there is nothing."""
+        try:
+            data = self.conn.recv(4096)
+        except OSError:
+            data = b""
+        self._pending += data
+        *lines, self._pending = self._pending.split(b"\n")
+        for line in lines:
+            self._note(json.loads(line))
+        if not data and self.code is None:
+            self.code = 137
+        if self.code is not None:
+            self._end()
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if "init" in message:
+            self.pid = message["init"]
+            if self._launcher is not None:
+                self._launcher.wait()
+        if "started" in message:
+            self.started = True
+        if "exit" in message:
+            self.code = message["exit"]
+        if "error" in message:
+            self.error, self.code = message["error"], 70
+
+    def wait_started(self) -> None:
+        """Raises SandboxError."""
+        while not self.started and self.code is None:
+            self.read()
+        if self.error:
+            raise SandboxError(self.error)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of the sandbox."""
+        with contextlib.suppress(OSError):
+            self.conn.sendall(json.dumps({"signal": int(number)}).encode() + b"\n")
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        self.conn.close()
+        if self._launcher is not None:
+            self._launcher.wait()
+        if self.pid is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+
+
+def send_request(conn: socket.socket, spec: dict[str, Any], fds: list[int]) -> None:
+    body = json.dumps(spec).encode()
+    head = struct.pack("!I", len(body))
+    conn.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    conn.sendall(body)
+
+
+def start_cold(spec: dict[str, Any], fds: list[int]) -> Workload:
+    """Enter the sandbox from a small interpreter of its own, then exec the program."""
+    ours, theirs = socket.socketpair()
+    script = str(Path(sagewright_container.__file__).with_name("sandbox.py"))
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", script, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={}, cwd="/",
+        )
+    send_request(ours, spec, fds)
+    return Workload(ours, process)
+
+
+def start_warm(path: Path, spec: dict[str, Any], fds: list[int]) -> Workload | None:
+    """Have a warm interpreter fork the job; None if there is none at that socket."""
+    conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        conn.connect(str(path))
+        send_request(conn, spec, fds)
+    except OSError:
+        conn.close()
+        return None
+    return Workload(conn, None)

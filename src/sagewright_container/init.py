@@ -1,0 +1,99 @@
+"""The first process of a sandbox: starts the job's main process, passes signals on, reaps, and tells how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+
+
+def supervise(conn: socket.socket) -> None:
+    """Fork; return in the child, which becomes the job. The parent stays behind as PID 1 and never returns.
+
+    Commands on ``conn``, one JSON object a line: {"signal": number} goes to every process of the namespace, because a
+    shell in front of the user's program does not pass signals on. When the agent closes the connection (it was killed),
+    everything ends at once: no job outlives the one who answers for it.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        return
+    try:
+        os.closerange(0, 3)
+        conn.sendall(b'{"started": true}\n')
+        code = _watch(conn, reader, child)
+        _kill_all()
+        conn.sendall(json.dumps({"exit": code}).encode() + b"\n")
+    except OSError:
+        pass  # the agent is gone; so are we
+    finally:
+        os._exit(0)
+
+
+def _watch(conn: socket.socket, reader: int, child: int) -> int:
+    """The exit code of ``child``, 128 + n for signal n."""
+    poll = select.poll()
+    poll.register(conn, select.POLLIN | select.POLLHUP)
+    poll.register(reader, select.POLLIN)
+    pending = b""
+    while True:
+        code = _reap(child)
+        if code is not None:
+            return code
+        for fd, _ in poll.poll():
+            if fd == reader:
+                _drain(reader)
+                continue
+            data = conn.recv(4096)
+            if not data:
+                _kill_all()
+                os._exit(0)
+            pending += data
+            *lines, pending = pending.split(b"\n")
+            for line in lines:
+                _signal_all(int(json.loads(line.decode())["signal"]))
+
+
+def _drain(reader: int) -> None:
+    try:
+        while os.read(reader, 512):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def _reap(child: int) -> "int | None":
+    """Collect every ended process; the main one's exit code once it is among them."""
+    code = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if pid == 0:
+            return code
+        if pid == child:
+            code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _signal_all(number: int) -> None:
+    try:
+        os.kill(-1, number)
+    except ProcessLookupError:
+        pass
+
+
+def _kill_all() -> None:
+    """SIGKILL everyone else and wait until nobody is left, so that their output is complete."""
+    _signal_all(signal.SIGKILL)
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

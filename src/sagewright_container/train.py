@@ -1,0 +1,123 @@
+"""Script mode: runs the user's training program as the framework containers do.
+
+A plain ``.py`` program runs in this very interpreter, which a warm parent may have forked with the framework already
+imported: the program starts at once, and sees the same arguments, variables and working directory as a new process.
+"""
+
+import builtins
+import os
+import sys
+import traceback
+import types
+from typing import Callable, List, Optional
+
+from . import paths, sources
+from .errors import ContainerError, ScriptError, write_failure
+from .job import Job
+
+
+def main(builtin: Optional[Callable[[Job], None]] = None, framework_module: Optional[str] = None) -> int:
+    """Train: by the user's program when the job names one, else by ``builtin``. Returns the exit code."""
+    job = Job(framework_module)
+    try:
+        if job.program:
+            return run_program(job)
+        if builtin is None:
+            raise ScriptError(
+                "ImportModuleError", 1, "the job names no program: set sagemaker_program, or a ContainerEntrypoint",
+                ["train"],
+            )  # fmt: skip
+        builtin(job)
+    except ContainerError as e:
+        write_failure(e.failure())
+        return e.exit_code
+    except SystemExit as e:
+        return e.code if isinstance(e.code, int) else int(e.code is not None)
+    except Exception:
+        write_failure("Framework Error: \n" + traceback.format_exc()[-900:])
+        return 1
+    return 0
+
+
+def run_program(job: Job) -> int:
+    """Fetch, install and run. Raises ScriptError when the program fails."""
+    folder = sources.fetch(job.submit_directory, paths.code())
+    program = job.program or ""
+    os.environ.update(job.variables())
+    _python_path(folder)
+    sources.install_requirements(folder)
+    words = job.arguments()
+    sys.stdout.write("Invoking script with the following command:\n\n%s\n\n" % " ".join(_command(program, words)))
+    sys.stdout.flush()
+    if not program.endswith(".sh") and os.path.isfile(os.path.join(folder, "setup.py")):
+        sources.install_module(folder)
+        return _child([sys.executable, "-m", job.module, *words], folder)
+    if program.endswith(".py"):
+        return _here(os.path.join(folder, program), folder, words)
+    script = "./%s" % program
+    if os.path.isfile(os.path.join(folder, program)):
+        os.chmod(os.path.join(folder, program), 0o755)
+    return _child(["/bin/sh", "-c", " ".join([script, *(_quote(word) for word in words)])], folder)
+
+
+def _command(program: str, words: List[str]) -> List[str]:
+    if program.endswith(".py"):
+        return [sys.executable, program, *words]
+    return ["/bin/sh", "-c", "./%s %s" % (program, " ".join(words))]
+
+
+def _python_path(folder: str) -> None:
+    existing = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = folder + (os.pathsep + existing if existing else "")
+
+
+def _quote(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)
+
+
+def _child(command: List[str], folder: str) -> int:
+    said = sources.run(command, folder)
+    if said.returncode:
+        raise ScriptError("ExecuteUserScriptError", said.returncode, said.words, command)
+    return 0
+
+
+def _here(path: str, folder: str, words: List[str]) -> int:
+    """Run a program as ``__main__`` of this interpreter.
+
+    Raises:
+        ScriptError: it raised, or exited with another code than 0.
+    """
+    command = _command(os.path.relpath(path, folder), words)
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as e:
+        raise ScriptError("ExecuteUserScriptError", 2, "can't open file '%s': %s" % (path, e.strerror), command) from e
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=builtins)
+    sys.modules["__main__"] = module
+    sys.argv[:] = [os.path.relpath(path, folder), *words]
+    sys.path.insert(0, os.path.dirname(path))
+    os.chdir(folder)
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else int(e.code is not None)
+        if isinstance(e.code, str):
+            sys.stderr.write(e.code + "\n")
+        if code:
+            message = e.code if isinstance(e.code, str) else ""
+            raise ScriptError("ExecuteUserScriptError", code & 0xFF, message, command) from None
+    except BaseException as e:
+        trace = e.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        traceback.print_exception(type(e), e.with_traceback(trace), trace)
+        text = "".join(traceback.format_exception_only(type(e), e)).strip()
+        raise ScriptError("ExecuteUserScriptError", 1, text, command) from None
+    finally:
+        sys.stdout.flush()
+    return 0

@@ -1,0 +1,148 @@
+"""A warm interpreter: imports an image's heavy libraries once, then forks a job per request.
+
+``python -m sagewright_container.warm SOCKET MODULE...``: once the modules are imported, listens on the Unix socket of that
+path, whose folder only the server's user can enter; dies with the process that started it. A connection is one job: the request of
+``sandbox.receive``, with ``python`` = {"script": path} or {"module": name} and ``argv``, ``env``, ``cwd``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import gc
+import importlib
+import importlib.machinery
+import os
+import random
+import runpy
+import signal
+import socket
+import sys
+import traceback
+import types
+from typing import Any, Dict, List
+
+from sagewright_container import init, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
+
+BASE_PATH: List[str] = []
+
+
+def main() -> Dict[str, Any]:
+    """Serve until the parent dies. Returns only in a job's process, with the job's request."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: the sandboxes' inits are reaped here
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    BASE_PATH.extend(entry for entry in sys.path if entry and os.path.abspath(entry) not in (package, os.getcwd()))
+    for name in sys.argv[2:]:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            traceback.print_exc()
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, _reap)
+    os.umask(0o077)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(sys.argv[1] + ".new")
+    listener.listen(128)
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    while True:
+        conn, _ = listener.accept()
+        pid = os.fork()
+        if pid == 0:
+            listener.detach()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _job(conn)
+        conn.close()
+
+
+def _reap(*_: object) -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _job(conn: socket.socket) -> Dict[str, Any]:
+    try:
+        spec, fds = sandbox.receive(conn)
+    except (EOFError, OSError):
+        os._exit(0)
+    sandbox.enter(conn, spec, fds)
+    return spec
+
+
+def clean(spec: Dict[str, Any]) -> None:
+    """Make this interpreter look freshly started for the job."""
+    os.environ.clear()
+    os.environ.update(spec["env"])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sagewright_container"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    sys.path_importer_cache.clear()
+    python = spec["python"]
+    extra = [entry for entry in spec["env"].get("PYTHONPATH", "").split(":") if entry]
+    first = os.path.dirname(os.path.abspath(python["script"])) if "script" in python else os.getcwd()
+    sys.path[:] = [first, *extra, *BASE_PATH]
+    sys.argv[:] = spec["argv"]
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    set_threads(int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0)))
+    gc.unfreeze()
+
+
+def set_threads(count: int) -> None:
+    """Tell the loaded OpenMP and OpenBLAS libraries how many threads the job may use; they counted before the fork."""
+    setters = ("omp_set_num_threads", "openblas_set_num_threads", "openblas_set_num_threads64_",
+               "scipy_openblas_set_num_threads", "scipy_openblas_set_num_threads64_")
+    with open("/proc/self/maps") as file:
+        paths = {line.split(None, 5)[5].strip() for line in file if line.count("/") and ".so" in line}
+    for path in paths:
+        if any(mark in os.path.basename(path) for mark in ("gomp", "libomp", "iomp", "openblas")):
+            try:
+                library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+            except OSError:
+                continue
+            for name in setters:
+                if hasattr(library, name):
+                    getattr(library, name)(count)
+
+
+def run(spec: Dict[str, Any]) -> None:
+    """Run the job's Python as ``__main__``, with the traceback and exit code of a plain interpreter."""
+    clean(spec)
+    python = spec["python"]
+    if "module" in python:
+        runpy.run_module(python["module"], run_name="__main__", alter_sys=True)
+        return
+    path = python["script"]
+    module = types.ModuleType("__main__")
+    module.__dict__.update(
+        __file__=path, __builtins__=builtins, __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+        __cached__=None,
+    )
+    sys.modules["__main__"] = module
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        print("%s: can't open file %r: [Errno %s] %s" % (sys.executable, path, error.errno, error.strerror), file=sys.stderr)
+        sys.exit(2)
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+
+
+if __name__ == "__main__":
+    import sagewright_container.warm as this
+
+    this.run(this.main())
