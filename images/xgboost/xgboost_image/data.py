@@ -1,0 +1,245 @@
+"""Channels and requests into matrices: csv, libsvm, parquet and recordio-protobuf."""
+
+import os
+import tempfile
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import xgboost as xgb
+from sagewright_container import recordio
+from sagewright_container.errors import CustomerError
+
+CSV, LIBSVM, PARQUET, RECORDIO = "csv", "libsvm", "parquet", "recordio"
+CONTENT_TYPES = {
+    "csv": CSV, "text/csv": CSV, "libsvm": LIBSVM, "text/libsvm": LIBSVM, "text/x-libsvm": LIBSVM,
+    "application/x-libsvm": LIBSVM, "parquet": PARQUET, "application/x-parquet": PARQUET,
+    "application/x-recordio-protobuf": RECORDIO, "recordio-protobuf": RECORDIO,
+}  # fmt: skip
+
+
+class Table(NamedTuple):
+    """Rows as arrays. ``features`` is dense or a SciPy CSR matrix."""
+
+    features: Any
+    labels: Optional[Any]
+    weights: Optional[Any]
+
+
+def kind_of(content_type: Optional[str]) -> str:
+    """The format that a content type names; libsvm when a channel names none.
+
+    Raises:
+        CustomerError: another format.
+    """
+    name = (content_type or LIBSVM).split(";")[0].strip().lower()
+    if name not in CONTENT_TYPES:
+        allowed = ", ".join(key for key in CONTENT_TYPES if "/" in key)
+        raise CustomerError("Content type %s is not supported; it must be one of %s" % (content_type, allowed))
+    return CONTENT_TYPES[name]
+
+
+def files_of(folder: str) -> List[str]:
+    """The data files under a channel's folder, in order; hidden ones and markers are left out."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(root, name) for name in sorted(names) if not name.startswith((".", "_"))]
+    return [path for path in found if os.path.getsize(path)]
+
+
+def load(folder: str, content_type: Optional[str], csv_weights: bool = False) -> "xgb.DMatrix":
+    """A channel as XGBoost's matrix.
+
+    Raises:
+        CustomerError: there is no data, or it is not in the format that the channel's content type says.
+    """
+    name = os.path.basename(folder)
+    kind = kind_of(content_type)
+    paths = files_of(folder) if os.path.isdir(folder) else []
+    if not paths:
+        raise CustomerError("No data in the channel %s" % name)
+    if csv_weights and kind != CSV:
+        raise CustomerError("Hyperparameter csv_weights: only text/csv data has a weight column")
+    if kind == LIBSVM:
+        return _libsvm(paths)
+    tables = []
+    for path in paths:
+        try:
+            tables.append(_READERS[kind](path, csv_weights))
+        except (ValueError, OSError, KeyError, TypeError) as e:
+            raise CustomerError("Failed to read %s as %s: %s" % (os.path.basename(path), content_type, e)) from e
+    return matrix(_joined(tables, name))
+
+
+def matrix(table: Table) -> "xgb.DMatrix":
+    return xgb.DMatrix(table.features, label=table.labels, weight=table.weights)
+
+
+def read_csv(path: Any, csv_weights: bool, labelled: bool = True) -> Table:
+    """Numbers separated by commas (or tabs, semicolons, pipes, blanks): label first, then the weight if any."""
+    import pandas as pd
+
+    separator = _separator(path)
+    try:
+        frame = pd.read_csv(path, header=None, sep=separator, dtype=np.float32)
+    except ValueError as e:
+        raise ValueError("%s (CSV must have no header and only numbers)" % e) from None
+    values = frame.to_numpy()
+    if not labelled:
+        return Table(values, None, None)
+    start = 2 if csv_weights else 1
+    if values.shape[1] <= start:
+        raise ValueError("%d columns are too few: label first%s, then features" % (
+            values.shape[1], ", then the weight" if csv_weights else ""))  # fmt: skip
+    return Table(values[:, start:], values[:, 0], values[:, 1] if csv_weights else None)
+
+
+def _separator(path: Any) -> str:
+    if isinstance(path, str):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            line = file.readline()
+    else:
+        line = path.readline()
+        path.seek(0)
+    for separator in (",", "\t", ";", "|"):
+        if separator in line:
+            return separator
+    if ":" in line:
+        raise ValueError("the first line looks like libsvm; set the channel's content type to text/libsvm")
+    return r"\s+" if " " in line.strip() else ","
+
+
+def _libsvm(paths: List[str]) -> "xgb.DMatrix":
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            line = file.readline()
+        words = line.split()
+        if len(words) > 1 and ":" not in "".join(words[1:]) or len(words) == 1 and "," in line:
+            raise CustomerError(
+                "%s is not libsvm data: its first line has no ':'. libsvm is the default; set the channel's "
+                "ContentType, for instance text/csv" % os.path.basename(path)
+            )
+    # the parser takes a list separated by ';' and options after '?': links keep users' names out of it
+    with tempfile.TemporaryDirectory() as folder:
+        links = []
+        for index, path in enumerate(paths):
+            links.append(os.path.join(folder, "part-%05d" % index))
+            os.symlink(os.path.abspath(path), links[-1])
+        try:
+            return xgb.DMatrix(";".join(links) + "?format=libsvm", silent=True)
+        except (xgb.core.XGBoostError, ValueError) as e:
+            raise CustomerError("Failed to read libsvm data: %s" % first_line(e)) from e
+
+
+def parse_libsvm(text: str) -> Table:
+    """Rows ``[label] index:value ...`` of a request, as a sparse matrix."""
+    from scipy import sparse
+
+    data: List[float] = []
+    indices: List[int] = []
+    starts = [0]
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        for word in line.split():
+            index, colon, value = word.partition(":")
+            if colon and index != "qid":
+                indices.append(int(index))
+                data.append(float(value))
+        starts.append(len(indices))
+    width = max(indices, default=-1) + 1
+    shape = (len(starts) - 1, width)
+    return Table(sparse.csr_matrix((np.asarray(data, np.float32), indices, starts), shape=shape), None, None)
+
+
+def _parquet(path: str, csv_weights: bool) -> Table:
+    import pyarrow.parquet as pq
+
+    values = pq.read_table(path).to_pandas().to_numpy(dtype=np.float32)
+    if values.shape[1] < 2:
+        raise ValueError("%d columns are too few: label first, then features" % values.shape[1])
+    return Table(values[:, 1:], values[:, 0], None)
+
+
+def _recordio(path: str, csv_weights: bool) -> Table:
+    with open(path, "rb") as file:
+        return table_of_records(file.read())
+
+
+def table_of_records(data: bytes) -> Table:
+    """RecordIO-protobuf bytes: features and label under the name ``values``.
+
+    Raises:
+        recordio.Malformed: (a ValueError) not such data.
+    """
+    rows: List[recordio.Tensor] = []
+    labels: List[float] = []
+    for record in recordio.loads(data):
+        row = record.features.get("values")
+        if not isinstance(row, recordio.Tensor):
+            raise recordio.Malformed("record %d has no features under the name 'values'" % len(rows))
+        rows.append(row)
+        label = record.label.get("values")
+        if isinstance(label, recordio.Tensor) and len(label.values):
+            labels.append(label.values[0])
+    if labels and len(labels) != len(rows):
+        raise recordio.Malformed("%d of %d records have a label" % (len(labels), len(rows)))
+    return Table(_stack(rows), np.asarray(labels, np.float32) if labels else None, None)
+
+
+def _stack(rows: List[recordio.Tensor]) -> Any:
+    if not any(row.keys is not None for row in rows):
+        return np.asarray([np.asarray(row.values, np.float32) for row in rows])
+    from scipy import sparse
+
+    starts = np.cumsum([0] + [len(row.values) for row in rows])
+    keys = np.concatenate([np.asarray(row.keys or [], np.int64) for row in rows])
+    values = np.concatenate([np.asarray(row.values, np.float32) for row in rows])
+    width = max([int(row.shape[0]) for row in rows if row.shape] + [int(keys.max(initial=-1)) + 1])
+    return sparse.csr_matrix((values, keys, starts), shape=(len(rows), width))
+
+
+def _joined(tables: List[Table], name: str) -> Table:
+    if len(tables) == 1:
+        (table,) = tables
+    else:
+        widths = sorted({table.features.shape[1] for table in tables})
+        sparse_rows = any(not isinstance(table.features, np.ndarray) for table in tables)
+        if len(widths) > 1 and not sparse_rows:
+            raise CustomerError("The files of the channel %s differ in their number of columns: %s" % (name, widths))
+        table = Table(_stacked([t.features for t in tables], sparse_rows), *_columns(tables))
+    if table.labels is None:
+        raise CustomerError("The data of the channel %s has no labels" % name)
+    if np.isnan(table.labels).any():
+        raise CustomerError("The data of the channel %s has rows without a label" % name)
+    return table
+
+
+def _stacked(parts: List[Any], sparse_rows: bool) -> Any:
+    if not sparse_rows:
+        return np.concatenate(parts)
+    from scipy import sparse
+
+    width = max(part.shape[1] for part in parts)
+    wide = []
+    for part in parts:
+        part = sparse.csr_matrix(part)
+        wide.append(sparse.csr_matrix((part.data, part.indices, part.indptr), shape=(part.shape[0], width)))
+    return sparse.vstack(wide, format="csr")
+
+
+def _columns(tables: List[Table]) -> Tuple[Optional[Any], Optional[Any]]:
+    columns: Dict[str, Any] = {}
+    for name in ("labels", "weights"):
+        parts = [getattr(table, name) for table in tables]
+        columns[name] = None if any(part is None for part in parts) else np.concatenate(parts)
+    return columns["labels"], columns["weights"]
+
+
+def first_line(error: BaseException) -> str:
+    """XGBoost's message without the native stack trace that follows it."""
+    lines = [line for line in str(error).split("\n") if line.strip()]
+    return lines[0].split("] ", 1)[-1] if lines else type(error).__name__
+
+
+_READERS = {CSV: read_csv, PARQUET: _parquet, RECORDIO: _recordio}

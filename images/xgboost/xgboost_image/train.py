@@ -1,0 +1,139 @@
+"""Trains the built-in algorithm."""
+
+import os
+import pickle
+import signal
+from typing import Any, Dict, List, Optional
+
+import xgboost as xgb
+from sagewright_container import paths
+from sagewright_container.errors import CustomerError
+from sagewright_container.job import Job
+
+from . import checkpoints, data, metrics
+from .hyperparameters import OURS, is_maximized, validate
+
+MODEL = "xgboost-model"
+VERSION = tuple(int(part) for part in xgb.__version__.split(".")[:2])
+PICKLED = VERSION < (1, 3)
+"""Releases of that time stored the booster as a pickle."""
+
+
+def main(job: Job) -> None:
+    """Validate, load, train, save.
+
+    Raises:
+        CustomerError: hyperparameters, channels or data are not as they must be.
+    """
+    found = validate({key: value for key, value in job.raw.items() if not key.startswith("sagemaker_")})
+    if len(job.hosts) > 1:
+        raise CustomerError("Built-in XGBoost runs on one instance here; set the instance count to 1")
+    if "train" not in job.channels:
+        raise CustomerError("Missing required channel: train")
+    matrices = {name: _load(job, name, found) for name in ("train", "validation") if name in job.channels}
+    for name, matrix in matrices.items():
+        print("%s matrix has %d rows and %d columns" % (name.capitalize(), matrix.num_row(), matrix.num_col()), flush=True)
+    try:
+        if "_kfold" in found:
+            from . import crossvalidation
+
+            crossvalidation.run(found, _load_all(job, found))
+        else:
+            save(fit(found, matrices["train"], matrices.get("validation"), resume=True), MODEL)
+    except xgb.core.XGBoostError as e:
+        raise CustomerError("XGBoost could not train: %s" % data.first_line(e)) from e
+
+
+def fit(
+    found: Dict[str, Any], train: "xgb.DMatrix", validation: Optional["xgb.DMatrix"],
+    resume: bool = False, history: Optional[Dict[str, Any]] = None,
+) -> "xgb.Booster":
+    """One booster by the validated hyperparameters; prints one line of metrics a round."""
+    own, ours = metrics.split(found.get("eval_metric", []))
+    parameters = {key: value for key, value in found.items() if key not in OURS}
+    if own:
+        parameters["eval_metric"] = own
+    if ours and not own:
+        parameters["disable_default_eval_metric"] = 1
+    folder = checkpoints.folder() if resume else None
+    start, done = checkpoints.latest(folder)
+    rounds = found["num_round"] - done
+    if rounds <= 0:
+        assert start is not None
+        booster = xgb.Booster(parameters)
+        booster.load_model(start)
+        return booster
+    stop = _Stop(found.get("save_model_on_termination", False) and resume)
+    options: Dict[str, Any] = {"evals": [(train, "train")], "xgb_model": start}
+    if validation is not None:
+        options["evals"].append((validation, "validation"))
+    if history is not None:
+        options["evals_result"] = history
+    if ours:
+        margins = VERSION >= (1, 6) or VERSION < (1, 2) and False
+        evaluate = metrics.evaluator(ours, margins, found.get("objective", "reg:squarederror"))
+        options["custom_metric" if VERSION >= (1, 6) else "feval"] = evaluate
+    options.update(_early_stopping(found, validation is not None, own + ours))
+    callbacks = options.setdefault("callbacks", [])
+    if folder:
+        callbacks.append(checkpoints.saver(folder, done))
+    if stop.wanted:
+        callbacks.append(checkpoints.stopper(stop))
+    with stop:
+        return xgb.train(parameters, train, num_boost_round=rounds, **options)
+
+
+def _early_stopping(found: Dict[str, Any], validated: bool, names: List[str]) -> Dict[str, Any]:
+    rounds = found.get("early_stopping_rounds")
+    if not rounds or not validated:
+        return {}
+    maximize = is_maximized(names[-1]) if names else None
+    if VERSION < (1, 3):
+        return {"early_stopping_rounds": rounds, "maximize": bool(maximize)}
+    keep_best = found.get("booster") != "gblinear"
+    stopping = xgb.callback.EarlyStopping(rounds=rounds, data_name="validation", maximize=maximize, save_best=keep_best)
+    return {"callbacks": [stopping]}
+
+
+def save(booster: "xgb.Booster", name: str) -> None:
+    path = os.path.join(paths.model(), name)
+    os.makedirs(paths.model(), exist_ok=True)
+    if PICKLED:
+        with open(path, "wb") as file:
+            pickle.dump(booster, file, protocol=4)
+    else:
+        booster.save_model(path)
+
+
+def _load(job: Job, name: str, found: Dict[str, Any]) -> "xgb.DMatrix":
+    content_type = job.channels[name].get("ContentType")
+    matrix = data.load(paths.channel(name), content_type, bool(found.get("csv_weights")))
+    if not matrix.num_row():
+        raise CustomerError("No data in the channel %s" % name)
+    return matrix
+
+
+def _load_all(job: Job, found: Dict[str, Any]) -> "xgb.DMatrix":
+    """Cross validation splits all there is: the train channel."""
+    return _load(job, "train", found)
+
+
+class _Stop:
+    """Turns SIGTERM into "end after this round", so that the model of the rounds so far is saved."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+        self.asked = False
+
+    def __enter__(self) -> None:
+        if self.wanted:
+            signal.signal(signal.SIGTERM, self._ask)
+
+    def __exit__(self, *_: object) -> None:
+        if self.wanted:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
