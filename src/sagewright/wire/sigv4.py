@@ -1,0 +1,301 @@
+"""Signature Version 4: who signed a request, and is it unchanged.
+
+The verifier accepts the Authorization header and presigned query strings, and hands chunk signing on to the body.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from .http import Request, WireFault, split_query
+from .types import Authority, Principal
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+LONGEST_PRESIGN = 604_800
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+# Unsigned ones of these change nothing: the payload hash is itself part of what is signed.
+_MAY_BE_UNSIGNED = {"x-amz-content-sha256", "x-amz-user-agent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The credential of a signature."""
+
+    key: str
+    date: str
+    region: str
+    service: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSigning:
+    """What is needed to check the signatures inside an aws-chunked body."""
+
+    signing_key: bytes
+    stamp: str
+    scope: str
+    seed: str
+
+    def chunk(self, previous: str, digest: str) -> str:
+        return self._sign("AWS4-HMAC-SHA256-PAYLOAD", previous, f"{EMPTY_SHA256}\n{digest}")
+
+    def trailer(self, previous: str, digest: str) -> str:
+        return self._sign("AWS4-HMAC-SHA256-TRAILER", previous, digest)
+
+    def _sign(self, kind: str, previous: str, rest: str) -> str:
+        text = f"{kind}\n{self.stamp}\n{self.scope}\n{previous}\n{rest}"
+        return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A caller, and what the body must still prove while it is read."""
+
+    principal: Principal
+    region: str = ""
+    payload_sha256: str = ""
+    """Hex digest that the body must have; empty when the signature does not cover the body."""
+    chunks: ChunkSigning | None = None
+
+
+def unknown_key(key: str) -> WireFault:
+    return WireFault(
+        "UnrecognizedClientException", f"The security token included in the request is invalid: no live access key {key}.",
+        403, query="InvalidClientTokenId", xml="InvalidAccessKeyId", AWSAccessKeyId=key,
+    )
+
+
+def bad_token() -> WireFault:
+    return WireFault(
+        "UnrecognizedClientException", "The security token included in the request is invalid.", 403,
+        query="InvalidClientTokenId", xml="InvalidToken",
+    )
+
+
+def mismatch() -> WireFault:
+    return WireFault(
+        "InvalidSignatureException",
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+        "and signing method. Consult the service documentation for details.",
+        403, query="SignatureDoesNotMatch",
+    )
+
+
+def incomplete(why: str) -> WireFault:
+    return WireFault(
+        "IncompleteSignatureException", why, 400, query="IncompleteSignature", xml="AuthorizationHeaderMalformed"
+    )
+
+
+def skewed(stamp: str) -> WireFault:
+    return WireFault(
+        "InvalidSignatureException", f"Signature not yet current or expired: {stamp} differs too much from the server's time.",
+        403, query="SignatureDoesNotMatch", xml="RequestTimeTooSkewed",
+    )
+
+
+def expired() -> WireFault:
+    return WireFault(
+        "ExpiredTokenException", "Request has expired", 403, query="RequestExpired", xml="AccessDenied"
+    )
+
+
+def header_scope(authorization: str) -> Scope | None:
+    """The credential scope of a V4 Authorization header; None for another scheme. Raises WireFault when malformed."""
+    if not authorization.startswith(ALGORITHM):
+        if authorization.startswith("AWS4-"):
+            raise incomplete(f"Unsupported signing algorithm: only {ALGORITHM} is understood here")
+        return None
+    return parse_scope(_fields(authorization).get("Credential", ""))
+
+
+def parse_scope(credential: str) -> Scope:
+    """Raises WireFault."""
+    parts = credential.rsplit("/", 4)
+    if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
+        raise incomplete(
+            "The authorization is malformed: the Credential must read <access key>/<date>/<region>/<service>/aws4_request"
+        )
+    return Scope(parts[0], parts[1], parts[2], parts[3])
+
+
+def _fields(authorization: str) -> dict[str, str]:
+    found = {}
+    for part in authorization[len(ALGORITHM) :].split(","):
+        name, _, value = part.strip().partition("=")
+        found[name] = value
+    return found
+
+
+def timestamp(stamp: str) -> float:
+    """Epoch seconds of ``20260102T030405Z``. Raises WireFault."""
+    found = _TIME.fullmatch(stamp)
+    if found is None:
+        raise incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'.")
+    year, month, day, hour, minute, second = (int(g) for g in found.groups())
+    if not (1970 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31):
+        raise incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'.")
+    return float(calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)))
+
+
+class SigV4:
+    """Verifies signatures against an authority's keys. Signing keys are cached: four HMACs less a request."""
+
+    def __init__(self, authority: Callable[[], Authority], clock: Callable[[], float], skew: float) -> None:
+        self._authority, self._clock, self._skew = authority, clock, skew
+        self._keys: dict[tuple[str, str, str, str], bytes] = {}
+
+    def verify_header(self, request: Request, scope: Scope, body_sha256: Callable[[], str] | None) -> Verified:
+        """Check an Authorization header. ``body_sha256`` is None while the body has not been read (S3).
+
+        Raises:
+            WireFault: a code that says which part does not hold.
+        """
+        fields = _fields(request.headers["authorization"])
+        signature, signed = fields.get("Signature", ""), fields.get("SignedHeaders", "")
+        if not signature or not signed:
+            raise incomplete("Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.")
+        stamp = request.headers.get("x-amz-date", "")
+        if not stamp:
+            raise incomplete("Authorization header requires existence of an 'X-Amz-Date' header.")
+        if abs(self._clock() - timestamp(stamp)) > self._skew:
+            raise skewed(stamp)
+        if stamp[:8] != scope.date:
+            raise incomplete(f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: '{stamp}'.")
+        secret, principal = self._secret(scope.key, request.headers.get("x-amz-security-token"))
+        said = request.headers.get("x-amz-content-sha256", "")
+        payload = said or (body_sha256() if body_sha256 is not None else EMPTY_SHA256)
+        key = self._signing_key(secret, scope)
+        self._compare(request, request.query, scope, key, stamp, signed, payload, signature)
+        chunks = ChunkSigning(key, stamp, scope.text, signature) if said.startswith("STREAMING-AWS4") else None
+        return Verified(principal, scope.region, payload if _HEX64.fullmatch(payload) else "", chunks)
+
+    def verify_query(self, request: Request, body_sha256: Callable[[], str] | None) -> Verified:
+        """Check a presigned URL."""
+        arg = request.arg
+        missing = [n for n in ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date", "X-Amz-Expires")
+                   if not arg.get(n)]
+        if missing or arg.get("X-Amz-Algorithm") != ALGORITHM:
+            raise WireFault(
+                "IncompleteSignatureException",
+                f"The presigned request lacks {', '.join(missing) or 'X-Amz-Algorithm=' + ALGORITHM}", 400,
+                query="IncompleteSignature", xml="AuthorizationQueryParametersError",
+            )
+        scope = parse_scope(arg["X-Amz-Credential"])
+        signed_at = timestamp(arg["X-Amz-Date"])
+        lifetime = arg["X-Amz-Expires"]
+        if not lifetime.isascii() or not lifetime.isdigit() or int(lifetime[:9]) > LONGEST_PRESIGN:
+            raise WireFault("IncompleteSignatureException", f"X-Amz-Expires must be 0 to {LONGEST_PRESIGN} seconds", 400,
+                            query="IncompleteSignature", xml="AuthorizationQueryParametersError")
+        now = self._clock()
+        if now > signed_at + int(lifetime):
+            raise expired()
+        if signed_at > now + self._skew:
+            raise skewed(arg["X-Amz-Date"])
+        if arg["X-Amz-Date"][:8] != scope.date:
+            raise incomplete("The date of the Credential is not the date of X-Amz-Date")
+        token = arg.get("X-Amz-Security-Token") or request.headers.get("x-amz-security-token")
+        secret, principal = self._secret(scope.key, token)
+        said = request.headers.get("x-amz-content-sha256") or arg.get("X-Amz-Content-Sha256", "")
+        payload = said or (UNSIGNED if scope.service in {"s3", "s3express"} else body_sha256() if body_sha256 else EMPTY_SHA256)
+        query = "&".join(p for p in request.query.split("&") if not p.startswith("X-Amz-Signature="))
+        key = self._signing_key(secret, scope)
+        signature = arg["X-Amz-Signature"]
+        self._compare(request, query, scope, key, arg["X-Amz-Date"], arg["X-Amz-SignedHeaders"], payload, signature)
+        chunks = ChunkSigning(key, arg["X-Amz-Date"], scope.text, signature) if said.startswith("STREAMING-AWS4") else None
+        return Verified(principal, scope.region, payload if _HEX64.fullmatch(payload) else "", chunks)
+
+    def verify_text(self, scope: Scope, text: str, signature: str, token: str | None) -> Verified:
+        """Check the signature of a POST policy."""
+        secret, principal = self._secret(scope.key, token)
+        expected = hmac.new(self._signing_key(secret, scope), text.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
+            raise mismatch()
+        return Verified(principal, scope.region)
+
+    def _secret(self, key: str, token: str | None) -> tuple[str, Principal]:
+        found = self._authority().secret(key)
+        if found is None:
+            raise unknown_key(key)
+        secret, expected, principal = found
+        if (expected or token) and not hmac.compare_digest((expected or "").encode(), (token or "").encode()):
+            raise bad_token()
+        return secret, principal
+
+    def _signing_key(self, secret: str, scope: Scope) -> bytes:
+        cached = self._keys.get((secret, scope.date, scope.region, scope.service))
+        if cached is not None:
+            return cached
+        key = ("AWS4" + secret).encode()
+        for part in (scope.date, scope.region, scope.service, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        if len(self._keys) > 1024:
+            self._keys.clear()
+        self._keys[secret, scope.date, scope.region, scope.service] = key
+        return key
+
+    def _compare(
+        self, request: Request, query: str, scope: Scope, key: bytes, stamp: str, signed: str, payload: str, signature: str
+    ) -> None:
+        names = signed.split(";")
+        headers = request.headers
+        if "host" not in names:
+            raise incomplete("The host header must be signed")
+        loose = [n for n in headers if n.startswith("x-amz-") and n not in names and n not in _MAY_BE_UNSIGNED]
+        if loose:
+            raise WireFault("InvalidSignatureException",
+                            f"There were headers present in the request which were not signed: {', '.join(loose)}", 403,
+                            query="SignatureDoesNotMatch", xml="AccessDenied", HeadersNotSigned=", ".join(loose))
+        lines = "".join([f"{n}:{' '.join(headers.get(n, '').split())}\n" for n in names])
+        given = signature.encode("utf-8", "replace")
+        scope_text = scope.text
+        for path in canonical_paths(request.path, scope.service):
+            text = f"{request.method}\n{path}\n{canonical_query(query)}\n{lines}\n{signed}\n{payload}"
+            digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+            to_sign = f"{ALGORITHM}\n{stamp}\n{scope_text}\n{digest}"
+            if hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex().encode(), given):
+                return
+        raise mismatch()
+
+
+def canonical_paths(path: str, service: str) -> list[str]:
+    """The ways in which clients write the path that they sign: S3 once encoded, other services normalised and twice."""
+    if path == "/":
+        return ["/"]
+    if service in {"s3", "s3express"}:
+        once = quote(unquote(path), safe="/-_.~")
+        return [path] if once == path else [path, once]
+    twice = quote(_normalised(path), safe="/-_.~")
+    return [twice] if twice == path else [twice, path]
+
+
+def _normalised(path: str) -> str:
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if parts:
+                parts.pop()
+        elif part and part != ".":
+            parts.append(part)
+    return f"/{'/'.join(parts)}{'/' if parts and path.endswith('/') else ''}"
+
+
+def canonical_query(query: str) -> str:
+    if not query:
+        return ""
+    pairs = [(quote(k, safe="-_.~"), quote(v, safe="-_.~")) for k, v in split_query(query)]
+    return "&".join([f"{k}={v}" for k, v in sorted(pairs)])
