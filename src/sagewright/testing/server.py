@@ -100,6 +100,12 @@ class TestServer:
         keys: dict[str, str] = json.loads((self.data / "credentials.json").read_text())
         return keys
 
+    def execution_role(self) -> str:
+        """The default execution role, path and name."""
+        arn: str = self.client("sts").get_caller_identity()["Arn"]
+        role = self.client("iam").get_role(RoleName=arn.split("/")[1])["Role"]["Arn"]
+        return str(role).split(":role/")[1]
+
     def environment(self) -> dict[str, str]:
         """What ``sagewright env`` exports, over this process's own environment."""
         said = subprocess.run(

@@ -1,0 +1,5 @@
+"""Logs as files."""
+
+from .logs import FileLogs
+
+__all__ = ["FileLogs"]

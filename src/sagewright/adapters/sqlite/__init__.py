@@ -1,0 +1,1 @@
+"""Records and metrics in SQLite files."""

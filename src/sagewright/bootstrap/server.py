@@ -1,0 +1,206 @@
+"""Builds and runs a server: ports, platform, slices, wire, in this order; lets go of them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..adapters.files import FileLogs
+from ..adapters.process import ProcessCompute
+from ..adapters.sqlite.metrics import SqliteMetrics
+from ..adapters.sqlite.records import SqliteRecords
+from ..agent.ports import AgentConfig
+from ..listener import Listener
+from ..resources.api import InProcess
+from ..resources.audit import Auditor
+from ..resources.platform import Platform
+from ..resources.shape import Shapes
+from ..resources.tasks import Tasks
+from ..resources.telemetry import Telemetry
+from ..runtime.reconciler import Reconciler
+from ..settings import Settings
+from ..slices import SLICES
+from ..stores.records import Records
+from ..wire.app import App
+from ..wire.dispatch import Dispatcher
+from ..wire.models import Models
+from ..wire.operations import Operations
+from .agent import images, objects
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STATE = "server.json"
+"""File in the data directory that says where a running server is."""
+
+
+class UnsafeSettings(ValueError):
+    """Settings that would expose the machine; the message says what to change."""
+
+
+class Server:
+    """One server. Everything it decides lives in its data directory or its database."""
+
+    def __init__(self, settings: Settings) -> None:
+        check(settings)
+        self.settings = settings
+        self.telemetry = Telemetry()
+        self._shapes: dict[str, Shapes] = {}
+
+    async def start(self) -> None:
+        """Open everything, adopt what an earlier server left behind, and answer."""
+        s = self.settings
+        s.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.listener_host = s.host
+        self.models = Models()
+        self.records = await open_records(s)
+        self.compute = ProcessCompute(agent_config(s))
+        reconciler = Reconciler(self.records, clock)
+        operations = Operations()
+        self.auditor = Auditor(self.records, clock)
+        dispatcher = Dispatcher(self.models, operations, s, lambda: self.platform.authority, self.auditor)
+        self.platform = Platform(
+            settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
+            metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),
+            operations=operations, reconciler=reconciler, tasks=Tasks(self.records, self.compute, reconciler),
+            api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock,
+        )
+        install(self.platform, SLICES)
+        app = App(self.models, dispatcher, s, lambda: self.platform.authority, internal=self.internal())
+        self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None)
+        self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
+        self.platform.endpoint = self.url
+        for start in self.platform.starters:
+            await settle(start())
+        await self.compute.open()
+        await reconciler.start()
+        await self.platform.tasks.adopt()
+        await self.listener.start()
+        self._announce()
+
+    async def stop(self) -> None:
+        """Stop answering, let go of running work. Jobs and endpoints go on."""
+        (self.settings.data / STATE).unlink(missing_ok=True)
+        self.platform.reconciler.changes.close()
+        await self.listener.stop()
+        await self.platform.reconciler.stop()
+        for close in reversed(self.platform.closers):
+            await settle(close())
+        await self.compute.close()
+        self.platform.objects.close()
+        await self.records.close()
+
+    def shapes(self, service: str) -> Shapes:
+        if service not in self._shapes:
+            self._shapes[service] = Shapes(self.models, service)
+        return self._shapes[service]
+
+    def tls(self) -> ssl.SSLContext:
+        """The given certificate, or one of the generated local CA."""
+        from ..cli.certificates import ensure, server_context
+
+        s = self.settings
+        if s.certificate:
+            return server_context(Path(s.certificate), Path(s.private_key))
+        made = ensure(s.data, [s.host])
+        return server_context(made.certificate, made.key)
+
+    def internal(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """Our own endpoints below /_sagewright/."""
+        return {"health": self._health, "metrics": self._metrics}
+
+    async def _health(self, scope: Any, receive: Any, send: Any) -> None:
+        body = json.dumps({"status": "ok", "version": __version__}).encode()
+        await answer(send, body, b"application/json")
+
+    async def _metrics(self, scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, self.telemetry.render().encode(), b"text/plain; version=0.0.4")
+
+    def _announce(self) -> None:
+        """Say where we are; a whole file or none."""
+        state = self.settings.data / STATE
+        draft = state.with_suffix(".tmp")
+        draft.write_text(json.dumps({
+            "pid": os.getpid(), "url": self.url, "started": clock(), "version": __version__,
+            "region": self.settings.region, "account": self.settings.account,
+        }))
+        draft.replace(state)
+
+
+def clock() -> float:
+    import time
+
+    return time.time()
+
+
+def check(settings: Settings) -> None:
+    """Raises UnsafeSettings for what only a machine of one's own may do."""
+    if settings.host in LOOPBACK:
+        return
+    if settings.auth == "off":
+        raise UnsafeSettings("auth=off is refused unless the server listens on loopback; use strict, or host 127.0.0.1.")
+    if settings.sandbox == "none":
+        raise UnsafeSettings("sandbox=none is refused unless the server listens on loopback.")
+
+
+def agent_config(settings: Settings) -> AgentConfig:
+    given = {**asdict(settings), "data": str(settings.data)}
+    return AgentConfig(
+        data=settings.data, factory="sagewright.bootstrap.agent:ports", settings=given,
+        warm_memory=settings.warm_memory, sandbox=settings.sandbox,
+    )
+
+
+async def open_records(settings: Settings) -> Records:
+    """SQLite in the data directory, or the PostgreSQL that the settings name."""
+    durable = settings.durability == "power"
+    if settings.records:
+        from ..adapters.postgres import PostgresRecords
+
+        return await PostgresRecords.open(settings.records, durable=durable)
+    return await SqliteRecords.open(settings.data / "records.sqlite", durable=durable)
+
+
+def install(platform: Platform, slices: Iterable[str]) -> None:
+    """Install each slice; what a slice binds is all that the rest knows of it."""
+    for name in slices:
+        importlib.import_module(f"sagewright.slices.{name}").install(platform)
+
+
+async def settle(result: Any) -> None:
+    if inspect.isawaitable(result):
+        await result
+
+
+async def answer(send: Any, body: bytes, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def run(settings: Settings, started: Callable[[Server], None] = lambda server: None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import uvloop
+
+    async def main() -> None:
+        server = Server(settings)
+        await server.start()
+        started(server)
+        done = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, done.set)
+        await done.wait()
+        await server.stop()
+
+    uvloop.run(main())
