@@ -317,6 +317,7 @@ def enter(conn: socket.socket, spec: Dict[str, Any], fds: List[int]) -> None:
     from sagewright_container.syscalls import filter_calls
 
     rootless = spec["uid"] is None
+    os.umask(0o022)
     try:
         for group in spec.get("cgroups", []):
             with open(os.path.join(group, "cgroup.procs"), "w") as file:

@@ -87,10 +87,9 @@ def clean(spec: Dict[str, Any]) -> None:
     sys.path[:] = [first, *extra, *BASE_PATH]
     sys.argv[:] = spec["argv"]
     random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    if "numpy.random" in sys.modules:  # imported lazily: asking numpy for it would import it
+        sys.modules["numpy.random"].seed()
     set_threads(int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0)))
-    gc.unfreeze()
 
 
 def set_threads(count: int) -> None:
