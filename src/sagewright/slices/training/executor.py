@@ -9,17 +9,16 @@ from typing import Any
 
 from ...resources import jobs
 from ...resources.arn import join, s3_location, s3_uri
+from ...resources.hosts import EXTRA, HostTasks, names, task_ids
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.compute import Input, Output, Task
 from ...stores.images import UnknownImage
 from ...stores.objects import NewObject, NoSuchKey
-from .lifecycle import ACTIVE, CLEAN, HALT, LAUNCH, MERGE, STOPPING
+from .lifecycle import CLEAN, HALT, LAUNCH, MERGE, STOPPING
 from .request import artifacts, output_base
 
 GROUP = "/aws/sagemaker/TrainingJobs"
-EXTRA = 3600.0
-"""Seconds that a job's keys stay good beyond its runtime limit."""
 
 
 class TrainingExecutor:
@@ -27,9 +26,11 @@ class TrainingExecutor:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+        self.hosts = HostTasks(platform)
 
     def install(self) -> None:
-        for name, run in ((LAUNCH, self.launch), (HALT, self.halt), (MERGE, self.merge), (CLEAN, self.clean)):
+        hosts = self.hosts
+        for name, run in ((LAUNCH, self.launch), (HALT, hosts.halt), (MERGE, self.merge), (CLEAN, hosts.clean)):
             self.platform.reconciler.executor("TrainingJob", name, run)
 
     async def launch(self, job: Job) -> None:
@@ -38,25 +39,16 @@ class TrainingExecutor:
         if reason := await self._refusal(doc):
             await job.send("Refused", Reason=reason)
             return
-        hosts = [f"algo-{n + 1}" for n in range(doc["ResourceConfig"]["InstanceCount"])]
-        # the name may be used again after DeleteTrainingJob; the task's may not
-        stamp = int(doc["CreationTime"] * 1000)
-        tasks = {host: f"train-{doc['TrainingJobName'].lower()}-{stamp}-{host}" for host in hosts}
-        env = await self._environment(job)
-        await job.send("Submitting", Tasks=tasks, AccessKey=env.get("AWS_ACCESS_KEY_ID"))
-        for number, host in enumerate(hosts):
-            await self.platform.tasks.submit(job.record, self._task(job, tasks[host], hosts, number, env))
-        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
-        if record is None or record.doc["_state"] not in ACTIVE or record.doc["_state"] == STOPPING:
-            for task in tasks.values():
-                await self.platform.tasks.stop(task, 0.0)
-
-    async def halt(self, job: Job) -> None:
-        tasks = [t for t, about in job.doc.get("_tasks", {}).items() if about["Phase"] not in ("Exited", "Ended")]
-        if not job.doc.get("_tasks"):
-            await job.send("Withdrawn")
-        for task in tasks:
-            await self.platform.tasks.stop(task, self.platform.settings.stop_grace)
+        hosts = names(doc["ResourceConfig"]["InstanceCount"])
+        tasks = task_ids("train", doc["TrainingJobName"], doc["CreationTime"], hosts)
+        env, key = await self._environment(job)
+        await self.hosts.launch(
+            job,
+            tasks,
+            lambda host, task: self._task(job, task, hosts, hosts.index(host), env),
+            stopping=STOPPING,
+            access_key=key,
+        )
 
     async def merge(self, job: Job) -> None:
         """One archive of the hosts' archives; on a clash of names the last host's file stays."""
@@ -68,12 +60,6 @@ class TrainingExecutor:
                 parts = [join(base, f".{host}", name) for host in hosts]
                 await asyncio.to_thread(self._merge, parts, join(base, name))
         await job.send("Merged")
-
-    async def clean(self, job: Job) -> None:
-        for task in job.doc.get("_tasks", {}):
-            await self.platform.tasks.forget(task)
-        if self.platform.identity and (key := job.doc.get("_access_key")):
-            await self.platform.identity.revoke(key)
 
     # -- parts of launch
 
@@ -95,7 +81,8 @@ class TrainingExecutor:
             return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})"
         return ""
 
-    async def _environment(self, job: Job) -> dict[str, str]:
+    async def _environment(self, job: Job) -> tuple[dict[str, str], str]:
+        """The containers' variables, and the access key among them."""
         doc = job.doc
         env = await jobs.container_environment(
             self.platform,
@@ -105,11 +92,8 @@ class TrainingExecutor:
             session="SageMaker",
             seconds=doc["StoppingCondition"]["MaxRuntimeInSeconds"] + EXTRA,
         )
-        return env | {
-            "TRAINING_JOB_NAME": doc["TrainingJobName"],
-            "TRAINING_JOB_ARN": doc["TrainingJobArn"],
-            **doc.get("Environment", {}),
-        }
+        named = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
+        return env | named | doc.get("Environment", {}), env.get("AWS_ACCESS_KEY_ID", "")
 
     def _task(self, job: Job, task_id: str, hosts: list[str], number: int, env: dict[str, str]) -> Task:
         doc, host = job.doc, hosts[number]

@@ -1,13 +1,14 @@
 """A training job's states. Pure: every race is a unit test.
 
-A job runs one task a host. The document keeps them in ``_tasks``: task id → {"Host", "Phase", ...}, with the phases
-Waiting → Staging → Running → Exited → Ended.
+A job runs one task a host; ``resources.hosts`` says what the document keeps of them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ...resources.hosts import everywhere as _all
+from ...resources.hosts import moved, submitted
 from ...resources.jobs import REASON, exit_failure
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 
@@ -76,9 +77,11 @@ def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[st
 # -- rules
 
 
-def submitting(doc: dict[str, Any], event: Event, now: float) -> Move:
-    tasks = {t: {"Host": h, "Phase": "Waiting"} for h, t in event.data["Tasks"].items()}
-    return Move(STARTING, {"_tasks": tasks, "_access_key": event.data.get("AccessKey")})
+def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
+    """A launch that runs again after a crash finds its tasks written down."""
+    if "_tasks" in doc:
+        return None
+    return Move(STARTING, {"_tasks": submitted(event), "_access_key": event.data.get("AccessKey")})
 
 
 def preparing(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -86,12 +89,12 @@ def preparing(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def staging(doc: dict[str, Any], event: Event, now: float) -> Move:
-    return Move(DOWNLOADING, {"_tasks": _phase(doc, event, "Staging"), "_message": None})
+    return Move(DOWNLOADING, {"_tasks": moved(doc, event, "Staging"), "_message": None})
 
 
 def started(doc: dict[str, Any], event: Event, now: float) -> Move:
-    tasks = _phase(doc, event, "Running")
-    everywhere = all(t["Phase"] not in ("Waiting", "Staging") for t in tasks.values())
+    tasks = moved(doc, event, "Running")
+    everywhere = _all(tasks, "Running", "Exited", "Ended")
     return Move(TRAINING if everywhere else doc["_state"], {"_tasks": tasks})
 
 
@@ -105,14 +108,14 @@ def metric(doc: dict[str, Any], event: Event, now: float) -> Move:
 def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
     """One host's process has ended. The first failing host decides; the others are stopped."""
     data, state = event.data, doc["_state"]
-    tasks = _phase(doc, event, "Exited")
+    tasks = moved(doc, event, "Exited")
     changes: dict[str, Any] = {"_tasks": tasks}
     failed = data["ExitCode"] != 0 and not data.get("Stopped") and not data.get("TimedOut") and state in RUNNING
     if failed and "_failure" not in doc:
         changes["_failure"] = exit_failure(data)
     if data.get("TimedOut"):
         changes["_overtime"] = True
-    everywhere = all(t["Phase"] in ("Exited", "Ended") for t in tasks.values())
+    everywhere = _all(tasks, "Exited", "Ended")
     halt = () if everywhere or not (failed or data.get("TimedOut")) else (HALT_ALL,)
     if not everywhere:
         return Move(state, changes, halt)
@@ -125,8 +128,8 @@ def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def finished(doc: dict[str, Any], event: Event, now: float) -> Move:
-    tasks = _phase(doc, event, "Ended")
-    if any(t["Phase"] != "Ended" for t in tasks.values()):
+    tasks = moved(doc, event, "Ended")
+    if not _all(tasks, "Ended"):
         return Move(doc["_state"], {"_tasks": tasks})
     if len(tasks) > 1:
         return Move(doc["_state"], {"_tasks": tasks}, (Instruction(MERGE),))
@@ -140,11 +143,11 @@ def merged(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
     """The platform or the input failed on one host: no process of it runs any more."""
-    tasks = _phase(doc, event, "Ended")
+    tasks = moved(doc, event, "Ended")
     changes: dict[str, Any] = {"_tasks": tasks}
     if "_failure" not in doc:
         changes["_failure"] = event.data["Reason"][:REASON]
-    if any(t["Phase"] != "Ended" for t in tasks.values()):
+    if not _all(tasks, "Ended"):
         return Move(doc["_state"], changes, (HALT_ALL,))
     return _end({**doc, **changes}, tasks)
 
@@ -182,12 +185,6 @@ def _end(doc: dict[str, Any], tasks: dict[str, Any]) -> Move:
         return Move(FAILED, {**changes, "FailureReason": reason}, clean)
     end = {STOPPING: STOPPED, SAVING: STOPPED, TIMING_OUT: OVERTIME}.get(doc["_state"], COMPLETED)
     return Move(end, {**changes, "ModelArtifacts": doc["_artifacts"]}, clean)
-
-
-def _phase(doc: dict[str, Any], event: Event, phase: str) -> dict[str, Any]:
-    tasks = {k: dict(v) for k, v in doc.get("_tasks", {}).items()}
-    tasks[event.data["Task"]]["Phase"] = phase
-    return tasks
 
 
 ACTIVE = (*RUNNING, *ENDING)

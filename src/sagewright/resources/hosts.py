@@ -1,0 +1,101 @@
+"""Jobs that run one task a host: what their lifecycles keep of the hosts, and the executors they share.
+
+The document keeps its hosts in ``_tasks``: task id → {"Host", "Phase", ...}, with the phases
+Waiting → Staging → Running → Exited → Ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..runtime.lifecycle import Event
+from ..runtime.reconciler import Job
+from ..stores.compute import Task
+from .platform import Platform
+
+Hosts = dict[str, dict[str, Any]]
+
+EXTRA = 3600.0
+"""Seconds that a job's keys stay good beyond its runtime limit."""
+
+
+# -- for lifecycles: pure
+
+
+def submitted(event: Event) -> Hosts:
+    """``_tasks`` of a Submitting event, whose ``Tasks`` is {host: task id}."""
+    return {task: {"Host": host, "Phase": "Waiting"} for host, task in event.data["Tasks"].items()}
+
+
+def moved(doc: dict[str, Any], event: Event, phase: str, **more: Any) -> Hosts:
+    """``_tasks`` after a report of the event's task."""
+    tasks = {k: dict(v) for k, v in doc.get("_tasks", {}).items()}
+    tasks[event.data["Task"]].update(Phase=phase, **more)
+    return tasks
+
+
+def everywhere(tasks: Hosts, *phases: str) -> bool:
+    """Whether every host is in one of the phases."""
+    return all(t["Phase"] in phases for t in tasks.values())
+
+
+# -- for executors
+
+
+def names(count: int) -> list[str]:
+    """algo-1 … algo-N."""
+    return [f"algo-{n + 1}" for n in range(count)]
+
+
+def task_ids(prefix: str, name: str, created: float, hosts: list[str]) -> dict[str, str]:
+    """Host → task id. A job's name may be used again once it is deleted; a task's may not, so the id has the time."""
+    return {host: f"{prefix}-{name.lower()}-{int(created * 1000)}-{host}" for host in hosts}
+
+
+class HostTasks:
+    """The executors Launch (its second half), Halt and Clean on one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    async def launch(
+        self, job: Job, tasks: dict[str, str], make: Callable[[str, str], Task], *, stopping: str, access_key: str = ""
+    ) -> None:
+        """Write down which tasks the job has, then submit ``make(host, task id)`` of each.
+
+        A job that was stopped meanwhile gets no task, or has the ones it got stopped at once.
+
+        Args:
+            stopping: the lifecycle's state while a stop is carried out.
+            access_key: of the job's temporary keys, which Clean revokes.
+        """
+        await job.send("Submitting", Tasks=tasks, AccessKey=access_key or None)
+        owner = job.record.kind, job.record.scope, job.record.key
+        record = await self.platform.records.get(*owner)
+        if record is None or set(record.doc.get("_tasks", ())) != set(tasks.values()):
+            return
+        for host, task in tasks.items():
+            await self.platform.tasks.submit(job.record, make(host, task))
+        record = await self.platform.records.get(*owner)
+        for task in tasks.values():
+            if record is None or self.platform.reconciler.settled(record):
+                await self.platform.tasks.forget(task)
+            elif record.doc["_state"] == stopping:
+                await self.platform.tasks.stop(task, 0.0)
+
+    async def halt(self, job: Job) -> None:
+        """Stop what still runs; a job without tasks hears Withdrawn."""
+        tasks: Hosts = job.doc.get("_tasks", {})
+        if not tasks:
+            await job.send("Withdrawn")
+        for task, about in tasks.items():
+            if about["Phase"] not in ("Exited", "Ended"):
+                await self.platform.tasks.stop(task, self.platform.settings.stop_grace)
+
+    async def clean(self, job: Job) -> None:
+        """Remove the tasks and end the job's keys."""
+        for task in job.doc.get("_tasks", {}):
+            await self.platform.tasks.forget(task)
+        if self.platform.identity and (key := job.doc.get("_access_key")):
+            await self.platform.identity.revoke(key)
