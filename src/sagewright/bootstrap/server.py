@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..adapters.sqlite.records import SqliteRecords
 from ..agent.ports import AgentConfig
 from ..listener import Listener
 from ..resources.api import InProcess
-from ..resources.audit import Auditor
+from ..resources.auditor import Auditor
 from ..resources.platform import Platform
 from ..resources.shape import Shapes
 from ..resources.tasks import Tasks
@@ -36,6 +37,7 @@ from ..wire.app import App
 from ..wire.dispatch import Dispatcher
 from ..wire.models import Models
 from ..wire.operations import Operations
+from ..wire.types import Authority
 from .agent import images, objects
 
 log = logging.getLogger(__name__)
@@ -62,14 +64,13 @@ class Server:
         """Open everything, adopt what an earlier server left behind, and answer."""
         s = self.settings
         s.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.listener_host = s.host
         self.models = Models()
         self.records = await open_records(s)
         self.compute = ProcessCompute(agent_config(s))
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
-        dispatcher = Dispatcher(self.models, operations, s, lambda: self.platform.authority, self.auditor)
+        dispatcher = Dispatcher(self.models, operations, self._authority, self.auditor)
         self.platform = Platform(
             settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
             metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),
@@ -77,7 +78,7 @@ class Server:
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock,
         )
         install(self.platform, SLICES)
-        app = App(self.models, dispatcher, s, lambda: self.platform.authority, internal=self.internal())
+        app = App(self.models, dispatcher, s, self._authority, internal=self.internal())
         self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None)
         self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
         self.platform.endpoint = self.url
@@ -100,6 +101,11 @@ class Server:
         await self.compute.close()
         self.platform.objects.close()
         await self.records.close()
+
+    def _authority(self) -> Authority:
+        if self.platform.authority is None:
+            raise RuntimeError("no slice provides an Authority")
+        return self.platform.authority
 
     def shapes(self, service: str) -> Shapes:
         if service not in self._shapes:
@@ -138,10 +144,7 @@ class Server:
         draft.replace(state)
 
 
-def clock() -> float:
-    import time
-
-    return time.time()
+clock = time.time
 
 
 def check(settings: Settings) -> None:
