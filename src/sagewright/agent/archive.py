@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import shutil
@@ -178,12 +177,13 @@ def read_text(root: Path, path: Path, limit: int) -> bytes | None:
     fd = open_beneath(root, path.parent)
     if fd is None:
         return None
-    with contextlib.suppress(OSError):
+    try:
         file = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
-        try:
-            if stat.S_ISREG(os.fstat(file).st_mode):
-                return os.read(file, limit)
-        finally:
-            os.close(file)
-    os.close(fd)
-    return None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    try:
+        return os.read(file, limit) if stat.S_ISREG(os.fstat(file).st_mode) else None
+    finally:
+        os.close(file)

@@ -74,6 +74,10 @@ class Run:
         self.pumps: list[Pump] = []
         self.out_of_memory = False
         self.mirrors: list[Mirror] = []
+        self.idmap = can.get("idmap", False) and user.userns is not None
+        self.overlaid = can.get("overlay", False) and (self.idmap or user.uid is None)
+        self.environment: Path | None = None
+        """Takes what the task installs into its image's environment."""
 
     # the sequence
 
@@ -145,11 +149,11 @@ class Run:
 
     def _folders(self) -> None:
         layout = self.layout
-        for folder in (layout.ml, layout.folder / "tmp", layout.folder / "home", layout.folder / "environment/upper"):
+        for folder in (layout.ml, layout.folder / "tmp", layout.folder / "home"):
             folder.mkdir(parents=True, exist_ok=True)
             self.user.give(folder)
-        for name in ("root", "environment/work"):
-            (layout.folder / name).mkdir(parents=True, exist_ok=True)
+        (layout.folder / "root").mkdir(exist_ok=True)
+        self.environment = self._upper("environment")
         (layout.folder / "tmp").chmod(0o1777)
         for path in ("/opt/ml/model", "/opt/ml/output", "/opt/ml/input", *self.task.directories):
             self.make(layout.inside(path))
@@ -162,9 +166,11 @@ class Run:
             self.user.give(target)
 
     def _stage(self) -> None:
+        outputs = {output.path.rstrip("/") for output in self.task.outputs}
         for index, item in enumerate(self.task.inputs):
-            own = item.writable or item.unpack
-            point = self.layout.inside(item.path)
+            path = item.path.rstrip("/")
+            own = item.writable or item.unpack or path in outputs
+            point = self.layout.inside(path)
             self.make(point)
             target = point if own else self.layout.inputs / str(index)
             stage(self.ports.objects, item, target, own, self._check)
@@ -172,9 +178,18 @@ class Run:
                 self._give_tree(target)
             else:
                 self._readable(target)
-                idmap = self.can.get("idmap", False) and self.user.userns is not None
-                self.mounts.append(Mount(target, item.path.rstrip("/"), owned=idmap))
+                self.mounts.append(Mount(target, path, owned=self.idmap, upper=self._upper(f"input-{index}")))
         self._nested()
+
+    def _upper(self, name: str) -> Path | None:
+        """A folder that takes what the task writes over something shared; None where it must be read-only instead."""
+        if not self.overlaid:
+            return None
+        folder = self.layout.folder / "over" / name
+        (folder / "work").mkdir(parents=True, exist_ok=True)
+        (folder / "upper").mkdir(exist_ok=True)
+        self.user.give(folder / "upper")
+        return folder
 
     def _give_tree(self, folder: Path) -> None:
         if self.user.uid is None:
@@ -185,7 +200,7 @@ class Run:
 
     def _readable(self, folder: Path) -> None:
         """Without id-mapped mounts the task's user must be able to read what root staged."""
-        if self.user.uid is None or (self.can.get("idmap") and self.user.userns is not None):
+        if self.user.uid is None or self.idmap:
             return
         for place, _, files in os.walk(folder):
             os.chmod(place, 0o755)
@@ -221,7 +236,8 @@ class Run:
     def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:
         """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
         spec = request(
-            self.layout, self.task, image, self.user, what, self.mounts, can=self.can, sockets=self.task.kind == "serve",
+            self.layout, self.task, image, self.user, what, self.mounts, idmap=self.idmap, over=self.environment,
+            sockets=self.task.kind == "serve",
         )
         spec["env"].update(env or {})
         reader, writer = os.pipe()

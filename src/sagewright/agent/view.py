@@ -186,14 +186,16 @@ def system_files(task: Task, user: User) -> dict[str, str]:
 
 
 def request(
-    layout: Layout, task: Task, image: Image, user: User, what: Command, inputs: list[Mount], *, can: dict[str, bool],
-    sockets: bool = False, cgroups: list[str] | None = None, cpus: list[int] | None = None,
+    layout: Layout, task: Task, image: Image, user: User, what: Command, inputs: list[Mount], *, idmap: bool,
+    over: Path | None, sockets: bool = False, cgroups: list[str] | None = None, cpus: list[int] | None = None,
 ) -> dict[str, Any]:
-    """The sandbox's request for one process. ``can``: what ``probe`` found this machine able to do."""
-    idmap = can.get("idmap", False) and user.userns is not None
-    overlaid = can.get("overlay", False) and (idmap or user.uid is None)
+    """The sandbox's request for one process.
+
+    ``idmap``: shared files are shown as the task user's own. ``over``: the folder that takes changes to the environment;
+    None leaves it read-only, and pip installs beside it.
+    """
     mounts = [
-        Mount(image.environment, str(image.environment), owned=idmap, upper=layout.folder / "environment" if overlaid else None),
+        Mount(image.environment, str(image.environment), owned=idmap, upper=over),
         *(Mount(real, shown) for real, shown in interpreter_prefixes(image)),
         Mount(image.folder, IMAGE, owned=idmap),
         Mount(Path(sagewright_container.__file__).parent, f"{LIBRARY}/sagewright_container", owned=idmap),
@@ -209,5 +211,5 @@ def request(
         "root": str(layout.folder / "root"), "binds": [mount.spec() for mount in mounts], "files": system_files(task, user),
         "uid": user.uid, "isolated": task.isolated, "hostname": task.hostname, "cwd": "/opt/ml",
         "limits": {"processes": task.limits.processes}, "cgroups": cgroups or [], "cpus": cpus,
-        "argv": what.argv, "python": None, "env": environment(task, image, overlaid),
+        "argv": what.argv, "python": None, "env": environment(task, image, over is not None),
     }

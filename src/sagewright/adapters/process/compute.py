@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class ProcessCompute:
         self._inbox.bind(str(path))
         asyncio.get_running_loop().add_reader(self._inbox.fileno(), self._receive)
         await self._ensure_launcher()
-        for spec in self._folder.glob("*/spec.json"):
+        for spec in self._folder.glob("[!.]*/spec.json"):
             self._adopt(Layout(self.config.data, spec.parent.name))
 
     async def submit(self, task: Task) -> None:
@@ -80,15 +81,16 @@ class ProcessCompute:
 
     async def forget(self, task_id: str) -> None:
         layout = Layout(self.config.data, task_id)
-        fd = self._watched.get(task_id)
+        fd = self._watched.pop(task_id, None)
         if fd is not None:
+            asyncio.get_running_loop().remove_reader(fd)
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
             await asyncio.to_thread(select.select, [fd], [], [], 10.0)
-            self._unwatch(task_id)
-        await asyncio.to_thread(shutil.rmtree, layout.folder, ignore_errors=True)
-        await asyncio.to_thread(shutil.rmtree, layout.sockets, ignore_errors=True)
+            os.close(fd)
         layout.control.unlink(missing_ok=True)
+        await asyncio.to_thread(_remove, layout.folder)
+        await asyncio.to_thread(_remove, layout.sockets)
 
     async def close(self) -> None:
         self._closed = True
@@ -137,7 +139,7 @@ class ProcessCompute:
         writer.close()
         if not self._closed:  # it died: a new one, and the tasks it had not begun are begun again
             await self._ensure_launcher()
-            for spec in self._folder.glob("*/spec.json"):
+            for spec in self._folder.glob("[!.]*/spec.json"):
                 self._adopt(Layout(self.config.data, spec.parent.name))
 
     async def _start(self, task_id: str) -> None:
@@ -177,7 +179,9 @@ class ProcessCompute:
         asyncio.get_running_loop().add_reader(fd, self._gone, task_id)
 
     def _unwatch(self, task_id: str) -> None:
-        fd = self._watched.pop(task_id)
+        fd = self._watched.pop(task_id, None)
+        if fd is None:
+            return
         asyncio.get_running_loop().remove_reader(fd)
         os.close(fd)
 
@@ -217,3 +221,17 @@ class ProcessCompute:
         task.add_done_callback(self._tasks.discard)
 
 
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder at once for every reader, then its content. A sandbox that is still ending may write meanwhile."""
+    trash = folder.with_name(f".gone-{folder.name}-{os.getpid()}")
+    try:
+        folder.rename(trash)
+    except FileNotFoundError:
+        return
+    for _ in range(100):
+        shutil.rmtree(trash, ignore_errors=True)
+        if not trash.exists():
+            return
+        time.sleep(0.05)
