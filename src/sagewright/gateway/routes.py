@@ -1,0 +1,123 @@
+"""Which worker answers a request: a table in memory, replaced whole when an endpoint changes.
+
+Variants share the requests by their weights, evenly spread rather than by chance (smooth weighted round robin); within a
+variant the worker with the fewest requests under way gets the next.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from ..stores.metrics import Dimensions
+from .client import Worker
+
+Key = tuple[str, str]
+"""(scope, record key)."""
+
+
+@dataclass(slots=True)
+class VariantSpec:
+    """What a route is made of."""
+
+    name: str
+    weight: float
+    sockets: list[str]
+    strategy: str = "LEAST_OUTSTANDING_REQUESTS"
+    streams: dict[str, str] = field(default_factory=dict)
+    """Socket → log stream of its instance."""
+    instances: int = 0
+
+
+@dataclass(slots=True)
+class Variant:
+    """A variant as requests see it."""
+
+    name: str
+    weight: float
+    strategy: str
+    workers: list[Worker]
+    dimensions: Dimensions
+    streams: dict[str, str]
+    instances: int = 1
+    credit: float = 0.0
+    turn: int = 0
+
+    def worker(self, avoid: Collection[Worker] = ()) -> Worker | None:
+        """The worker for the next request; None if there is none besides those to ``avoid``."""
+        workers = [w for w in self.workers if w not in avoid] if avoid else self.workers
+        if not workers:
+            return None
+        if self.strategy == "RANDOM":
+            return random.choice(workers)
+        self.turn = (self.turn + 1) % len(workers)
+        best = workers[self.turn]
+        for worker in workers:
+            if worker.outstanding < best.outstanding:
+                best = worker
+        return best
+
+
+class Route:
+    """One endpoint's variants."""
+
+    def __init__(self, name: str, variants: list[Variant]) -> None:
+        self.name = name
+        self.variants = {v.name: v for v in variants}
+        self._shared = [v for v in variants if v.weight > 0] or variants
+
+    def pick(self, target: str | None = None) -> Variant | None:
+        """The variant for the next request; None if ``target`` is not one of them."""
+        if target is not None:
+            return self.variants.get(target)
+        if len(self._shared) == 1:
+            return self._shared[0]
+        total = 0.0
+        best = self._shared[0]
+        for variant in self._shared:
+            weight = variant.weight or 1.0
+            variant.credit += weight
+            total += weight
+            if variant.credit > best.credit:
+                best = variant
+        best.credit -= total
+        return best
+
+
+class Routes:
+    """Every endpoint of this server."""
+
+    def __init__(self) -> None:
+        self._table: dict[Key, Route] = {}
+        self._workers: dict[str, Worker] = {}
+        """By socket: a worker keeps its connections and its count when its endpoint's route is replaced."""
+
+    def get(self, key: Key) -> Route | None:
+        return self._table.get(key)
+
+    def put(self, key: Key, name: str, variants: Iterable[VariantSpec]) -> None:
+        """Replace an endpoint's route. Requests under way end where they began."""
+        made = []
+        for spec in variants:
+            workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
+            dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
+            made.append(Variant(spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances))
+        self._table[key] = Route(name, made)
+
+    def drop(self, key: Key) -> None:
+        self._table.pop(key, None)
+
+    async def retire(self, sockets: Iterable[str], seconds: float) -> None:
+        """Wait until no request is under way on workers that no route names any more, then let go of them."""
+        named = {w.path for route in self._table.values() for v in route.variants.values() for w in v.workers}
+        for path in sockets:
+            worker = self._workers.get(path)
+            if worker is not None and path not in named:
+                await worker.quiet(seconds)
+                worker.close()
+                self._workers.pop(path, None)
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()

@@ -1,0 +1,120 @@
+"""Carries out an endpoint's instructions: start a deployment's tasks, replace lost ones, drain and stop old ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...gateway import model as models
+from ...gateway.routes import Routes
+from ...resources import jobs
+from ...resources.platform import Platform
+from ...runtime.reconciler import Job
+from ...stores.compute import Task
+from ...stores.records import Record
+from .fleet import WAITING, Fleet, variant_of
+from .lifecycle import DEPLOY, FORGET, RESTORE, RETIRE, log_group, log_stream
+
+DRAIN = 60.0
+"""Seconds that requests under way get before their instance is stopped: an invocation's own limit."""
+GRACE = 30.0
+"""Seconds between SIGTERM and SIGKILL for a serving container."""
+
+
+class EndpointExecutor:
+    """Executors of one platform."""
+
+    def __init__(self, platform: Platform, routes: Routes) -> None:
+        self.platform, self.routes = platform, routes
+
+    def install(self) -> None:
+        for name, run in ((DEPLOY, self.deploy), (RESTORE, self.restore), (RETIRE, self.retire), (FORGET, self.forget)):
+            self.platform.reconciler.executor("Endpoint", name, run)
+
+    async def deploy(self, job: Job) -> None:
+        """Check what only the platform can know, then submit the tasks that do not run yet."""
+        after: Fleet | None = job.doc.get("_next")
+        if not after:
+            return
+        for variant in after["Variants"]:
+            if reason := await models.refusal(self.platform, variant):
+                await job.send("Refused", Reason=f"{reason} (production variant {variant['Name']})")
+                return
+        await job.send("Submitted", Keys=await self._submit(job, after))
+        await self._withdraw(job, after)
+
+    async def restore(self, job: Job) -> None:
+        """Submit what takes the place of lost instances."""
+        if serving := job.doc.get("_fleet"):
+            await job.send("Restored", Keys=await self._submit(job, serving))
+            await self._withdraw(job, serving)
+
+    async def retire(self, job: Job) -> None:
+        """Let requests under way end, then stop the tasks that have to go."""
+        retiring: dict[str, list[str]] = job.doc.get("_retiring", {})
+        await self.routes.retire([path for sockets in retiring.values() for path in sockets], DRAIN)
+        for task in retiring:
+            await self.platform.tasks.stop(task, GRACE)
+        for task in retiring:
+            reports = await self.platform.compute.reports(task)
+            if not reports or reports[-1].name in ("Finished", "Failed"):
+                # it never began, or its last report came before it had to go
+                await job.send("Finished", Task=task)
+
+    async def forget(self, job: Job) -> None:
+        task = job.args["Task"]
+        await self.platform.tasks.forget(task)
+        key = job.doc.get("_keys", {}).get(task)
+        if key and self.platform.identity:
+            await self.platform.identity.revoke(key)
+        await job.send("Forgotten", Task=task)
+
+    # -- parts
+
+    async def _submit(self, job: Job, deployment: Fleet) -> dict[str, str]:
+        """Start the waiting tasks of a deployment; task → access key of its container."""
+        keys = {}
+        for task, about in deployment["Tasks"].items():
+            if about["Phase"] == WAITING:
+                made = await self._task(job.record, deployment, task)
+                if "AWS_ACCESS_KEY_ID" in made.env:
+                    keys[task] = made.env["AWS_ACCESS_KEY_ID"]
+                await self.platform.tasks.submit(job.record, made)
+        return keys
+
+    async def _withdraw(self, job: Job, deployment: Fleet) -> None:
+        """The endpoint may have been changed or deleted meanwhile: stop what nobody wants any more."""
+        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+        doc: dict[str, Any] = record.doc if record else {}
+        wanted = {t for member in ("_fleet", "_next") if doc.get(member) for t in doc[member]["Tasks"]}
+        for task in deployment["Tasks"]:
+            if task in doc.get("_retiring", {}):
+                await self.platform.tasks.stop(task, GRACE)
+            elif task not in wanted:
+                await self.platform.tasks.forget(task)
+
+    async def _task(self, record: Record, deployment: Fleet, task: str) -> Task:
+        doc, variant = record.doc, variant_of(deployment, task)
+        container, instance = variant["Container"], variant["InstanceType"]
+        given = models.environment(container)
+        env = await jobs.container_environment(
+            self.platform, record, variant["Role"], isolated=variant["Isolated"],
+            session=models.instance_id(task), seconds=models.FOREVER,
+        )
+        return Task(
+            id=task,
+            kind="serve",
+            image=container["Image"],
+            argv=["serve"],
+            env=env | given,
+            directories=[models.MODEL],
+            inputs=models.inputs(container),
+            limits=jobs.limits(instance, seconds=0.0, grace=GRACE),
+            isolated=variant["Isolated"],
+            hostname=container.get("ContainerHostname", "container-1"),
+            log_group=log_group(doc),
+            log_stream=log_stream(variant["Name"], task),
+            usage_namespace="/aws/sagemaker/Endpoints",
+            usage_dimensions={"EndpointName": doc["EndpointName"], "VariantName": variant["Name"]},
+            workers=models.workers(given, instance),
+            startup_seconds=float(variant["Startup"]),
+        )

@@ -1,0 +1,196 @@
+"""InvokeEndpoint: from a request to a worker and back. The hot path: memory only, no records."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from ...gateway.client import Answer, Broken, Worker
+from ...gateway.meter import Meter
+from ...gateway.routes import Route, Routes, Variant
+from ...resources.arn import arn
+from ...resources.platform import Platform
+from ...wire.errors import NotImplementedHere, ServiceError
+from ...wire.types import Call
+
+TIMEOUT = 60.0
+"""Seconds a model has to answer."""
+STREAM_TIMEOUT = 480.0
+"""Seconds a streamed answer may take in all."""
+BUSY = 1000
+"""Requests that one worker may have waiting; more are refused."""
+FORWARDED = {
+    "ContentType": "Content-Type",
+    "Accept": "Accept",
+    "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
+    "InferenceId": "X-Amzn-SageMaker-Inference-Id",
+    "SessionId": "X-Amzn-SageMaker-Session-Id",
+}
+"""All that a container gets to see of the caller's headers."""
+RETURNED = {
+    "content-type": "ContentType",
+    "x-amzn-sagemaker-custom-attributes": "CustomAttributes",
+    "x-amzn-sagemaker-new-session-id": "NewSessionId",
+    "x-amzn-sagemaker-closed-session-id": "ClosedSessionId",
+}
+
+
+class Invocations:
+    """The runtime verbs of one platform."""
+
+    def __init__(self, platform: Platform, routes: Routes) -> None:
+        self.platform, self.routes = platform, routes
+        self.meter = Meter(platform.metrics, "AWS/SageMaker", platform.clock)
+
+    def install(self) -> None:
+        bind = self.platform.operations.bind
+        for name, verb in (("InvokeEndpoint", self.invoke), ("InvokeEndpointWithResponseStream", self.stream)):
+            bind("sagemaker-runtime", name, verb, action="sagemaker:InvokeEndpoint", resources=self._arns)
+
+    async def invoke(self, call: Call) -> dict[str, Any]:
+        """One answer. Raises ServiceError with the runtime's codes."""
+        began = time.perf_counter()
+        route, variant = self._route(call)
+        headers = _headers(call.params)
+        body = call.params.get("Body", b"")
+        tried: list[Worker] = []
+        while True:
+            worker = self._worker(variant, tried)
+            sent = time.perf_counter()
+            try:
+                answer = await worker.request("POST", "/invocations", headers, body, seconds=TIMEOUT)
+                break
+            except (Broken, TimeoutError) as error:
+                tried.append(worker)
+                if isinstance(error, Broken) and error.untouched and len(tried) < len(variant.workers):
+                    continue
+                raise self._broken(call, route, variant, worker, error, began, sent) from None
+        done = time.perf_counter()
+        self._measure(variant, answer.status, began, sent, done)
+        if not 200 <= answer.status < 300:
+            raise self._model_error(call, route, variant, worker, answer)
+        return {"Body": answer.body, "InvokedProductionVariant": variant.name, **_returned(answer)}
+
+    async def stream(self, call: Call) -> dict[str, Any]:
+        """The answer's chunks as PayloadPart events, each sent on as it comes."""
+        began = time.perf_counter()
+        route, variant = self._route(call)
+        worker = self._worker(variant)
+        sent = time.perf_counter()
+        try:
+            answer, chunks = await worker.stream(
+                "POST", "/invocations", _headers(call.params), call.params.get("Body", b""),
+                seconds=TIMEOUT, total=STREAM_TIMEOUT,
+            )
+        except (Broken, TimeoutError) as error:
+            raise self._broken(call, route, variant, worker, error, began, sent) from None
+        self._measure(variant, answer.status, began, sent, time.perf_counter())
+        if not 200 <= answer.status < 300:
+            try:
+                answer.body = b"".join([chunk async for chunk in chunks])
+            except (Broken, TimeoutError):
+                answer.body = b""
+            raise self._model_error(call, route, variant, worker, answer)
+        return {"Body": _parts(chunks), "InvokedProductionVariant": variant.name, **_returned(answer)}
+
+    # -- parts
+
+    def _arns(self, call: Call) -> list[str]:
+        return [arn("sagemaker", call.region, call.account, f"endpoint/{call.params['EndpointName'].lower()}")]
+
+    def _route(self, call: Call) -> tuple[Route, Variant]:
+        params = call.params
+        name = params["EndpointName"]
+        route = self.routes.get((call.scope, name.lower()))
+        if route is None:
+            raise ServiceError("ValidationError", f"Endpoint {name} of account {call.account} not found.")
+        if len(params.get("Body", b"")) > self.platform.settings.max_payload:
+            limit = self.platform.settings.max_payload
+            raise ServiceError("ValidationError", f"Request body of endpoint {name} is larger than {limit} bytes.", 413)
+        for member in ("TargetModel", "TargetContainerHostname", "InferenceComponentName"):
+            if member in params:
+                raise ServiceError("ValidationError", f"{member} cannot be given: endpoint {name} has one model in one container.")
+        if "EnableExplanations" in params:
+            raise NotImplementedHere(f"{call.operation} with EnableExplanations is not implemented.")
+        target = params.get("TargetVariant")
+        variant = route.pick(target)
+        if variant is None:
+            raise ServiceError("ValidationError", f"Variant {target} of endpoint {name} not found.")
+        return route, variant
+
+    def _worker(self, variant: Variant, avoid: Collection[Worker] = ()) -> Worker:
+        worker = variant.worker(avoid)
+        if worker is None:
+            raise ServiceError("ServiceUnavailable", f"No instance of production variant {variant.name} answers at the moment.", 503)
+        if worker.outstanding >= BUSY:
+            raise ServiceError("ThrottlingException", f"Production variant {variant.name} has too many requests waiting.", 429)
+        return worker
+
+    def _broken(
+        self, call: Call, route: Route, variant: Variant, worker: Worker, error: Exception, began: float, sent: float
+    ) -> ServiceError:
+        self._measure(variant, 0, began, sent, time.perf_counter())
+        if isinstance(error, Broken) and error.untouched:
+            return ServiceError("ServiceUnavailable", f"Production variant {variant.name}: {error}.", 503)
+        if isinstance(error, TimeoutError):
+            text = (
+                "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
+                "for each container in Amazon CloudWatch, resolve the issue, and try again."
+            )
+        else:
+            text = str(error)
+        return self._model_error(call, route, variant, worker, Answer(0, {}, text.encode()))
+
+    def _model_error(self, call: Call, route: Route, variant: Variant, worker: Worker, answer: Answer) -> ServiceError:
+        group = f"/aws/sagemaker/Endpoints/{route.name}"
+        text = answer.body.decode("utf-8", "replace")
+        side = "client" if 400 <= answer.status < 500 else "server"
+        message = (
+            f'Received {side} error ({answer.status}) from primary with message "{text}". See '
+            f"{call.endpoint or self.platform.endpoint}/#logEventViewer:group={group} in account {call.account} for more information."
+        )
+        stream = variant.streams.get(worker.path, variant.name)
+        return ServiceError(
+            "ModelError", message, 424,
+            OriginalStatusCode=answer.status, OriginalMessage=text,
+            LogStreamArn=arn("logs", call.region, call.account, f"log-group:{group}:log-stream:{stream}"),
+        )
+
+    def _measure(self, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
+        """Zeros are counted too: an error rate needs the requests that were none."""
+        add, where = self.meter.add, variant.dimensions
+        add(where, "Invocations", 1.0)
+        add(where, "InvocationsPerInstance", 1.0 / max(1, variant.instances))
+        add(where, "ModelLatency", (done - sent) * 1e6, "Microseconds")
+        add(where, "OverheadLatency", (sent - began) * 1e6, "Microseconds")
+        add(where, "Invocation4XXErrors", float(400 <= status < 500))
+        add(where, "Invocation5XXErrors", float(status >= 500 or status == 0))
+        add(where, "InvocationModelErrors", float(not 200 <= status < 300))
+
+
+def _headers(params: dict[str, Any]) -> dict[str, str]:
+    headers = {header: params[member] for member, header in FORWARDED.items() if member in params}
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise ServiceError("ValidationError", f"{name} must be printable ASCII text.")
+    return headers
+
+
+def _returned(answer: Answer) -> dict[str, Any]:
+    return {member: answer.headers[name] for name, member in RETURNED.items() if name in answer.headers}
+
+
+async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    try:
+        async for chunk in chunks:
+            yield {"PayloadPart": {"Bytes": chunk}}
+    except TimeoutError:
+        text = "The model took too long to complete its answer."
+        yield {"ModelStreamError": {"Message": text, "ErrorCode": "ModelInvocationTimeExceeded"}}
+    except Broken as error:
+        yield {"ModelStreamError": {"Message": str(error), "ErrorCode": "StreamBroken"}}
+    except asyncio.CancelledError:
+        await chunks.aclose()  # type: ignore[attr-defined]
+        raise

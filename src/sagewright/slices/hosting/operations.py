@@ -1,0 +1,77 @@
+"""The verbs that are more than a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...resources.desk import Desk
+from ...runtime.lifecycle import Event, ImpossibleTransition
+from ...stores.records import Record
+from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.types import Call
+from .request import check_deployment_config, deployment, unique
+
+
+class EndpointOperations:
+    """Verbs of endpoints on one platform."""
+
+    def __init__(self, endpoints: Desk) -> None:
+        self.endpoints, self.platform = endpoints, endpoints.platform
+
+    def install(self) -> None:
+        for name, verb in (
+            ("UpdateEndpoint", self.update),
+            ("UpdateEndpointWeightsAndCapacities", self.scale),
+            ("DeleteEndpoint", self.delete),
+        ):
+            self.platform.operations.bind("sagemaker", name, verb, resources=self.endpoints.arns)
+
+    async def update(self, call: Call) -> dict[str, Any]:
+        """Deploy another configuration beside the one that serves, then switch."""
+        params = call.params
+        record = await self.endpoints.find(call)
+        check_deployment_config(params.get("DeploymentConfig"), "UpdateEndpoint")
+        excluded = [one["VariantPropertyType"] for one in params.get("ExcludeRetainedVariantProperties", ())]
+        retain = params.get("RetainAllVariantProperties", False)
+        if excluded and not retain:
+            raise Invalid("ExcludeRetainedVariantProperties needs RetainAllVariantProperties.")
+        config = params["EndpointConfigName"]
+        variants = await deployment(self.platform, call, config, "UpdateEndpoint")
+        if record.doc["_state"] == "InService" and record.doc["EndpointConfigName"].lower() == config.lower():
+            raise Invalid(
+                f'Cannot update endpoint "{record.doc["EndpointArn"]}" to endpoint configuration "{config}", which it uses already. '
+                "Create another endpoint configuration."
+            )
+        return await self._change(record, "Update", Config=config, Variants=variants, Retain=retain, Excluded=excluded)
+
+    async def scale(self, call: Call) -> dict[str, Any]:
+        """Other weights at once; other counts as soon as the new instances answer."""
+        desired = call.params["DesiredWeightsAndCapacities"]
+        record = await self.endpoints.find(call)
+        unique((d["VariantName"] for d in desired), "variant name")
+        known = {v["Name"] for v in record.doc["_fleet"]["Variants"]} if record.doc.get("_fleet") else None
+        for one in desired:
+            if known is not None and one["VariantName"] not in known:
+                raise Invalid(f'Variant "{one["VariantName"]}" does not exist on endpoint "{record.doc["EndpointArn"]}".')
+            if "ServerlessUpdateConfig" in one:
+                raise NotImplementedHere("UpdateEndpointWeightsAndCapacities with ServerlessUpdateConfig is not implemented.")
+            if one.get("DesiredInstanceCount") == 0:
+                raise Invalid("DesiredInstanceCount must be at least 1 for a real-time variant.")
+            if "DesiredInstanceCount" not in one and "DesiredWeight" not in one:
+                raise Invalid("Specify DesiredWeight or DesiredInstanceCount.")
+        return await self._change(record, "Scale", Desired=desired)
+
+    async def delete(self, call: Call) -> None:
+        """The endpoint answers no more; its instances are drained and stopped, then it is gone."""
+        await self._change(await self.endpoints.find(call), "Delete")
+
+    async def _change(self, record: Record, event: str, **data: Any) -> dict[str, Any]:
+        where = record.doc["EndpointArn"]
+        try:
+            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event(event, data))
+        except ImpossibleTransition as error:
+            if error.state == "Failed":
+                raise Invalid(f'Cannot update failed endpoint "{where}". Delete it and create it anew.') from None
+            verb = "delete" if event == "Delete" else "update"
+            raise Invalid(f'Cannot {verb} in-progress endpoint "{where}": it is in status {error.state}.') from None
+        return {"EndpointArn": where}

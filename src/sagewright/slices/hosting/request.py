@@ -1,0 +1,195 @@
+"""What the requests of models, endpoint configurations and endpoints must mean, beyond their shape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from ...gateway.model import deployable
+from ...resources.arn import s3_location, s3_uri
+from ...resources.jobs import check_assumable, check_role
+from ...resources.platform import Platform
+from ...stores.objects import NoSuchBucket, NoSuchKey
+from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.types import Call
+
+LATER = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
+"""Members of CreateEndpointConfig that are known and not built."""
+VARIANT_LATER = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling", "CapacityReservationConfig", "CoreDumpConfig",
+                 "AcceleratorPartitionLayouts")
+STARTUP = 240
+"""Seconds until the first answered ping, unless the variant says otherwise."""
+
+
+# -- models
+
+
+async def check_model(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
+    """Raises Invalid, NotImplementedHere or AccessDenied unless the model can be kept."""
+    containers = doc.get("Containers", [])
+    if ("PrimaryContainer" in doc) == bool(containers):
+        raise Invalid("Specify exactly one of PrimaryContainer and Containers.")
+    for container in containers or [doc["PrimaryContainer"]]:
+        await _check_container(platform, container)
+    names = [c["ContainerHostname"] for c in containers if "ContainerHostname" in c]
+    if len(set(names)) < len(names):
+        raise Invalid("Every ContainerHostname of a model must be unique.")
+    doc.setdefault("EnableNetworkIsolation", False)
+    if role := doc.get("ExecutionRoleArn"):
+        check_role(platform, call, role)
+        await check_assumable(platform, role)
+
+
+async def _check_container(platform: Platform, container: dict[str, Any]) -> None:
+    if "ModelPackageName" in container:
+        raise NotImplementedHere("CreateModel with ModelPackageName is not implemented; give Image and ModelDataUrl.")
+    if "Image" not in container:
+        raise Invalid("Image is required in a container definition.")
+    if "ModelDataUrl" in container and "ModelDataSource" in container:
+        raise Invalid("ModelDataUrl and ModelDataSource cannot both be given.")
+    multi = container.setdefault("Mode", "SingleModel") == "MultiModel"
+    if url := container.get("ModelDataUrl"):
+        uri = s3_uri(url)
+        if not multi:
+            if not uri.endswith((".tar.gz", ".tgz")):
+                raise Invalid(f"ModelDataUrl {url} must point to a .tar.gz archive.")
+            await _check_object(platform, url)
+    if source := container.get("ModelDataSource"):
+        await _check_source(platform, source)
+    for more in container.get("AdditionalModelDataSources", ()):
+        await _check_source(platform, more)
+
+
+async def _check_source(platform: Platform, source: dict[str, Any]) -> None:
+    s3 = source.get("S3DataSource")
+    if s3 is None:
+        raise Invalid("S3DataSource is required in a model data source.")
+    for member in ("HubAccessConfig", "ManifestS3Uri"):
+        if member in s3:
+            raise NotImplementedHere(f"CreateModel with {member} is not implemented.")
+    s3_location(s3["S3Uri"])
+    if s3["S3DataType"] == "S3Object":
+        await _check_object(platform, s3["S3Uri"])
+    elif s3["CompressionType"] == "Gzip":
+        raise Invalid("CompressionType Gzip needs S3DataType S3Object.")
+    elif not s3["S3Uri"].endswith("/"):
+        raise Invalid(f"S3Uri {s3['S3Uri']} must end with a slash when S3DataType is S3Prefix.")
+
+
+async def _check_object(platform: Platform, uri: str) -> None:
+    try:
+        await asyncio.to_thread(platform.objects.head, *s3_location(uri))
+    except (NoSuchBucket, NoSuchKey):
+        raise Invalid(f"Could not find model data at {uri}.") from None
+
+
+# -- endpoint configurations
+
+
+async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
+    """Raises Invalid or NotImplementedHere unless the configuration can be deployed."""
+    for member in LATER:
+        if member in doc:
+            raise NotImplementedHere(f"CreateEndpointConfig with {member} is not implemented.")
+    if "DataCaptureConfig" in doc and doc["DataCaptureConfig"].get("EnableCapture", True):
+        raise NotImplementedHere("CreateEndpointConfig with data capture enabled is not implemented.")
+    if doc.get("MetricsConfig", {}).get("EnableEnhancedMetrics"):
+        raise NotImplementedHere("CreateEndpointConfig with EnableEnhancedMetrics is not implemented.")
+    seen: set[str] = set()
+    for variant in doc["ProductionVariants"]:
+        _check_variant(variant)
+        if variant["VariantName"] in seen:
+            raise Invalid(f"Duplicate variant name: {variant['VariantName']}.")
+        seen.add(variant["VariantName"])
+        deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
+    if len(seen) > 1 and not any(v["InitialVariantWeight"] for v in doc["ProductionVariants"]):
+        raise Invalid("At least one production variant must have a weight greater than zero.")
+    if role := doc.get("ExecutionRoleArn"):
+        check_role(platform, call, role)
+
+
+def _check_variant(variant: dict[str, Any]) -> None:
+    name = variant["VariantName"]
+    if "ServerlessConfig" in variant and "InstanceType" in variant:
+        raise Invalid(f"Variant {name}: specify either ServerlessConfig or InstanceType, not both.")
+    for member in VARIANT_LATER:
+        if member in variant:
+            raise NotImplementedHere(f"CreateEndpointConfig with {member} (variant {name}) is not implemented.")
+    if "ModelName" not in variant:
+        raise NotImplementedHere(f"CreateEndpointConfig without ModelName (variant {name}, inference components) is not implemented.")
+    if "InstanceType" not in variant:
+        raise Invalid(f"Variant {name}: InstanceType is required.")
+    variant.setdefault("InitialInstanceCount", 1)
+    variant.setdefault("InitialVariantWeight", 1.0)
+
+
+# -- endpoints
+
+
+async def find_model(platform: Platform, call: Call, name: str) -> dict[str, Any]:
+    """A model's document. Raises Invalid, ``Could not find model``."""
+    return (await platform.nouns["model"].find(call, name)).doc
+
+
+async def deployment(platform: Platform, call: Call, config_name: str, operation: str) -> list[dict[str, Any]]:
+    """The variants that an endpoint keeps of a configuration and its models.
+
+    Raises:
+        Invalid: the configuration or a model is missing.
+    """
+    config = (await platform.nouns["endpoint-config"].find(call, config_name)).doc
+    now = platform.clock()
+    variants = []
+    for variant in config["ProductionVariants"]:
+        about = deployable(await find_model(platform, call, variant["ModelName"]), operation)
+        variants.append({
+            **about,
+            "Name": variant["VariantName"],
+            "InstanceType": variant["InstanceType"],
+            "Count": variant["InitialInstanceCount"],
+            "Weight": variant["InitialVariantWeight"],
+            "Strategy": variant.get("RoutingConfig", {}).get("RoutingStrategy", "LEAST_OUTSTANDING_REQUESTS"),
+            "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP),
+            "Resolved": now,
+        })
+    return variants
+
+
+def check_deployment_config(config: dict[str, Any] | None, operation: str) -> None:
+    """Everything at once, without waits or alarms, is what an update does; the rest is not built yet."""
+    if config is None:
+        return
+    policy = config.get("BlueGreenUpdatePolicy", {})
+    routing = policy.get("TrafficRoutingConfiguration", {})
+    plain = (
+        "RollingUpdatePolicy" not in config
+        and routing.get("Type", "ALL_AT_ONCE") == "ALL_AT_ONCE"
+        and not routing.get("WaitIntervalInSeconds")
+        and not policy.get("TerminationWaitInSeconds")
+        and not config.get("AutoRollbackConfiguration", {}).get("Alarms")
+    )
+    if not plain:
+        raise NotImplementedHere(
+            f"{operation} with a DeploymentConfig other than ALL_AT_ONCE without waits and alarms is not implemented."
+        )
+
+
+def unique(names: Iterable[str], what: str) -> None:
+    """Raises Invalid if a name comes twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Invalid(f"Duplicate {what}: {name}.")
+        seen.add(name)
+
+
+async def check_endpoint(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
+    """Add the first deployment to a new endpoint's document."""
+    from .fleet import plan
+
+    check_deployment_config(doc.pop("DeploymentConfig", None), "CreateEndpoint")
+    variants = await deployment(platform, call, doc["EndpointConfigName"], "CreateEndpoint")
+    now = platform.clock()
+    doc["_prefix"] = f"serve-{doc['EndpointName'].lower()}-{int(now * 1000)}"
+    doc["_next"], doc["_serial"] = plan(doc["_prefix"], 0, doc["EndpointConfigName"], variants, now)
