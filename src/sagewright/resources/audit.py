@@ -69,7 +69,7 @@ def audited(service: str, operation: str) -> bool:
 
 
 def audit_record(
-    call: Call, error: DomainError | None, reply: Mapping[str, Any] | Reply | None, *, now: float, code: str = ""
+    call: Call, error: BaseException | None, reply: Mapping[str, Any] | Reply | None, *, now: float, code: str = ""
 ) -> dict[str, Any]:
     """Who did what, when, from where, and what came of it.
 
@@ -101,9 +101,12 @@ def audit_record(
         "recipientAccountId": call.account,
         "eventCategory": "Management",
     }
-    if error is not None:
+    if isinstance(error, DomainError):
         record["errorCode"] = code or getattr(error, "code", "") or type(error).__name__
         record["errorMessage"] = error.message[:LONGEST]
+    elif error is not None:
+        record["errorCode"] = code or "InternalFailure"
+        record["errorMessage"] = "An internal error occurred."  # its text may hold anything; the server's log has it
     return record
 
 

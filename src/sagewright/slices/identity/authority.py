@@ -148,15 +148,17 @@ class LocalAuthority:
         return policies
 
     def context(self, principal: Principal, tags: Mapping[str, str], given: Mapping[str, str]) -> Context:
-        """The global context keys of a principal, with what the caller knows laid over them."""
+        """What the caller knows of the request, and the global keys about time and principal."""
         now = self._clock()
         arn = principal.arn
         if principal.kind in {"role", "root"}:
             role = self.directory.get(ROLE, principal.name)
             arn = role.doc["Arn"] if role else arn
-        known: dict[str, str] = {
+        times = {
             "aws:CurrentTime": datetime.fromtimestamp(now, UTC).isoformat(),
             "aws:EpochTime": str(int(now)),
+        }
+        who = {
             "aws:PrincipalArn": arn,
             "aws:PrincipalAccount": principal.account,
             "aws:PrincipalType": {"user": "User", "role": "AssumedRole", "root": "AssumedRole"}.get(
@@ -166,7 +168,8 @@ class LocalAuthority:
             **({"aws:username": principal.name} if principal.kind == "user" else {}),
             **{f"aws:PrincipalTag/{k}": v for k, v in tags.items()},
         }
-        return context_of({**known, **given})
+        # Who somebody is comes from here alone: for a role's session it is the role, whatever the caller passes on.
+        return context_of({**times, **given, **who})
 
     # -- roles
 

@@ -42,7 +42,7 @@ class Statement:
     place: str
     allow: bool
     actions: tuple[str, ...]
-    """Regular expression sources, lower-cased."""
+    """Patterns, lower-cased."""
     but_actions: bool
     resources: tuple[str, ...]
     but_resources: bool

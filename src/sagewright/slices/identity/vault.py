@@ -62,14 +62,14 @@ def root_keys(data: Path) -> RootKeys:
     """
     path = data / "credentials.json"
     if not path.exists():
-        made = {"AccessKeyId": new_id("AKIA"), "SecretAccessKey": new_secret()}
+        made = {"access_key": new_id("AKIA"), "secret_key": new_secret()}
         write_private(path, json.dumps(made, indent=2).encode() + b"\n")
     try:
         read = json.loads(path.read_text())
-        return RootKeys(read["AccessKeyId"], read["SecretAccessKey"])
+        return RootKeys(read["access_key"], read["secret_key"])
     except (ValueError, KeyError, TypeError):
         raise DomainError(
-            f"{path} holds no operator keys: it needs AccessKeyId and SecretAccessKey. "
+            f"{path} holds no operator keys: it needs access_key and secret_key. "
             "Restore it from a backup, or remove it so that the next start generates new keys."
         ) from None
 
