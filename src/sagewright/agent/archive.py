@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
@@ -137,7 +138,9 @@ def pack(root: Path, path: Path, write: Callable[[bytes], object]) -> int:
     Symbolic links that stay inside are kept as links; others, and anything but files and folders, are left out.
     """
     count = 0
-    with tarfile.open(fileobj=_Sink(write), mode="w|gz", compresslevel=6) as tar:
+    with gzip.GzipFile(fileobj=_Sink(write), mode="wb", compresslevel=6, mtime=0) as packed, tarfile.open(
+        fileobj=packed, mode="w|"
+    ) as tar:
         for entry in walk(root, path):
             info = tarfile.TarInfo(entry.path)
             info.mode = stat.S_IMODE(entry.status.st_mode) & 0o755

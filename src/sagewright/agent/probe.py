@@ -38,7 +38,7 @@ def _main() -> None:
     found: dict[str, bool | str] = {"namespaces": False, "overlay": False, "idmap": False}
     userns = None if rootless else map_owner(200_000)
     for name in ("lower", "upper", "work", "target", "mapped"):
-        os.mkdir(f"{place}/{name}")
+        Path(place, name).mkdir()
     try:
         sandbox.enter_namespaces(True, rootless)
         sandbox.mount("none", "/", "", sandbox.MS_REC | sandbox.MS_PRIVATE)

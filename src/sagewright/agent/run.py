@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..stores.compute import Task
 from ..stores.images import Image, UnknownImage
@@ -203,10 +203,9 @@ class Run:
         if self.user.uid is None or self.idmap:
             return
         for place, _, files in os.walk(folder):
-            os.chmod(place, 0o755)
-            for name in files:
-                path = os.path.join(place, name)
-                os.chmod(path, os.stat(path).st_mode | 0o444)
+            Path(place).chmod(0o755)
+            for path in (Path(place, name) for name in files):
+                path.chmod(path.stat().st_mode | 0o444)
 
     def _nested(self) -> None:
         """Mount points that lie inside a read-only input must exist there; what is writable there is mounted again."""
@@ -214,7 +213,7 @@ class Run:
         wanted = {path.rstrip("/") for path in self.task.directories}
         wanted |= {output.path.rstrip("/") for output in self.task.outputs}
         wanted |= {item.path.rstrip("/") for item in self.task.inputs if item.writable or item.unpack}
-        wanted |= {os.path.dirname(path) for path in self.task.files}
+        wanted |= {str(PurePosixPath(path).parent) for path in self.task.files}
         for path in wanted - set(points):
             if any(path.startswith(target + "/") for target in points):
                 self.mounts.append(Mount(self.layout.inside(path), path, writable=True))

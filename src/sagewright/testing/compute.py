@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import contextlib
 import json
 import sys
@@ -66,7 +67,7 @@ class FolderObjects:
     def writer(self, bucket: str, key: str, new: NewObject = NewObject()) -> FolderWriter:
         return FolderWriter(self, bucket, key)
 
-    def delete(self, bucket: str, keys: Iterable[str]) -> list[str]:
+    def delete(self, bucket: str, keys: Iterable[str]) -> builtins.list[str]:
         for key in keys:
             (self.folder / bucket / key).unlink(missing_ok=True)
         return list(keys)
