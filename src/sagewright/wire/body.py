@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import zlib
@@ -15,6 +16,8 @@ from .sigv4 import ChunkSigning
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+IDLE_SECONDS = 60.0
+"""How long a client may leave its body unsent before the request is given up."""
 _LONGEST_LINE = 8192
 _LONGEST_CHUNK = 2**33
 
@@ -45,7 +48,13 @@ class Incoming:
         seen = 0
         self.started = True
         while not self.finished:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    message = await self._receive()
+            except TimeoutError:
+                raise ServiceError(
+                    "RequestTimeout", "The request body did not arrive: nothing was sent within the timeout period.", 400
+                ) from None
             if message["type"] == "http.disconnect":
                 raise incomplete_body()
             data: bytes = message.get("body", b"")
@@ -55,6 +64,17 @@ class Incoming:
                 yield data
         if self.declared is not None and seen != self.declared:
             raise incomplete_body()
+
+    async def drain(self, limit: int, seconds: float) -> None:
+        """Read on for a moment, so that a client still sending can hear the answer; gives up quietly."""
+        try:
+            async with asyncio.timeout(seconds):
+                async for data in self:
+                    limit -= len(data)
+                    if limit < 0:
+                        return
+        except (TimeoutError, ServiceError):
+            return
 
     async def read(self, limit: int) -> bytes:
         """Everything. Raises ServiceError EntityTooLarge above ``limit`` bytes."""

@@ -47,12 +47,14 @@ class Dispatcher:
     Args:
         models: the service models.
         operations: what is bound.
+        settings: of the server; nothing is read from them yet.
         authority: returns the Authority; asked at each call, so it may be set after construction.
         audit: awaited after every call that reached its operation or was denied.
     """
 
     def __init__(
-        self, models: Models, operations: Operations, authority: Callable[[], Authority], audit: Audit | None = None
+        self, models: Models, operations: Operations, settings: Any, authority: Callable[[], Authority | None],
+        audit: Audit | None = None,
     ) -> None:
         self.models, self.operations = models, operations
         self._authority, self._audit = authority, audit
@@ -102,7 +104,7 @@ class Dispatcher:
         if not faults:
             return
         if call.service == "s3":
-            value, path, rule = faults[0]
+            value, path, _ = faults[0]
             raise ServiceError("InvalidArgument", sentence(faults), 400, ArgumentName=path, ArgumentValue=value.strip("'"))
         raise Invalid(sentence(faults))
 
@@ -116,6 +118,8 @@ class Dispatcher:
             "aws:PrincipalArn": call.principal.arn, "aws:PrincipalAccount": call.principal.account,
         }
         authority = self._authority()
+        if authority is None:
+            raise AccessDenied(f"Nobody can say yet whether {action} is allowed: the server is starting")
         for arn in bound.resources(call) if bound.resources is not None else ("*",):
             authority.authorize(call.principal, action, arn, context)
 

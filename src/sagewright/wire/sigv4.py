@@ -155,7 +155,7 @@ def timestamp(stamp: str) -> float:
 class SigV4:
     """Verifies signatures against an authority's keys. Signing keys are cached: four HMACs less a request."""
 
-    def __init__(self, authority: Callable[[], Authority], clock: Callable[[], float], skew: float) -> None:
+    def __init__(self, authority: Callable[[], Authority | None], clock: Callable[[], float], skew: float) -> None:
         self._authority, self._clock, self._skew = authority, clock, skew
         self._keys: dict[tuple[str, str, str, str], bytes] = {}
 
@@ -228,7 +228,8 @@ class SigV4:
         return Verified(principal, scope.region)
 
     def _secret(self, key: str, token: str | None) -> tuple[str, Principal]:
-        found = self._authority().secret(key)
+        authority = self._authority()
+        found = authority.secret(key) if authority is not None else None
         if found is None:
             raise unknown_key(key)
         secret, expected, principal = found

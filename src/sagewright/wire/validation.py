@@ -6,7 +6,7 @@ the machines here are not AWS's.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,9 +88,9 @@ def _structure(shape: Shape, validator: Validator) -> Check:
             _wrong_type(value, path, "structure", faults)
             return
         inner = f"{path}." if path else ""
-        for name in required:
-            if value.get(name) is None:
-                faults.append(("null", inner + names[name], "Member must not be null"))
+        faults.extend(
+            ("null", inner + names[name], "Member must not be null") for name in required if value.get(name) is None
+        )
         present = 0
         for name, item in value.items():
             if item is None:
@@ -200,7 +200,7 @@ def _scalar(shape: Shape) -> Check:
     return check
 
 
-def _rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
+def _rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
     """What a scalar breaks; an empty answer when it is fine."""
     if shape.type in _INTEGERS or shape.type in {"float", "double"}:
         return _range_rules(shape)
@@ -212,11 +212,11 @@ def _rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
     return _no_rules
 
 
-def _no_rules(value: Any) -> Iterable[str]:
+def _no_rules(value: Any) -> Sequence[str]:
     return ()
 
 
-def _string_rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
+def _string_rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
     length = _length_rule(shape)
     matches = matcher(shape.pattern) if shape.pattern else None
     allowed = frozenset(shape.enum) if shape.enum and not shape.name.endswith("InstanceType") else None
@@ -224,7 +224,7 @@ def _string_rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
     if length is None and matches is None and allowed is None and not instance:
         return _no_rules
 
-    def rules(value: str) -> Iterable[str]:
+    def rules(value: str) -> Sequence[str]:
         broken: list[str] = []
         if length is not None:
             broken.extend(length(len(value)))
@@ -242,12 +242,12 @@ def _instance(value: str, shape: Shape) -> bool:
     return value in shape.enum or (value.startswith("ml.") and value.count(".") >= 2)
 
 
-def _range_rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
-    low, high = _INTEGERS.get(shape.type, (None, None))
-    low = shape.minimum if shape.minimum is not None else low
-    high = shape.maximum if shape.maximum is not None else high
+def _range_rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
+    natural = _INTEGERS.get(shape.type, (None, None))
+    low = shape.minimum if shape.minimum is not None else natural[0]
+    high = shape.maximum if shape.maximum is not None else natural[1]
 
-    def rules(value: float) -> Iterable[str]:
+    def rules(value: float) -> Sequence[str]:
         if low is not None and value < low:
             return (f"Member must have value greater than or equal to {low}",)
         if high is not None and value > high:
@@ -257,12 +257,12 @@ def _range_rules(shape: Shape) -> Callable[[Any], Iterable[str]]:
     return rules
 
 
-def _length_rule(shape: Shape) -> Callable[[int], Iterable[str]] | None:
+def _length_rule(shape: Shape) -> Callable[[int], Sequence[str]] | None:
     low, high = shape.minimum, shape.maximum
     if low is None and high is None:
         return None
 
-    def rule(length: int) -> Iterable[str]:
+    def rule(length: int) -> Sequence[str]:
         if low is not None and length < low:
             return (f"Member must have length greater than or equal to {low}",)
         if high is not None and length > high:
@@ -272,9 +272,9 @@ def _length_rule(shape: Shape) -> Callable[[int], Iterable[str]] | None:
     return rule
 
 
-def _report(broken: Iterable[str], value: Any, path: str, faults: list[Fault]) -> None:
-    for rule in broken:
-        faults.append((_show(value), path, rule))
+def _report(broken: Sequence[str], value: Any, path: str, faults: list[Fault]) -> None:
+    if broken:
+        faults.extend((_show(value), path, rule) for rule in broken)
 
 
 def _wrong_type(value: Any, path: str, kind: str, faults: list[Fault]) -> None:

@@ -46,7 +46,8 @@ class QueryCodec(Codec):
         for key, value in read_form(request, body).items():
             if key not in {"Action", "Version"}:
                 _plant(tree, key.split("."), value)
-        return _structure(op.input, tree)
+        params: dict[str, Any] = _structure(op.input, tree)
+        return params
 
     def serialize(self, op: OperationModel, result: Mapping[str, Any], request_id: str) -> Answer:
         out: list[str] = []

@@ -107,7 +107,7 @@ class RestCodec(Codec):
         return answer
 
 
-async def _nothing() -> AsyncIterable[Mapping[str, Any]]:  # type: ignore[misc]  # an empty generator
+async def _nothing() -> AsyncIterable[Mapping[str, Any]]:
     return
     yield
 

@@ -1,0 +1,578 @@
+"""The whole wire over real HTTP: uvicorn, boto3, and raw sockets for what boto3 would never send."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import json
+import os
+import socket
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from sagewright.wire.errors import AlreadyExists, NotFound, ServiceError
+from sagewright.wire.types import Call, FileSlice, Reply
+
+from .wireserver import KEY, SECRET, Wire, build, client, serve
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Wire, dict[str, Any]]]:
+    wire = build(cors_origin="http://studio.test", max_body=1 << 20, max_payload=1 << 19)
+    seen: dict[str, Any] = {"objects": {}, "folder": tmp_path_factory.mktemp("objects")}
+    bind(wire, seen)
+    with serve(wire.app) as url:
+        yield url, wire, seen
+
+
+def bind(wire: Wire, seen: dict[str, Any]) -> None:
+    objects: dict[str, bytes] = seen["objects"]
+
+    async def describe(call: Call) -> dict[str, Any]:
+        seen["call"] = call
+        if call.params["TrainingJobName"] == "crash":
+            raise KeyError("a secret of the server")
+        raise NotFound("Requested resource not found.")
+
+    async def create_model(call: Call) -> dict[str, Any]:
+        seen["call"] = call
+        if call.params["ModelName"] == "taken":
+            raise AlreadyExists("Cannot create already existing model taken")
+        return {"ModelArn": f"arn:aws:sagemaker:{call.region}:{call.account}:model/{call.params['ModelName']}"}
+
+    async def put(call: Call) -> dict[str, Any]:
+        data = await call.params["Body"].read()
+        objects[call.params["Key"]] = data
+        seen["call"] = call
+        return {"ETag": f'"{hashlib.md5(data).hexdigest()}"'}
+
+    async def get(call: Call) -> dict[str, Any] | Reply:
+        if call.params["Key"] not in objects:
+            raise ServiceError("NoSuchKey", "The specified key does not exist.", 404, Key=call.params["Key"])
+        data = objects[call.params["Key"]]
+        path: Path = seen["folder"] / "object"
+        path.write_bytes(data)
+        body = {"Body": FileSlice(path, 0, len(data)), "ContentLength": len(data), "ContentType": "text/x-test"}
+        return Reply(body, 206) if "Range" in call.params else body
+
+    async def head(call: Call) -> dict[str, Any]:
+        if call.params["Key"] not in objects:
+            raise ServiceError("NoSuchKey", "The specified key does not exist.", 404)
+        return {"ContentLength": len(objects[call.params["Key"]]), "Metadata": {"a": "b"}}
+
+    async def delete(call: Call) -> None:
+        objects.pop(call.params["Key"], None)
+
+    async def identity(call: Call) -> dict[str, Any]:
+        return {"Account": call.account, "Arn": call.principal.arn, "UserId": "u"}
+
+    async def metrics(call: Call) -> None:
+        seen["call"] = call
+
+    async def alarms(call: Call) -> dict[str, Any]:
+        raise ServiceError("ResourceNotFoundException", "no such alarm", 404)
+
+    async def record(call: Call) -> None:
+        seen["call"] = call
+
+    async def predict(call: Call) -> dict[str, Any]:
+        seen["call"] = call
+        return {"Body": call.params["Body"][::-1], "ContentType": call.params.get("Accept", "text/csv"), "InvokedProductionVariant": "v"}
+
+    async def stream(call: Call) -> dict[str, Any]:
+        async def parts() -> AsyncIterator[dict[str, Any]]:
+            for piece in (b"one ", b"two ", b"three"):
+                yield {"PayloadPart": {"Bytes": piece}}
+            if call.params["EndpointName"] == "breaks":
+                yield {"ModelStreamError": {"Message": "it broke", "ErrorCode": "StreamBroken"}}
+
+        return {"Body": parts(), "ContentType": "text/plain"}
+
+    async def role(call: Call) -> dict[str, Any]:
+        raise NotFound(f"The role with name {call.params['RoleName']} cannot be found.")
+
+    async def endless(call: Call) -> dict[str, Any]:
+        async def forever() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 65536
+                    await asyncio.sleep(0.001)
+            finally:
+                seen["closed"].set()
+
+        return {"Body": forever()}
+
+    import threading
+
+    seen["closed"] = threading.Event()
+    bind_ = wire.operations.bind
+    bind_("sagemaker", "DescribeTrainingJob", describe)
+    bind_("sagemaker", "CreateModel", create_model, resources=lambda c: [f"arn:model/{c.params['ModelName']}"])
+    bind_("s3", "PutObject", put)
+    bind_("s3", "GetObject", get)
+    bind_("s3", "HeadObject", head)
+    bind_("s3", "DeleteObject", delete)
+    bind_("s3", "GetObjectTorrent", endless)
+    bind_("sts", "GetCallerIdentity", identity)
+    bind_("iam", "GetRole", role)
+    bind_("cloudwatch", "PutMetricData", metrics)
+    bind_("cloudwatch", "DeleteAlarms", alarms)
+    bind_("sagemaker-featurestore-runtime", "PutRecord", record)
+    bind_("sagemaker-runtime", "InvokeEndpoint", predict)
+    bind_("sagemaker-runtime", "InvokeEndpointWithResponseStream", stream)
+
+
+World = tuple[str, Wire, dict[str, Any]]
+
+
+def code_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int, str]:
+    error = caught.value.response
+    return error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Message"]
+
+
+MODEL = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/Job", "PrimaryContainer": {"Image": "x.dkr/y:1"}}
+
+
+def test_json_call(world: World) -> None:
+    url, wire, seen = world
+    sm = client(url, "sagemaker", region="eu-west-1")
+    answer = sm.create_model(ModelName="m", **MODEL)
+    assert answer["ModelArn"] == "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
+    assert answer["ResponseMetadata"]["RequestId"] == seen["call"].request_id
+    assert wire.audited[-1][0].operation == "CreateModel"
+    assert seen["call"].endpoint == url
+
+
+def test_domain_errors_become_what_the_operation_declares(world: World) -> None:
+    url, _, _ = world
+    sm = client(url, "sagemaker")
+    with pytest.raises(ClientError) as caught:
+        sm.describe_training_job(TrainingJobName="x")
+    assert code_of(caught) == ("ResourceNotFound", 400, "Requested resource not found.")
+    with pytest.raises(ClientError) as caught:
+        sm.create_model(ModelName="taken", **MODEL)
+    assert code_of(caught) == ("ValidationException", 400, "Cannot create already existing model taken")
+    with pytest.raises(ClientError) as caught:
+        client(url, "iam").get_role(RoleName="r")
+    assert code_of(caught)[:2] == ("NoSuchEntity", 404)
+
+
+def test_an_unexpected_error_stays_inside(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    url, _, _ = world
+    with pytest.raises(ClientError) as caught:
+        client(url, "sagemaker").describe_training_job(TrainingJobName="crash")
+    code, status, message = code_of(caught)
+    assert (code, status) == ("InternalFailure", 500)
+    assert "secret" not in message
+    assert caught.value.response["ResponseMetadata"]["RequestId"] in message
+    assert "a secret of the server" in caplog.text
+
+
+@pytest.mark.parametrize(("service", "verb"), [
+    ("sagemaker", "list_models"), ("s3", "list_buckets"), ("sts", "get_session_token"), ("logs", "describe_log_groups"),
+    ("cloudwatch", "list_metrics"), ("sqs", "list_queues"), ("sagemaker-metrics", ""),
+])
+def test_an_unbound_operation_says_so_in_the_callers_protocol(world: World, service: str, verb: str) -> None:
+    url, _, _ = world
+    c = client(url, service)
+    with pytest.raises(ClientError) as caught:
+        if verb:
+            getattr(c, verb)()
+        else:
+            c.batch_get_metrics(MetricQueries=[{"MetricName": "m", "ResourceArn": "a", "MetricStat": "Min", "Period": "OneMinute", "XAxisType": "Timestamp"}])
+    code, status, message = code_of(caught)
+    assert (code, status) == ("NotImplemented", 501)
+    assert c.meta.method_to_api_mapping.get(verb or "batch_get_metrics", "?") in message
+
+
+def test_every_fault_of_a_document_is_named(world: World) -> None:
+    url, _, _ = world
+    sm = boto3.client("sagemaker", endpoint_url=url, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+                      config=Config(parameter_validation=False, retries={"total_max_attempts": 1}))
+    with pytest.raises(ClientError) as caught:
+        sm.create_model(ModelName="-bad-", Tags=[{"Key": "k"}], PrimaryContainer={"Mode": "Neither", "Image": "i"})
+    code, status, message = code_of(caught)
+    assert (code, status) == ("ValidationException", 400)
+    assert message.startswith("3 validation errors detected: ")
+    assert "Value '-bad-' at 'modelName' failed to satisfy constraint: Member must satisfy regular expression pattern" in message
+    assert "Value null at 'tags.1.member.value' failed to satisfy constraint: Member must not be null" in message
+    assert "at 'primaryContainer.mode' failed to satisfy constraint: Member must satisfy enum value set: [SingleModel, MultiModel]" in message
+
+
+def test_query_call_and_denial(world: World) -> None:
+    url, wire, _ = world
+    assert client(url, "sts").get_caller_identity()["Account"] == "123456789012"
+    role = client(url, "sagemaker", key="ASIASESSION", secret="other", token="the-token")
+    assert "model/m" in role.create_model(ModelName="m", **MODEL)["ModelArn"]
+    assert wire.keys.asked[-1] == ("sagemaker:CreateModel", "arn:model/m")
+    wire.keys.denied.add("sagemaker:CreateModel")
+    with pytest.raises(ClientError) as caught:
+        role.create_model(ModelName="m", **MODEL)
+    wire.keys.denied.clear()
+    assert code_of(caught)[:2] == ("AccessDeniedException", 403)
+    assert "sagemaker:CreateModel on resource: arn:model/m" in code_of(caught)[2]
+    assert isinstance(wire.audited[-1][1], Exception)
+
+
+@pytest.mark.parametrize(("service", "call", "code"), [
+    ("sagemaker", lambda c: c.create_model(ModelName="m", **MODEL), "UnrecognizedClientException"),
+    ("sts", lambda c: c.get_caller_identity(), "InvalidClientTokenId"),
+    ("s3", lambda c: c.get_object(Bucket="bucket", Key="k"), "InvalidAccessKeyId"),
+])
+def test_unknown_keys(world: World, service: str, call: Any, code: str) -> None:
+    url, _, _ = world
+    with pytest.raises(ClientError) as caught:
+        call(client(url, service, key="AKIAUNKNOWN"))
+    assert code_of(caught)[:2] == (code, 403)
+
+
+@pytest.mark.parametrize(("service", "call", "code"), [
+    ("sagemaker", lambda c: c.create_model(ModelName="m", **MODEL), "InvalidSignatureException"),
+    ("sts", lambda c: c.get_caller_identity(), "SignatureDoesNotMatch"),
+    ("s3", lambda c: c.put_object(Bucket="bucket", Key="k", Body=b"x"), "SignatureDoesNotMatch"),
+])
+def test_wrong_secrets(world: World, service: str, call: Any, code: str) -> None:
+    url, _, seen = world
+    seen["objects"].pop("k", None)
+    with pytest.raises(ClientError) as caught:
+        call(client(url, service, secret="wrong"))
+    assert code_of(caught)[:2] == (code, 403)
+    assert "k" not in seen["objects"]
+
+
+def test_unsigned(world: World) -> None:
+    url, _, _ = world
+    with pytest.raises(ClientError) as caught:
+        boto3.client("s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version=UNSIGNED)).get_object(Bucket="bucket", Key="k")
+    assert code_of(caught)[:2] == ("AccessDenied", 403)
+    with pytest.raises(ClientError) as caught:
+        boto3.client("sagemaker", endpoint_url=url, region_name="us-east-1", config=Config(signature_version=UNSIGNED)).list_models()
+    assert code_of(caught)[:2] == ("MissingAuthenticationTokenException", 403)
+
+
+KEYS = ["plain", "a b+c/ü.txt", "x//y", "a/../b", "./c", "p%2Fq", "trailing/", "tilde~*'()!", "sm?x=y&z#1"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_objects_under_any_key(world: World, key: str) -> None:
+    url, _, seen = world
+    s3 = client(url, "s3")
+    data = os.urandom(300_000)
+    s3.put_object(Bucket="bucket", Key=key, Body=data, Metadata={"m": "1"}, ContentType="image/png")
+    assert seen["call"].params["Key"] == key
+    assert seen["call"].params["Metadata"] == {"m": "1"}
+    assert seen["call"].params["ContentType"] == "image/png"
+    answer = s3.get_object(Bucket="bucket", Key=key)
+    assert answer["ContentType"] == "text/x-test"
+    assert answer["Body"].read() == data
+    s3.delete_object(Bucket="bucket", Key=key)
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket="bucket", Key=key)
+    assert code_of(caught)[:2] == ("NoSuchKey", 404)
+
+
+def test_head(world: World) -> None:
+    url, _, seen = world
+    s3 = client(url, "s3")
+    seen["objects"]["there"] = b"12345"
+    answer = s3.head_object(Bucket="bucket", Key="there")
+    assert (answer["ContentLength"], answer["Metadata"]) == (5, {"a": "b"})
+    with pytest.raises(ClientError) as caught:
+        s3.head_object(Bucket="bucket", Key="missing")
+    assert code_of(caught) == ("404", 404, "Not Found")
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])  # SigV2 and SigV4
+def test_presigned_urls(world: World, version: str) -> None:
+    url, _, seen = world
+    s3 = client(url, "s3", signature_version=version)
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "pre signed"})
+    assert ("AWSAccessKeyId" in put) == (version == "s3")
+    with urllib.request.urlopen(urllib.request.Request(put, data=b"body", method="PUT")) as answer:
+        assert answer.status == 200
+    assert seen["objects"]["pre signed"] == b"body"
+    get = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "pre signed"})
+    with urllib.request.urlopen(get) as answer:
+        assert answer.read() == b"body"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(get.replace("pre%20signed", "other"))
+    assert caught.value.code == 403
+    assert b"SignatureDoesNotMatch" in caught.value.read()
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"}, ExpiresIn=-1))
+    assert caught.value.code == 403
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_presigned_post(world: World, version: str) -> None:
+    url, _, seen = world
+    s3 = client(url, "s3", signature_version=version)
+    post = s3.generate_presigned_post("bucket", "up/${filename}", Fields={"acl": "private"}, Conditions=[
+        {"acl": "private"}, ["starts-with", "$Content-Type", "text/"], ["content-length-range", 1, 1000]])
+
+    def send(data: bytes, **more: str) -> tuple[int, bytes]:
+        fields = {**post["fields"], "Content-Type": "text/plain", **more}
+        mark = "xxBOUNDARYxx"
+        body = b"".join(f'--{mark}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items())
+        body += f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="f.txt"\r\n\r\n'.encode() + data + f"\r\n--{mark}--\r\n".encode()
+        request = urllib.request.Request(post["url"], data=body, headers={"Content-Type": f"multipart/form-data; boundary={mark}"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    data = b"hello\r\n--not the boundary"
+    assert send(data)[0] == 204
+    assert seen["objects"]["up/f.txt"] == data
+    assert seen["call"].params["ContentType"] == "text/plain"
+    seen["objects"].clear()
+    assert send(b"x" * 1001)[0] == 413
+    assert send(b"")[0] == 400
+    assert send(data, **{"Content-Type": "image/png"})[0] == 403
+    assert send(data, extra="1")[0] == 403
+    assert send(data, policy=post["fields"]["policy"][:-4] + "AAA=")[0] == 403
+    assert not seen["objects"]
+
+
+def signed_headers(url: str, path: str, sha: str, **headers: str) -> dict[str, str]:
+    """Headers of a PUT as botocore signs it."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("PUT", url + path, headers={"X-Amz-Content-SHA256": sha, **headers})
+    request.context["payload_signing_enabled"] = False
+
+    class Signer(S3SigV4Auth):
+        def payload(self, request: Any) -> str:
+            return sha
+
+    Signer(Credentials(KEY, SECRET), "s3", "us-east-1").add_auth(request)
+    request.headers["X-Amz-Content-SHA256"] = sha
+    return dict(request.headers)
+
+
+@pytest.mark.parametrize("algorithm", ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"])
+@pytest.mark.parametrize("good", [True, False])
+def test_aws_chunked_upload_with_trailer(world: World, algorithm: str, good: bool) -> None:
+    from sagewright.wire.checksums import running
+
+    url, _, seen = world
+    seen["objects"].clear()
+    data = os.urandom(200_000)
+    checksum = running(algorithm)
+    assert checksum is not None
+    checksum.update(data if good else data[1:])
+    body = b"".join(f"{len(p):x}\r\n".encode() + p + b"\r\n" for p in (data[:65536], data[65536:]))
+    body += f"0\r\nx-amz-checksum-{algorithm}:{checksum.base64()}\r\n\r\n".encode()
+    headers = signed_headers(url, "/bucket/chunked", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", **{
+        "Content-Encoding": "aws-chunked", "x-amz-decoded-content-length": str(len(data)), "x-amz-trailer": f"x-amz-checksum-{algorithm}"})
+    host = urlsplit(url)
+    connection = http.client.HTTPConnection(host.hostname or "", host.port)
+    connection.request("PUT", "/bucket/chunked", iter([body[:1000], body[1000:]]), headers, encode_chunked=True)
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    assert (answer.status, b"BadDigest" in text) == ((200, False) if good else (400, True))
+    assert seen["objects"] == ({"chunked": data} if good else {})
+
+
+@pytest.mark.parametrize("spoil", ["", "chunk", "signature", "trailer", "length", "end"])
+def test_signed_chunks(world: World, spoil: str) -> None:
+    """STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, signed here by the documented recipe."""
+    import hmac as hmac_
+
+    from sagewright.wire.checksums import running
+
+    url, _, seen = world
+    seen["objects"].clear()
+    data = os.urandom(100_000)
+    headers = signed_headers(url, "/bucket/chunked", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", **{
+        "x-amz-decoded-content-length": str(len(data) + (spoil == "length")), "x-amz-trailer": "x-amz-checksum-crc32"})
+    seed = headers["Authorization"].rpartition("Signature=")[2]
+    stamp = headers["X-Amz-Date"]
+    scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
+    key = ("AWS4" + SECRET).encode()
+    for part in scope.split("/"):
+        key = hmac_.digest(key, part.encode(), "sha256")
+    empty = hashlib.sha256(b"").hexdigest()
+
+    def sign(kind: str, rest: str, previous: str) -> str:
+        return hmac_.digest(key, f"AWS4-HMAC-SHA256-{kind}\n{stamp}\n{scope}\n{previous}\n{rest}".encode(), "sha256").hex()
+
+    body, previous = b"", seed
+    for piece in (data[:65536], data[65536:], b""):
+        previous = sign("PAYLOAD", f"{empty}\n{hashlib.sha256(piece).hexdigest()}", previous)
+        sent = piece[::-1] if spoil == "chunk" else piece
+        shown = previous[::-1] if spoil == "signature" else previous
+        body += f"{len(piece):x};chunk-signature={shown}\r\n".encode() + sent + (b"\r\n" if piece else b"")
+    checksum = running("crc32")
+    assert checksum is not None
+    checksum.update(data)
+    line = f"x-amz-checksum-crc32:{checksum.base64()}\n"
+    trailer = sign("TRAILER", hashlib.sha256(line.encode()).hexdigest(), previous)
+    body += line.replace("\n", "\r\n").encode() + f"x-amz-trailer-signature:{trailer[::-1] if spoil == 'trailer' else trailer}\r\n\r\n".encode()
+    if spoil == "end":
+        body = body[:-40]
+    host = urlsplit(url)
+    connection = http.client.HTTPConnection(host.hostname or "", host.port)
+    connection.request("PUT", "/bucket/chunked", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status == (200 if not spoil else 403 if spoil in {"chunk", "signature", "trailer"} else 400)
+    assert seen["objects"] == ({} if spoil else {"chunked": data})
+
+
+def test_metrics_in_json_and_gzip(world: World) -> None:
+    url, _, seen = world
+    cw = client(url, "cloudwatch")
+    data = [{"MetricName": f"metric-{i}", "Value": float(i), "Dimensions": [{"Name": "n", "Value": "v" * 100}]} for i in range(200)]
+    cw.put_metric_data(Namespace="n", MetricData=data)
+    assert seen["call"].headers["content-encoding"] == "gzip"
+    assert seen["call"].params == {"Namespace": "n", "MetricData": data}
+    with pytest.raises(ClientError) as caught:
+        cw.delete_alarms(AlarmNames=["a"])
+    assert code_of(caught)[1] == 404
+
+
+def test_a_feature_group_may_be_an_arn(world: World) -> None:
+    url, _, seen = world
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:feature-group/fg"
+    client(url, "sagemaker-featurestore-runtime").put_record(FeatureGroupName=arn, Record=[{"FeatureName": "f", "ValueAsString": "1"}])
+    assert seen["call"].params["FeatureGroupName"] == arn
+
+
+def test_invoke_and_stream(world: World) -> None:
+    url, _, seen = world
+    rt = client(url, "sagemaker-runtime")
+    answer = rt.invoke_endpoint(EndpointName="e", Body=b"abc", ContentType="text/csv", Accept="application/json", TargetVariant="v1")
+    assert (answer["Body"].read(), answer["ContentType"]) == (b"cba", "application/json")
+    assert seen["call"].params["TargetVariant"] == "v1"
+    events = rt.invoke_endpoint_with_response_stream(EndpointName="e", Body=b"x")
+    assert b"".join(e["PayloadPart"]["Bytes"] for e in events["Body"]) == b"one two three"
+    assert events["ContentType"] == "text/plain"
+    from botocore.exceptions import EventStreamError
+
+    with pytest.raises(EventStreamError, match="it broke"):
+        list(rt.invoke_endpoint_with_response_stream(EndpointName="breaks", Body=b"x")["Body"])
+    with pytest.raises(ClientError) as caught:
+        rt.invoke_endpoint(EndpointName="e", Body=b"x" * (1 << 20))
+    assert code_of(caught)[:2] == ("ValidationError", 413)
+
+
+def test_a_client_that_leaves_ends_the_stream(world: World) -> None:
+    url, _, seen = world
+    s3 = client(url, "s3")
+    answer = s3.get_object_torrent(Bucket="bucket", Key="k")
+    assert answer["Body"].read(10) == b"x" * 10
+    answer["Body"].close()
+    assert seen["closed"].wait(10)
+
+
+# raw HTTP
+
+
+def raw(url: str, data: bytes) -> bytes:
+    """Send bytes, read until the server closes."""
+    host = urlsplit(url)
+    with socket.create_connection((host.hostname or "", host.port or 0), timeout=10) as connection:
+        connection.sendall(data)
+        out = b""
+        while piece := connection.recv(65536):
+            out += piece
+        return out
+
+
+def test_an_error_before_the_body_answers_a_waiting_client_at_once(world: World) -> None:
+    url, _, _ = world
+    answer = raw(url, b"PUT /bucket/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\nExpect: 100-continue\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"100 Continue" not in answer
+    assert b"connection: close" in answer
+    assert b"<Code>AccessDenied</Code>" in answer
+
+
+@pytest.mark.parametrize(("request_", "status"), [
+    (b"POST / HTTP/1.1\r\nX-Amz-Target: SageMaker.ListModels\r\nAuthorization: AWS4-HMAC-SHA256 nonsense\r\nContent-Length: 2\r\n", 400),
+    (b"POST / HTTP/1.1\r\nX-Amz-Target: SageMaker.NoSuchThing\r\nContent-Length: 2\r\n", 404),
+    (b"POST / HTTP/1.1\r\nX-Amz-Target: Nothing.AtAll\r\nContent-Length: 2\r\n", 404),
+    (b"POST / HTTP/1.1\r\nX-Amz-Target: \r\nContent-Length: 2\r\n", 404),
+    (b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\n", 400),
+    (b"POST /service/Nope/operation/X HTTP/1.1\r\nSmithy-Protocol: rpc-v2-cbor\r\nContent-Length: 2\r\n", 404),
+    (b"POST /service/GraniteServiceVersion20100801/operation/ListMetrics HTTP/1.1\r\nSmithy-Protocol: rpc-v2-cbor\r\nContent-Length: 2\r\n", 403),
+    (b"GET /%ff%fe/%00 HTTP/1.1\r\nContent-Length: 2\r\n", 403),
+    (b"PROPFIND /pot HTTP/1.1\r\nContent-Length: 2\r\n", 405),
+    (b"GET /_sagewright/nothing HTTP/1.1\r\nContent-Length: 2\r\n", 404),
+    (b"POST /bucket HTTP/1.1\r\nContent-Type: multipart/form-data\r\nContent-Length: 2\r\n", 400),
+    (b"PUT /bucket/key?AWSAccessKeyId=a&Signature=b&Expires=zzz HTTP/1.1\r\nContent-Length: 2\r\n", 403),
+    (b"PUT /bucket/key?X-Amz-Signature=b HTTP/1.1\r\nContent-Length: 2\r\n", 400),
+    (b"POST /endpoints/e/invocations HTTP/1.1\r\nContent-Length: 2\r\n", 403),
+    (b"DELETE / HTTP/1.1\r\nAuthorization: Bearer x\r\nContent-Length: 2\r\n", 405),
+])
+def test_malformed_requests_get_a_clear_refusal(world: World, request_: bytes, status: int) -> None:
+    url, _, _ = world
+    answer = raw(url, request_ + b"Host: 127.0.0.1\r\nConnection: close\r\n\r\n{}")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status, answer
+    assert b"x-amzn-requestid" in head
+    assert b"Traceback" not in body
+    assert len(body) > 10
+
+
+def test_hosts_and_origins(world: World) -> None:
+    url, _, _ = world
+    assert raw(url, b"GET /x HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 421")
+    preflight = b"OPTIONS / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccess-Control-Request-Method: POST\r\nConnection: close\r\nOrigin: "
+    allowed = raw(url, preflight + b"http://studio.test\r\n\r\n").lower()
+    assert allowed.startswith(b"http/1.1 204")
+    assert b"access-control-allow-origin: http://studio.test" in allowed
+    assert b"x-amz-target" in allowed
+    refused = raw(url, preflight + b"http://evil.test\r\n\r\n").lower()
+    assert refused.startswith(b"http/1.1 403")
+    assert b"access-control-allow-origin" not in refused
+
+
+def test_oversized_bodies_are_refused_by_their_length(world: World) -> None:
+    url, _, _ = world
+    sm = client(url, "sagemaker")
+    with pytest.raises(ClientError) as caught:
+        sm.create_model(ModelName="m", Containers=[{"Image": "i", "Environment": {"a" * 1000: "b" * 1000}}] * 700, ExecutionRoleArn=MODEL["ExecutionRoleArn"])
+    assert code_of(caught)[1] == 413
+
+
+def test_keep_alive_serves_many_calls_on_one_connection(world: World) -> None:
+    url, _, _ = world
+    host = urlsplit(url)
+    connection = http.client.HTTPConnection(host.hostname or "", host.port)
+    for _ in range(3):
+        connection.request("POST", "/", b"{}", {"X-Amz-Target": "SageMaker.ListModels"})
+        answer = connection.getresponse()
+        assert answer.status == 403
+        assert json.loads(answer.read())["__type"] == "MissingAuthenticationTokenException"
+        assert answer.getheader("connection") != "close"
+    connection.close()
+
+
+def test_lenient_and_off(tmp_path: Path) -> None:
+    for mode in ("lenient", "off"):
+        wire = build(auth=mode)
+        seen: dict[str, Any] = {"objects": {}, "folder": tmp_path}
+        bind(wire, seen)
+        with serve(wire.app) as url:
+            assert "role/" in client(url, "sts", key="anything", secret="at all").get_caller_identity()["Arn"]
+            client(url, "s3", key="x", secret="y").put_object(Bucket="bucket", Key="k", Body=b"1")
+            assert seen["objects"] == {"k": b"1"}
+            evil = raw(url, b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.test\r\nX-Amz-Target: SageMaker.ListModels\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            assert evil.startswith(b"HTTP/1.1 403")
