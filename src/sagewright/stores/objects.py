@@ -6,6 +6,7 @@ Adapters: ``adapters.directory`` (a directory people can look into, safe for sev
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +190,7 @@ class Objects(Protocol):
 
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page: ...
 
-    def delete(self, bucket: str, keys: Iterable[str]) -> list[str]:
+    def delete(self, bucket: str, keys: Iterable[str]) -> builtins.list[str]:
         """Remove keys; a missing one is fine. Returns those removed."""
         ...
 
@@ -201,7 +202,7 @@ class Objects(Protocol):
 
     def upload(self, upload_id: str) -> Upload: ...
 
-    def uploads(self, bucket: str, prefix: str = "") -> list[Upload]: ...
+    def uploads(self, bucket: str, prefix: str = "") -> builtins.list[Upload]: ...
 
     def part_writer(
         self,
@@ -214,10 +215,10 @@ class Objects(Protocol):
         """``length`` in bytes, when known beforehand, may spare a copy at completion; another length is an error."""
         ...
 
-    def parts(self, upload_id: str) -> list[Part]: ...
+    def parts(self, upload_id: str) -> builtins.list[Part]: ...
 
     def complete_upload(
-        self, upload_id: str, parts: list[tuple[int, str]], *, if_match: str | None = None, if_none_match: bool = False
+        self, upload_id: str, parts: builtins.list[tuple[int, str]], *, if_match: str | None = None, if_none_match: bool = False
     ) -> ObjectInfo:
         """Publish the parts named by (number, ETag), in that order.
 

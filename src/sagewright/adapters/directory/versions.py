@@ -1,0 +1,176 @@
+"""Versions: publish one, open one, settle it in its place, delete it, repair what somebody else has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+
+import orjson
+
+from ...stores.objects import NoSuchBucket, PreconditionFailed
+from .index import COLUMNS, Index, Row
+from .tree import CLASHES, Tree, escaped, natural
+
+
+class Versions:
+    """The step between index and files."""
+
+    def __init__(self, tree: Tree, index: Index) -> None:
+        self.tree = tree
+        self.index = index
+
+    def location(self, row: Row) -> str:
+        """Where the settled version lies."""
+        return row.path or natural(row.bucket, row.key) or escaped(row.bucket, row.key)
+
+    def open(self, row: Row) -> int | None:
+        """A descriptor of exactly this version; None if it is not (or no longer) there."""
+        for location in (row.temp, self.location(row)):
+            if location is None:
+                continue
+            try:
+                fd = self.tree.open(location)
+            except OSError:
+                continue
+            if _is(os.fstat(fd), row):
+                return fd
+            os.close(fd)
+        return None
+
+    def publish(self, row: Row, if_match: str | None, if_none_match: bool) -> None:
+        """Make the file at ``row.temp`` the current version of its key, then put it in its place.
+
+        Raises:
+            NoSuchBucket, PreconditionFailed: nothing was published; the file is still the caller's.
+        """
+        with self.index.write() as db:
+            self.commit(db, row, if_match, if_none_match)
+        self.settle_now(row.bucket, row.key)
+        if row.temp is not None:
+            self.tree.remove(row.temp)  # of a version that was replaced before it was settled
+
+    def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> None:
+        """Inside a write transaction: check the conditions and write the row."""
+        if not self.index.has_bucket(row.bucket):
+            raise NoSuchBucket(row.bucket)
+        old = self.index.row(row.bucket, row.key)
+        if if_none_match and old is not None:
+            raise PreconditionFailed("If-None-Match")
+        if if_match is not None and (old is None or if_match not in ("*", old.etag)):
+            raise PreconditionFailed("If-Match")
+        path = None
+        if old is not None:
+            path = old.path if old.temp is None else self._settle(db, old)
+        values = (*(getattr(row, name) for name in COLUMNS.split(", ")[:-2]), path, row.temp)
+        db.execute(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
+
+    def settle_now(self, bucket: str, key: str) -> Row | None:
+        """Put a key's version in its place; its row after that."""
+        with self.index.write() as db:
+            row = self.index.row(bucket, key)
+            if row is not None and row.temp is not None:
+                self._settle(db, row)
+                return self.index.row(bucket, key)
+            return row
+
+    def settle_all(self) -> None:
+        """Settle what killed processes left unsettled, and delete what they had begun to delete."""
+        with self.index.write() as db:
+            for found in db.execute(f"SELECT {COLUMNS} FROM objects WHERE temp IS NOT NULL").fetchall():
+                self._settle(db, Row(*found))
+            self.empty_trash(db)
+
+    def _settle(self, db: sqlite3.Connection, row: Row) -> str | None:
+        """Move ``row.temp`` to the version's place, under the write lock. Returns the row's new ``path``."""
+        expected = natural(row.bucket, row.key)
+        fallback = escaped(row.bucket, row.key)
+        place = fallback
+        for candidate in (row.path or expected, fallback):
+            if candidate is None:
+                continue
+            seen = self.tree.stat(candidate)
+            if seen is not None and _is(seen, row):  # moved by a process that was killed before it could say so
+                place = candidate
+                break
+            try:
+                self.tree.move(row.temp or "", candidate)
+            except OSError as error:
+                if error.errno in CLASHES and candidate != fallback:
+                    continue
+                if isinstance(error, FileNotFoundError) and candidate != fallback:
+                    continue
+                if isinstance(error, FileNotFoundError):
+                    break  # the file is gone: open() finds out and says so
+                raise
+            place = candidate
+            break
+        path = None if place == expected else place
+        db.execute("UPDATE objects SET temp = NULL, path = ? WHERE bucket = ? AND key = ?", (path, row.bucket, row.key))
+        return path
+
+    def delete(self, bucket: str, keys: list[str]) -> list[str]:
+        """Forget keys in one commit, then unlink their files. Returns the keys that existed."""
+        gone: list[str] = []
+        with self.index.write() as db:
+            for key in keys:
+                row = self.index.row(bucket, key)
+                if row is None:
+                    continue
+                if row.temp is not None:
+                    self._settle(db, row)
+                    row = self.index.row(bucket, key) or row
+                db.execute("INSERT OR REPLACE INTO trash VALUES (?, ?, ?)", (self.location(row), row.inode, row.stamp))
+                db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
+                gone.append(key)
+        if gone:
+            with self.index.write() as db:
+                self.empty_trash(db)
+        return gone
+
+    def empty_trash(self, db: sqlite3.Connection) -> None:
+        """Unlink deleted versions, under the write lock. A newer version at the same place stays."""
+        for location, inode, stamp in db.execute("SELECT location, inode, stamp FROM trash").fetchall():
+            seen = self.tree.stat(location)
+            if seen is not None and (seen.st_ino, seen.st_mtime_ns) == (inode, stamp):
+                self.tree.remove(location)
+            self.tree.prune(location, keep=2)
+        db.execute("DELETE FROM trash")
+
+    def repair(self, bucket: str, key: str) -> tuple[Row, int] | None:
+        """Open a key whose file is not the one the index knows, with every writer held off.
+
+        A file that is gone (a person removed it) takes its row with it. A changed one (edited in place, or restored
+        from a backup with new inodes) is read anew, so that size and ETag tell the truth again.
+        """
+        with self.index.write() as db:
+            row = self.index.row(bucket, key)
+            if row is None:
+                return None
+            if row.temp is not None:
+                self._settle(db, row)
+                row = self.index.row(bucket, key) or row
+            try:
+                fd = self.tree.open(self.location(row))
+            except OSError:
+                db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
+                return None
+            seen = os.fstat(fd)
+            if (seen.st_size, seen.st_mtime_ns) != (row.size, row.stamp):
+                with os.fdopen(os.dup(fd), "rb") as file:
+                    etag = hashlib.file_digest(file, "md5").hexdigest()
+                os.lseek(fd, 0, os.SEEK_SET)
+                if etag != row.etag:
+                    kept = {k: v for k, v in orjson.loads(row.extra).items() if k not in {"checksums", "type", "parts"}}
+                    db.execute(
+                        "UPDATE objects SET size = ?, etag = ?, modified = ?, extra = ? WHERE bucket = ? AND key = ?",
+                        (seen.st_size, etag, seen.st_mtime, orjson.dumps(kept), bucket, key),
+                    )
+            db.execute(
+                "UPDATE objects SET inode = ?, stamp = ? WHERE bucket = ? AND key = ?", (seen.st_ino, seen.st_mtime_ns, bucket, key)
+            )
+            return self.index.row(bucket, key) or row, fd
+
+
+def _is(seen: os.stat_result, row: Row) -> bool:
+    return (seen.st_ino, seen.st_mtime_ns, seen.st_size) == (row.inode, row.stamp, row.size)
