@@ -122,7 +122,7 @@ class Desk:
         where = self.arn(call, name)
         if self.resource.old:
             return Invalid(f'Cannot create already existing {self.resource.human} "{where}".')
-        return AlreadyExists(f"{self.resource.noun} names must be unique within an AWS account and region: {where} already exists.")
+        return AlreadyExists(f"{self.resource.taken} ({where})")
 
     def refused(self, record: Record, event: str, error: ImpossibleTransition) -> Invalid:
         where = record.doc.get(self.resource.arn_member, record.name)

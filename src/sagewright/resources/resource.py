@@ -41,6 +41,7 @@ class Resource:
         human: what error messages call it; the ARN's type with spaces unless given.
         old: missing and existing answer with ValidationException, as the service's older nouns do
             (``Could not find model "arn"``).
+        taken: what a duplicate name answers with; the ARN follows in parentheses.
         verbs: the generic verbs to bind, of Create, Describe, List, Delete.
     """
 
@@ -52,11 +53,16 @@ class Resource:
     computed: dict[str, Computed] = field(default_factory=dict)
     human: str = ""
     old: bool = False
+    taken: str = ""
     verbs: tuple[str, ...] = ("Create", "Describe", "List", "Delete")
 
     def __post_init__(self) -> None:
         self.slug = kebab(self.noun)
         self.human = self.human or self.slug.replace("-", " ")
+        self.taken = self.taken or (
+            f"{self.human.capitalize()} names must be unique within an AWS account and region, and a {self.human} with "
+            "this name already exists"
+        )
         self.name_member, self.arn_member = f"{self.noun}Name", f"{self.noun}Arn"
 
     def arn(self, region: str, account: str, name: str) -> str:
