@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+import venv
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,7 +23,11 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 async def bench(place: Path) -> AsyncIterator[Bench]:
-    running = await Bench(place / "data", place / "image").open()
+    environment = Path(sys.prefix)
+    if environment == Path(sys.base_prefix):  # an image's environment is never the machine's own Python
+        environment = place / "environment"
+        venv.create(environment, symlinks=True)
+    running = await Bench(place / "data", place / "image", environment).open()
     if not running.compute.can["namespaces"]:
         await running.close()
         pytest.skip(f"no namespaces here: {running.compute.can.get('reason')}")

@@ -133,9 +133,10 @@ class ProcessCompute:
             self._keep(self._listen(reader, writer))
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            message = json.loads(line)
-            self._watch(message["task"], message["pid"])
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                message = json.loads(line)
+                self._watch(message["task"], message["pid"])
         writer.close()
         if not self._closed:  # it died: a new one, and the tasks it had not begun are begun again
             await self._ensure_launcher()
