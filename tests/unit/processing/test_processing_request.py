@@ -10,7 +10,7 @@ from sagewright.slices.processing.executor import ProcessingExecutor, command, j
 from sagewright.slices.processing.request import check
 from sagewright.wire.errors import Invalid, NotImplementedHere
 
-S3 = {"S3Uri": "s3://b/in", "LocalPath": "/opt/ml/processing/input", "S3DataType": "S3Prefix"}
+S3 = {"S3Uri": "s3://bkt/in", "LocalPath": "/opt/ml/processing/input", "S3DataType": "S3Prefix"}
 REQUEST: dict[str, Any] = {
     "ProcessingJobName": "Count-Words",
     "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:processing-job/count-words",
@@ -19,7 +19,7 @@ REQUEST: dict[str, Any] = {
     "AppSpecification": {"ImageUri": "python:3.11", "ContainerEntrypoint": ["python3", "a.py"]},
     "ProcessingInputs": [{"InputName": "i", "S3Input": S3}],
     "ProcessingOutputConfig": {"Outputs": [{"OutputName": "o", "S3Output": {
-        "S3Uri": "https://b.s3.us-east-1.amazonaws.com/out/", "LocalPath": "/opt/ml/processing/output/", "S3UploadMode": "Continuous"}}]},
+        "S3Uri": "https://bkt.s3.us-east-1.amazonaws.com/out/", "LocalPath": "/opt/ml/processing/output/", "S3UploadMode": "Continuous"}}]},
     "ProcessingResources": {"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
     "Environment": {"A": "1"},
 }
@@ -94,7 +94,7 @@ async def test_task_of_a_sharded_host() -> None:
     doc = await checked(**with_input(S3DataDistributionType="ShardedByS3Key", S3CompressionType="Gzip"))
     task = ProcessingExecutor(PLATFORM)._task(doc, "t", ["algo-1", "algo-2"], "algo-2", {"A": "1"})
     assert (task.inputs[0].shard, task.inputs[0].shards, task.inputs[0].compression) == (1, 2, "Gzip")
-    assert (task.outputs[0].path, task.outputs[0].uri, task.outputs[0].mode) == ("/opt/ml/processing/output", "s3://b/out/", "Continuous")
+    assert (task.outputs[0].path, task.outputs[0].uri, task.outputs[0].mode) == ("/opt/ml/processing/output", "s3://bkt/out/", "Continuous")
     assert (task.log_group, task.log_stream) == ("/aws/sagemaker/ProcessingJobs", "Count-Words/algo-2-1000")
     assert (task.message_file, task.failure_file, task.hostname) == ("/opt/ml/output/message", "", "algo-2")
     assert task.env == {"A": "1"}
@@ -104,8 +104,8 @@ async def test_task_of_a_sharded_host() -> None:
 
 async def test_what_the_application_manages_is_neither_staged_nor_stored() -> None:
     doc = await checked(
-        ProcessingInputs=[{"InputName": "i", "AppManaged": True, "S3Input": {"S3Uri": "s3://b/x", "S3DataType": "S3Prefix"}}],
-        ProcessingOutputConfig={"Outputs": [{"OutputName": "o", "AppManaged": True, "S3Output": {"S3Uri": "s3://b/y", "S3UploadMode": "EndOfJob"}}]},
+        ProcessingInputs=[{"InputName": "i", "AppManaged": True, "S3Input": {"S3Uri": "s3://bkt/x", "S3DataType": "S3Prefix"}}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "o", "AppManaged": True, "S3Output": {"S3Uri": "s3://bkt/y", "S3UploadMode": "EndOfJob"}}]},
     )
     task = ProcessingExecutor(PLATFORM)._task(doc, "t", ["algo-1"], "algo-1", {})
     assert (task.inputs, task.outputs) == ([], [])
