@@ -4,53 +4,59 @@ Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` t
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
 gives way to it. Nothing else changes, no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
 
-This file is copied into ``<data>/client/python`` and imports nothing of Sagewright; Python 3.8 and later.
+This file is copied into ``<data>/client/python`` and imports nothing of Sagewright; Python 3.8 and later. Every Python
+that starts pays for its imports, so there are almost none.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
-import re
 import sys
-from typing import Any, Mapping, Optional  # noqa: UP035
 
-AWS_ADDRESS = re.compile(r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?", re.IGNORECASE)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 TARGET = "botocore.session"
+AWS_ADDRESS = r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?"
 
 
 def gives_way(endpoint_url: Any, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether an endpoint in code should give way to AWS_ENDPOINT_URL (or its form for one service)."""
-    if not isinstance(endpoint_url, str) or not AWS_ADDRESS.fullmatch(endpoint_url):
+    import re
+
+    if not isinstance(endpoint_url, str) or not re.fullmatch(AWS_ADDRESS, endpoint_url, re.IGNORECASE):
         return False
-    configured = [v for k, v in environ.items() if k == "AWS_ENDPOINT_URL" or k.startswith("AWS_ENDPOINT_URL_")]
-    return any(configured) and not any(AWS_ADDRESS.fullmatch(v) for v in configured)
+    configured = [v for k, v in environ.items() if v and (k == "AWS_ENDPOINT_URL" or k.startswith("AWS_ENDPOINT_URL_"))]
+    return bool(configured) and not any(re.fullmatch(AWS_ADDRESS, v, re.IGNORECASE) for v in configured)
 
 
 def adapt(module: Any) -> None:
     """Let ``botocore.session.Session.create_client`` drop an AWS address that was given in code."""
+    import functools
+
     session = module.Session
     create_client = session.create_client
 
+    @functools.wraps(create_client)
     def adapted(self: Any, *args: Any, **kwargs: Any) -> Any:
         if gives_way(kwargs.get("endpoint_url")):
             kwargs["endpoint_url"] = None
         return create_client(self, *args, **kwargs)
 
-    session.create_client = functools.wraps(create_client)(adapted)
+    session.create_client = adapted
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class Finder:
     """Finds botocore.session like everybody else and adapts it once it is loaded: no import happens before its time."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[importlib.machinery.ModuleSpec]:  # noqa: UP045
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != TARGET:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        sys.meta_path[:] = [f for f in sys.meta_path if f is not self]
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        spec: Any = next((s for s in found if s is not None), None)
         if spec is None or spec.loader is None:
             return None
         run = spec.loader.exec_module
@@ -59,17 +65,8 @@ class Finder(importlib.abc.MetaPathFinder):
             run(module)
             adapt(module)
 
-        setattr(spec.loader, "exec_module", exec_module)  # noqa: B010
+        spec.loader.exec_module = exec_module
         return spec
-
-
-def next_sitecustomize(here: str) -> None:
-    """Run the sitecustomize that this one hides, if there is any."""
-    path = [p for p in sys.path if os.path.realpath(p or ".") != here]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
-    if spec is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
 
 
 def start() -> None:
@@ -77,7 +74,21 @@ def start() -> None:
     if TARGET in sys.modules:
         adapt(sys.modules[TARGET])
     else:
-        sys.meta_path.insert(0, Finder())
+        finder: Any = Finder()
+        sys.meta_path.insert(0, finder)
+
+
+def next_sitecustomize(here: str) -> None:
+    """Run the sitecustomize that this one hides, if there is any."""
+    from importlib.machinery import PathFinder
+
+    path = [p for p in sys.path if os.path.realpath(p or ".") != here]
+    spec = PathFinder.find_spec("sitecustomize", path)
+    if spec is not None and spec.loader is not None:
+        import importlib.util
+
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
 
 
 if __name__ == "sitecustomize":

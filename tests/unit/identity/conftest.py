@@ -74,7 +74,7 @@ class House:
 
 
 async def house(data: Path, clock: Clock, **settings: Any) -> House:
-    records = await SqliteRecords.open(data / "records.db", clock=clock)
+    records = SqliteRecords(data / "records.db", clock=clock)
     return await House(Settings(data=data, **settings), records, clock).start()
 
 

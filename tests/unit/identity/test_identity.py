@@ -346,7 +346,7 @@ async def test_jobs_get_a_roles_keys(iam: House, clock: Clock) -> None:
 
 @pytest.mark.parametrize("arn", ["x", f"arn:aws:iam::{ACCOUNT}:role/none", "arn:aws:iam::999999999999:role/SagewrightExecutionRole"])
 async def test_a_role_that_cannot_be_assumed(iam: House, arn: str) -> None:
-    with pytest.raises(Invalid, match="Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com'"):
+    with pytest.raises(Invalid, match=r"Please ensure that the role exists and allows principal 'sagemaker\.amazonaws\.com'"):
         await iam.local.role_credentials(arn, "job", 60)
     with pytest.raises(Invalid):
         await iam.local.role_principal(arn, "job")
