@@ -70,7 +70,8 @@ def fit(
     if history is not None:
         options["evals_result"] = history
     if ours:
-        margins = VERSION >= (1, 6) or VERSION < (1, 2) and False
+        # releases between those two hand the metric raw scores instead of predictions
+        margins = (1, 2) <= VERSION < (1, 6)
         evaluate = metrics.evaluator(ours, margins, found.get("objective", "reg:squarederror"))
         options["custom_metric" if VERSION >= (1, 6) else "feval"] = evaluate
     options.update(_early_stopping(found, validation is not None, own + ours))
