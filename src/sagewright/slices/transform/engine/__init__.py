@@ -1,0 +1,1 @@
+"""The record pump: objects in, requests to the model, objects out."""

@@ -1,0 +1,192 @@
+"""Carries out a transform job's instructions: serve its model, pump its records, clean up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ...gateway import model as models
+from ...gateway.client import Broken, Worker
+from ...resources import hosts, jobs
+from ...resources.platform import Platform
+from ...runtime.reconciler import Job
+from ...stores.compute import Task
+from ...stores.logs import LogEvent
+from ...stores.objects import NoSuchBucket, NoSuchKey
+from .engine.inputs import NoInput, sources, target
+from .engine.plan import complete, plan, read_parameters
+from .engine.pump import MARK, Pump
+from .engine.threads import aside
+from .lifecycle import CLEAN, GROUP, HALT, LAUNCH, PUMP, STOPPING, TRANSFORMING, WIPE, log_stream
+
+PARAMETERS = 10.0
+"""Seconds that a container has to answer /execution-parameters."""
+
+
+class TransformExecutor:
+    """Executors of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform, self.hosts = platform, hosts.HostTasks(platform)
+        self._pumps: dict[tuple[str, str], asyncio.Task[str]] = {}
+
+    def install(self) -> None:
+        for name, run in (
+            (LAUNCH, self.launch), (PUMP, self.pump), (HALT, self.hosts.halt), (WIPE, self.wipe), (CLEAN, self.hosts.clean)
+        ):
+            self.platform.reconciler.executor("TransformJob", name, run)
+
+    async def launch(self, job: Job) -> None:
+        """Check what only the platform can know, then submit a serving task an instance."""
+        doc = job.doc
+        if reason := await self._refusal(doc):
+            await job.send("Refused", Reason=reason)
+            return
+        count = doc["TransformResources"]["InstanceCount"]
+        tasks = hosts.task_ids("transform", doc["TransformJobName"], doc["CreationTime"], hosts.names(count))
+        about = doc["_model"]
+        env = await jobs.container_environment(
+            self.platform, job.record, about["Role"], isolated=about["Isolated"], session="SageMaker", seconds=models.FOREVER
+        )
+
+        def make(host: str, task: str) -> Task:
+            return self._task(doc, task, env)
+
+        await self.hosts.launch(job, tasks, make, stopping=STOPPING, access_key=env.get("AWS_ACCESS_KEY_ID", ""))
+
+    async def pump(self, job: Job) -> None:
+        """Pump until everything is done or the job leaves the state."""
+        where = job.record.scope, job.record.key
+        pumping = asyncio.create_task(self._pump(job.doc), name=f"pump {job.record.key}")
+        leaving = asyncio.create_task(self._left(job))
+        self._pumps[where] = pumping
+        try:
+            await asyncio.wait({pumping, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done():
+                leaving.result()
+                return
+            await job.send("Pumped", Reason=pumping.result())
+        finally:
+            pumping.cancel()
+            leaving.cancel()
+            await asyncio.gather(pumping, leaving, return_exceptions=True)
+            self._pumps.pop(where, None)
+
+    async def wipe(self, job: Job) -> None:
+        """Remove what a stopped job has written."""
+        if pumping := self._pumps.get((job.record.scope, job.record.key)):
+            await asyncio.gather(pumping, return_exceptions=True)
+        await aside(self._wipe, job.doc)
+        await job.send("Wiped")
+
+    # -- parts
+
+    async def _refusal(self, doc: dict[str, Any]) -> str:
+        about = doc["_model"]
+        if reason := await models.refusal(self.platform, about):
+            return reason
+        source, output = doc["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"], doc["TransformOutput"]["S3OutputPath"]
+        if why := await jobs.read_refusal(self.platform, about["Role"], source):
+            return f"ClientError: Unable to read {source} (AccessDenied: {why})"
+        if why := await jobs.write_refusal(self.platform, about["Role"], output):
+            return f"ClientError: Unable to write to {output} (AccessDenied: {why})"
+        return ""
+
+    def _task(self, doc: dict[str, Any], task: str, env: dict[str, str]) -> Task:
+        about, instance = doc["_model"], doc["TransformResources"]["InstanceType"]
+        given = models.environment(about["Container"]) | doc.get("Environment", {}) | _batch(doc)
+        workers = models.workers(given, instance)
+        if concurrent := doc.get("MaxConcurrentTransforms"):
+            workers = min(workers, concurrent)
+        stream = log_stream(doc, task)
+        return Task(
+            id=task,
+            kind="serve",
+            image=about["Container"]["Image"],
+            argv=["serve"],
+            env=env | given,
+            directories=[models.MODEL],
+            inputs=models.inputs(about["Container"]),
+            limits=jobs.limits(instance, seconds=0.0, grace=30.0),
+            isolated=about["Isolated"],
+            hostname=about["Container"].get("ContainerHostname", "container-1"),
+            log_group=GROUP,
+            log_stream=stream,
+            usage_namespace=GROUP,
+            usage_host=stream,
+            workers=workers,
+        )
+
+    async def _pump(self, doc: dict[str, Any]) -> str:
+        """One run of the pump; empty, or the job's FailureReason."""
+        workers = [Worker(path) for task in doc["_tasks"].values() for path in task["Sockets"]]
+        try:
+            made = plan(doc, {} if complete(doc) else await self._parameters(workers[0]))
+            stream = log_stream(doc, max(doc["_tasks"], key=models.instance_id)) + "/data-log"
+
+            def say(text: str) -> None:
+                event = LogEvent(int(self.platform.clock() * 1000), f"[sagemaker logs]: {text}")
+                self.platform.logs.append(GROUP, stream, [event])
+
+            await aside(say, str(made))
+            pump = Pump(self.platform.objects, workers, made.concurrent * len(doc["_tasks"]), made, _mark(doc), say)
+            reason = await pump.run(doc["TransformInput"]["DataSource"]["S3DataSource"], doc["TransformOutput"]["S3OutputPath"])
+        except NoInput as error:
+            return f"ClientError: {error}"
+        finally:
+            for worker in workers:
+                worker.close()
+        if not reason:
+            return ""
+        where = f" See the log group {GROUP}, stream {stream}."
+        return f"{_kind(reason)}: {reason}"[: jobs.REASON - len(where)] + where
+
+    async def _parameters(self, worker: Worker) -> dict[str, Any]:
+        try:
+            answer = await worker.request("GET", "/execution-parameters", {}, seconds=PARAMETERS)
+        except (Broken, TimeoutError):
+            return {}
+        return read_parameters(answer.status, answer.body)
+
+    async def _left(self, job: Job) -> None:
+        """Returns when the job is no longer to be pumped."""
+        record = job.record
+        while True:
+            change = self.platform.reconciler.changes.waiter(record.kind, record.scope, record.key)
+            now = await self.platform.records.get(record.kind, record.scope, record.key)
+            if now is None or now.doc["_state"] != TRANSFORMING:
+                change.cancel()
+                return
+            await change
+
+    def _wipe(self, doc: dict[str, Any]) -> None:
+        objects, mark = self.platform.objects, _mark(doc)
+        try:
+            for _, _, name in sources(objects, doc["TransformInput"]["DataSource"]["S3DataSource"]):
+                bucket, key = target(doc["TransformOutput"]["S3OutputPath"], name)
+                try:
+                    if objects.head(bucket, key).metadata.get(MARK) == mark:
+                        objects.delete(bucket, [key])
+                except NoSuchKey:
+                    continue
+        except (NoInput, NoSuchBucket):
+            return
+
+
+def _mark(doc: dict[str, Any]) -> str:
+    return f"{doc['TransformJobArn']}#{int(doc['CreationTime'] * 1000)}"
+
+
+def _kind(reason: str) -> str:
+    return "AlgorithmError" if "Model server" in reason or "status received from algorithm: 5" in reason else "ClientError"
+
+
+def _batch(doc: dict[str, Any]) -> dict[str, str]:
+    env = {"SAGEMAKER_BATCH": "true"}
+    if "MaxPayloadInMB" in doc:
+        env["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(doc["MaxPayloadInMB"])
+    if "BatchStrategy" in doc:
+        env["SAGEMAKER_BATCH_STRATEGY"] = {"SingleRecord": "SINGLE_RECORD"}.get(doc["BatchStrategy"], "MULTI_RECORD")
+    if doc.get("MaxConcurrentTransforms"):
+        env["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] = str(doc["MaxConcurrentTransforms"])
+    return env
