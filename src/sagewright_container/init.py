@@ -37,14 +37,21 @@ def supervise(conn: socket.socket) -> None:
 
 
 def _watch(conn: socket.socket, reader: int, child: int) -> int:
-    """The exit code of ``child``, 128 + n for signal n."""
+    """The exit code of ``child``, 128 + n for signal n, when it has ended.
+
+    Once everyone was asked to stop, the others may finish too, for a shell in front ends before the program that saves
+    its model; the agent sends SIGKILL when their time is over.
+    """
     poll = select.poll()
     poll.register(conn, select.POLLIN | select.POLLHUP)
     poll.register(reader, select.POLLIN)
     pending = b""
+    asked = False
+    code = None
     while True:
-        code = _reap(child)
-        if code is not None:
+        ended, anyone = _reap(child)
+        code = ended if code is None else code
+        if code is not None and not (asked and anyone):
             return code
         for fd, _ in poll.poll():
             if fd == reader:
@@ -57,6 +64,7 @@ def _watch(conn: socket.socket, reader: int, child: int) -> int:
             pending += data
             *lines, pending = pending.split(b"\n")
             for line in lines:
+                asked = True
                 _signal_all(int(json.loads(line.decode())["signal"]))
 
 
@@ -68,16 +76,16 @@ def _drain(reader: int) -> None:
         pass
 
 
-def _reap(child: int) -> "int | None":
-    """Collect every ended process; the main one's exit code once it is among them."""
+def _reap(child: int) -> "tuple[int | None, bool]":
+    """Collect every ended process: the main one's exit code if it is among them, and whether any is left."""
     code = None
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return code
+            return code, False
         if pid == 0:
-            return code
+            return code, True
         if pid == child:
             code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 

@@ -232,6 +232,11 @@ def _remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     for _ in range(100):
+        for place, folders, _files in os.walk(trash):
+            for name in folders:  # a job, and the overlay's own work folder, may close them to us
+                path = Path(place, name)
+                if not path.is_symlink() and path.lstat().st_mode & 0o700 != 0o700:
+                    path.chmod(0o700)
         shutil.rmtree(trash, ignore_errors=True)
         if not trash.exists():
             return
