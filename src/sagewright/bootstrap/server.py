@@ -172,7 +172,7 @@ async def open_records(settings: Settings) -> Records:
         from ..adapters.postgres import PostgresRecords
 
         return await PostgresRecords.open(settings.records, durable=durable)
-    return await SqliteRecords.open(settings.data / "records.sqlite", durable=durable)
+    return SqliteRecords(settings.data / "records.sqlite", durable=durable)
 
 
 def install(platform: Platform, slices: Iterable[str]) -> None:
