@@ -8,6 +8,7 @@ again after a crash in its middle.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import defaultdict
@@ -88,7 +89,8 @@ class Changes:
             waiter.cancel()
             return False
         try:
-            await asyncio.wait_for(waiter, seconds)
+            async with asyncio.timeout(seconds):
+                await waiter
         except TimeoutError:
             return False
         return not self.closed
@@ -211,10 +213,10 @@ class Reconciler:
                     break
                 if work.id not in self._running:
                     self._running[work.id] = asyncio.create_task(self._carry_out(work), name=work.instruction)
-            try:
-                await asyncio.wait_for(self._wake.wait(), timeout)
-            except TimeoutError:
-                continue
+            # not wait_for: on Python 3.11 it may lose a cancellation that arrives with the wake-up
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
 
     async def _carry_out(self, work: Work) -> None:
         try:
