@@ -310,7 +310,7 @@ def test_presigned_urls(world: World, version: str) -> None:
     assert b"SignatureDoesNotMatch" in caught.value.read()
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"}, ExpiresIn=-1))
-    assert caught.value.code == 403
+    assert caught.value.code == (403 if version == "s3" else 400)
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
