@@ -34,7 +34,10 @@ class Certificates:
 
 
 def names_of_this_host() -> list[str]:
-    """What the server is called: loopback in all its spellings, and the host's own name."""
+    """What the server is called: loopback in all its spellings, and the host's own name.
+
+    ``*.localhost`` helps Go and browsers only: OpenSSL matches no wildcard directly below a top-level name.
+    """
     names = ["localhost", "*.localhost", "127.0.0.1", "::1"]
     with contextlib.suppress(OSError):
         names.append(socket.gethostname())
