@@ -91,8 +91,6 @@ class Sink:
         """The last few lines that are not blank."""
 
     def write(self, lines: list[str]) -> None:
-        if not lines:
-            return
         now = time.time()
         with self._lock:
             self.last = [*self.last, *(line for line in lines[-20:] if line.strip())][-10:]
@@ -138,6 +136,8 @@ class Pump(threading.Thread):
             os.close(self._fd)
 
     def _write(self, lines: list[str]) -> None:
+        if not lines:
+            return
         try:
             self._sink.write(lines)
         except Exception as error:  # a full disk must not stop the job by a blocked pipe; it is reported at the end

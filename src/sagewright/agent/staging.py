@@ -123,7 +123,7 @@ def _manifest(objects: Objects, bucket: str, key: str) -> Iterator[Found]:
         text = file.read(64 * 2**20)
     try:
         entries = json.loads(text)
-        prefix = entries[0]["prefix"]
+        prefix = str(entries[0]["prefix"])
         names = [name for name in entries[1:] if isinstance(name, str)]
     except (ValueError, LookupError, TypeError):
         raise StagingError(

@@ -1,0 +1,101 @@
+"""Serve tasks: sockets that answer, a dead worker that comes back, a clean stop, and start-up failures with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sagewright.stores.compute import Task
+from sagewright.testing.compute import Bench, task
+
+from .test_sandbox import exit_of, ids
+
+SERVER = textwrap.dedent("""
+    import http.server, os, signal, socketserver, sys
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = str(os.environ["SAGEWRIGHT_WORKER"]).encode()
+            self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+        def address_string(self): return "local"
+        def log_message(self, *_): pass
+    class Server(socketserver.UnixStreamServer):
+        request_queue_size = 64
+    def stop(*_):
+        print("stopping", flush=True)
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, stop)
+    print("worker up", flush=True)
+    with Server(os.environ["SAGEWRIGHT_SOCKET"], Handler) as server:
+        server.serve_forever()
+""")
+
+
+def serve(bench: Bench, code: str, **more: object) -> Task:
+    (Path(bench.settings["image"]) / "serve.py").write_text(code)
+    return task(f"serve-{next(ids)}", ["serve"], kind="serve", **more)
+
+
+@pytest.fixture
+def image(place: Path) -> None:
+    (place / "image").mkdir(exist_ok=True)
+    (place / "image" / "serve.py").write_text(SERVER)
+
+
+pytestmark = pytest.mark.usefixtures("image")
+
+
+def get(path: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        sock.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
+        return sock.makefile("rb").read()
+
+
+async def test_workers_answer_come_back_and_stop(bench: Bench) -> None:
+    job = serve(bench, SERVER, workers=2)
+    await bench.compute.submit(job)
+    reports = await bench.until(job.id, "Ready")
+    assert reports[-1].name == "Ready", reports
+    sockets = reports[-1].data["Sockets"]
+    assert [get(path)[-1:] for path in sockets] == [b"0", b"1"]
+    victim = next(p for p in psutil.process_iter() if _worker(p) == "1")
+    os.kill(victim.pid, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while len([r for r in await bench.compute.reports(job.id) if r.name == "Ready"]) < 2:
+            await asyncio.sleep(0.05)
+    assert [get(path)[-1:] for path in sockets] == [b"0", b"1"]
+    assert any("worker 1 ended" in line for line in bench.log(job))
+    await bench.compute.stop(job.id)
+    reports = await bench.until(job.id, seconds=20)
+    assert exit_of(reports)["Stopped"] is True
+    assert reports[-1].name == "Finished"
+    assert bench.log(job).count("stopping") == 2
+
+
+def _worker(process: psutil.Process) -> str:
+    try:
+        return str(process.environ().get("SAGEWRIGHT_WORKER", ""))
+    except psutil.Error:
+        return ""
+
+
+async def test_a_worker_that_ends_at_once_says_why(bench: Bench) -> None:
+    job = serve(bench, "import sys\nprint('no model here', flush=True)\nsys.exit(4)\n")
+    reports = await bench.run(job)
+    assert exit_of(reports)["ExitCode"] == 4
+    assert "no model here" in exit_of(reports)["LastLog"]
+
+
+async def test_a_worker_that_never_answers(bench: Bench) -> None:
+    job = serve(bench, "import time\nprint('thinking', flush=True)\ntime.sleep(60)\n", startup_seconds=1.0)
+    reports = await bench.run(job, seconds=20)
+    assert reports[-1].name == "Failed"
+    assert "/ping" in reports[-1].data["Reason"]
+    assert "thinking" in reports[-1].data["Reason"]
