@@ -54,7 +54,7 @@ class NewObject:
     metadata: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """Expected checksums; a mismatch raises BadDigest and writes nothing."""
+    """Expected checksums, also ``md5``, as base64; a mismatch raises BadDigest and writes nothing."""
     checksum_algorithm: str | None = None
     """Compute and keep this one."""
     checksum_type: str | None = None

@@ -71,7 +71,7 @@ class DirectoryPartWriter:
             if self.slot is not None and self._size != self.slot[1]:
                 raise ValueError("a part is shorter than it was said to be")
             checksums = self._digest.checksums()
-            expect(self._expected, checksums)
+            expect(self._expected, {**checksums, "etag": self._digest.etag})
             if self._uploads.tree.durable:
                 os.fsync(self._fd)
             part = Part(self._number, self._size, self._digest.etag, self._uploads.clock(), checksums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import os
@@ -72,7 +73,7 @@ class DirectoryWriter:
         if self._carried is not None:
             etag, checksums = self._carried.etag, dict(self._carried.checksums)
         try:
-            expect(self._new.checksums, checksums)
+            expect(self._new.checksums, {**checksums, "etag": etag})
             row = self._row(fd, etag, pack(self._new, checksums))
             self._versions.publish(row, self._new.if_match, self._new.if_none_match)
         except BaseException:
@@ -100,12 +101,14 @@ class DirectoryWriter:
 
 def algorithms(expected: Iterable[str], wanted: str | None) -> set[str]:
     """Checksums to compute: those to be checked and the one to keep."""
-    return {*expected, *([wanted] if wanted else ())}
+    return {*expected, *([wanted] if wanted else ())} - {"md5"}  # which is always there
 
 
 def expect(promised: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Raises BadDigest when a promised checksum is not what was found."""
     for name, value in promised.items():
+        if name == "md5":
+            name, value = "etag", base64.b64decode(value).hex()
         if found.get(name) != value:
             raise BadDigest(f"{name}: {value} was promised, {found.get(name)} was found")
 
