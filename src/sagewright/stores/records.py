@@ -34,23 +34,28 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Filter, then sort, then page. Ties of the sort column are broken by key, in the same direction."""
+    """Filter, then sort, then page. Ties of the sort column are broken by key, then scope, in the same direction.
+
+    Strings sort by code point.
+    """
 
     parent: str | None = None
     statuses: tuple[str, ...] = ()
     name_contains: str | None = None
-    """Case-insensitive substring."""
+    """Substring; ASCII letters match in either case."""
     name_prefix: str | None = None
+    """Exact start of the name."""
     created_after: float | None = None
+    """At or after, epoch seconds; ``..._before`` is strictly before."""
     created_before: float | None = None
     modified_after: float | None = None
     modified_before: float | None = None
     where: tuple[tuple[str, Any], ...] = ()
-    """(dotted path into doc, value): equality."""
+    """(dotted path into doc, value): equality with a string, number or boolean; None also matches what is absent."""
     sort_by: Literal["created", "modified", "name", "status"] = "created"
     descending: bool = True
-    after: tuple[Any, str] | None = None
-    """(sort value, key) of the last record already seen."""
+    after: tuple[Any, str] | tuple[Any, str, str] | None = None
+    """(sort value, key) of the last record already seen; (sort value, key, scope) when finding in every scope."""
     limit: int = 100
 
 
@@ -70,7 +75,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a document. ``expected``: 0 it must not exist, n it must be at version n, None whatever it is."""
+    """Write a whole record: document, status, name and parent are as given here, whatever they were.
+
+    ``expected``: 0 it must not exist, n it must be at version n, None whatever it is.
+    """
 
     kind: str
     scope: str
@@ -79,6 +87,7 @@ class Put:
     expected: int | None = None
     status: str = ""
     name: str = ""
+    """The key if empty."""
     parent: str = ""
     created: float | None = None
     """Epoch seconds; now when creating, kept when updating, unless given."""

@@ -1,1 +1,6 @@
-"""Records and metrics in SQLite files."""
+"""Records and Metrics on SQLite."""
+
+from .records import SqliteRecords
+from .schema import NewerSchema
+
+__all__ = ["NewerSchema", "SqliteRecords"]
