@@ -418,7 +418,11 @@ async def test_two_servers_on_the_same_records(iam: House, clock: Clock, monkeyp
 
 async def test_simulate_principal(iam: House) -> None:
     """What SDK v3 asks before it trains: every action has to come back as exactly ``allowed``."""
-    actions = ["sagemaker:CreateTrainingJob", "s3:GetObject", "logs:CreateLogGroup", "ecr:GetAuthorizationToken"]
+    actions = [
+        "sagemaker:CreateTrainingJob", "s3:GetObject", "logs:CreateLogGroup", "ecr:GetAuthorizationToken",
+        "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterfacePermission", "sagemaker-mlflow:LogMetric",
+        "bedrock:GetEvaluationJob", "cloudwatch:PutMetricData", "iam:GetRole",
+    ]  # fmt: skip
     results = await iam("iam", "SimulatePrincipalPolicy", PolicySourceArn=EXECUTION, ActionNames=[*actions, "iam:CreateUser"])
     decisions = {r["EvalActionName"]: r["EvalDecision"] for r in results["EvaluationResults"]}
     assert decisions == {**dict.fromkeys(actions, "allowed"), "iam:CreateUser": "implicitDeny"}

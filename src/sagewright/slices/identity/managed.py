@@ -24,10 +24,13 @@ def _allow(*actions: str, resource: str | list[str] = "*", **more: Any) -> dict[
 
 
 def default_trust(account: str) -> str:
-    """Trust of the default role: the service, and the account's own users whose policies allow sts:AssumeRole on it."""
+    """Trust of the default role: the service, the account's own users whose policies allow sts:AssumeRole on it, and the
+    scheduler, which SDK v3 wants a feature store's role to trust.
+    """
     return document(
         {"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"},
         {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"},
     )
 
 
@@ -47,6 +50,7 @@ MANAGED: dict[str, tuple[str, str]] = {
             _allow(
                 "sagemaker:*",
                 "sagemaker-geospatial:*",
+                "sagemaker-mlflow:*",
                 "s3:*",
                 "logs:*",
                 "cloudwatch:*",
@@ -64,6 +68,10 @@ MANAGED: dict[str, tuple[str, str]] = {
                 "secretsmanager:*",
                 "kms:*",
                 "ec2:Describe*",
+                # SDK v3 asks whether a training role may reach a VPC, and an evaluation role Bedrock, before it starts.
+                "ec2:CreateNetworkInterface*",
+                "ec2:DeleteNetworkInterface*",
+                "bedrock:*",
                 "servicequotas:*",
                 Sid="MachineLearning",
             ),
