@@ -248,6 +248,8 @@ def check_input(service: str, protocol: str, op: OperationModel, seed: int) -> N
     assert name == op.name
     if service == "s3":
         found.pop("ContentLength", None)
+        if "Body" not in params:
+            found.pop("Body", None)
     assert same(found, params, prune=protocol in {"query", "rest-xml", "rest-json"}), (op.name, found, params)
     faults = VALIDATOR.faults(op.input, found)
     vanished = _plain(params, True) != _plain(params, False)  # query cannot write an empty structure
@@ -264,12 +266,9 @@ def check_output(service: str, protocol: str, op: OperationModel, seed: int) -> 
         return  # streams are read over HTTP in tests/unit/wire/test_app.py
     else:
         result = Maker(seed, protocol).document(op.output)
-    for member in op.output.members.values() if op.output is not None else ():
-        if member.location == "statusCode":
-            result.pop(member.name, None)
     answer = codec_of(service, protocol).serialize(op, result, "the-request")
     assert isinstance(answer.body, bytes)
-    assert answer.status < 300
+    answer.status = min(answer.status, 200)  # a random status would make it an error
     payload = op.output.payload if op.output is not None else None
     raw = {"status_code": answer.status, "headers": botocore.awsrequest.HeadersDict(answer.headers),
            "body": io.BytesIO(answer.body) if payload is not None and payload.type == "blob" else answer.body}
@@ -281,6 +280,11 @@ def check_output(service: str, protocol: str, op: OperationModel, seed: int) -> 
     found.pop("ResponseMetadata", None)
     if payload is not None and payload.name not in result:  # botocore reads an absent payload as an empty one
         assert _plain(found.pop(payload.name, b""), False) in (b"", "", {}), op.name
+    for member in op.output.members.values() if op.output is not None else ():
+        if member.name not in result and (member.location == "statusCode" or member.wire_name.lower() == "content-type"):
+            found.pop(member.name, None)  # HTTP always has one
+        if member.location == "statusCode" and member.name in result:
+            result[member.name] = answer.status
     assert same(found, result, prune=True), (op.name, found, result, answer.body)
 
 
@@ -297,11 +301,13 @@ def test_errors_come_back_as_themselves(service: str, protocol: str) -> None:
             answer = codec.error(model, failure, "the-request")
             headers = {**answer.headers, "x-amzn-requestid": "the-request"}
             raw = {"status_code": answer.status, "headers": botocore.awsrequest.HeadersDict(headers), "body": answer.body}
-            found = parser.parse(raw, oracle(service).shape_for(error.name))
+            found = parser.parse(raw, oracle(service).operation_model(op_name).output_shape)
             assert found["Error"]["Message"] == "what went <wrong>", (op_name, error.name, found)
             assert found["Error"]["Code"] in {error.name, error.code}, (op_name, error.name, found)
-            if service != "s3":
-                assert all(same(found.get(k), v, True) for k, v in members.items()), (error.name, found, members)
+            assert found["ResponseMetadata"]["HTTPStatusCode"] == error.status
+            if service != "s3" and protocol != "query":  # botocore itself reads no members of query errors
+                modelled = parser.parse(raw, oracle(service).shape_for(error.name))
+                assert all(same(modelled.get(k), v, True) for k, v in members.items()), (error.name, modelled, members)
 
 
 INVALID = [(s, o) for s in ("sagemaker", "logs", "iam", "athena", "sagemaker-featurestore-runtime") for o in MODELS.operations(s)]

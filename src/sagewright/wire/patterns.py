@@ -16,6 +16,9 @@ import regex
 LIMIT_SECONDS = 0.5
 """The most one match may take; a pattern that backtracks longer counts as not matched."""
 
+_SHORT = 256
+_REMEMBERED = 512
+_REPEATED_GROUP = re.compile(r"\)[*+{]|[*+}][*+]")
 _SURROGATES = re.compile(r"\\uD800\\uDC00-\\uDBFF\\uDFFF", re.IGNORECASE)
 _JAVA_NAMES = {
     "IsAlphabetic": "Alphabetic", "IsDigit": "Nd", "IsLetter": "L", "IsPunctuation": "P", "ASCII": "InBasicLatin",
@@ -33,16 +36,35 @@ def compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A test of a whole string, as Java's ``matches()``; compiles at its first call."""
+    """A test of a whole string, as Java's ``matches()``; compiles at its first call.
+
+    A time limit costs more than most matches, so it guards only what may backtrack badly: patterns that repeat a
+    group, and long texts. Short texts that such a pattern has matched are remembered: names come again and again.
+    """
+    if pattern == ".*":
+        return lambda text: "\n" not in text and "\r" not in text
+    if pattern in {r"[\s\S]*", r"[\S\s]*"}:
+        return lambda text: True
     found: list[regex.Pattern[str]] = []
+    flat = _REPEATED_GROUP.search(pattern) is None
+    known: set[str] = set()
 
     def matches(text: str) -> bool:
         if not found:
             found.append(compiled(pattern))
+        if flat and len(text) <= _SHORT:
+            return found[0].fullmatch(text) is not None
+        if text in known:
+            return True
         try:
-            return found[0].fullmatch(text, timeout=LIMIT_SECONDS) is not None
+            fits = found[0].fullmatch(text, timeout=LIMIT_SECONDS) is not None
         except TimeoutError:
             return False
+        if fits and len(text) <= _SHORT:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known.add(text)
+        return fits
 
     return matches
 

@@ -84,13 +84,13 @@ def _structure(shape: Shape, validator: Validator) -> Check:
     union = bool(shape.traits.get("union"))
 
     def check(value: Any, path: str, faults: list[Fault]) -> None:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             _wrong_type(value, path, "structure", faults)
             return
         inner = f"{path}." if path else ""
-        faults.extend(
-            ("null", inner + names[name], "Member must not be null") for name in required if value.get(name) is None
-        )
+        for name in required:
+            if value.get(name) is None:
+                faults.append(("null", inner + names[name], "Member must not be null"))  # noqa: PERF401  # rarely any
         present = 0
         for name, item in value.items():
             if item is None:
@@ -156,7 +156,7 @@ def _map(shape: Shape, validator: Validator) -> Check:
     length = _length_rule(shape)
 
     def check(value: Any, path: str, faults: list[Fault]) -> None:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             _wrong_type(value, path, "map", faults)
             return
         if length is not None:
@@ -195,7 +195,9 @@ def _scalar(shape: Shape) -> Check:
         if not fits(value):
             _wrong_type(value, path, kind, faults)
             return
-        _report(rules(value), "******" if hidden else value, path, faults)
+        broken = rules(value)
+        if broken:
+            _report(broken, "******" if hidden else value, path, faults)
 
     return check
 
@@ -225,9 +227,7 @@ def _string_rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
         return _no_rules
 
     def rules(value: str) -> Sequence[str]:
-        broken: list[str] = []
-        if length is not None:
-            broken.extend(length(len(value)))
+        broken: list[str] = [*length(len(value))] if length is not None else []
         # An overlong text is not worth the match.
         if matches is not None and not broken and not matches(value):
             broken.append(f"Member must satisfy regular expression pattern: {shape.pattern}")
