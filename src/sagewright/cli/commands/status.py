@@ -61,7 +61,7 @@ def usage(folder: Path) -> int:
     for where, _, names in os.walk(folder):
         for name in names:
             try:
-                about = os.lstat(os.path.join(where, name))
+                about = Path(where, name).lstat()
             except OSError:
                 continue
             if about.st_nlink > 1:
