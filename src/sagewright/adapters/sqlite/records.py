@@ -23,6 +23,9 @@ from .schema import backup, connect, open_database
 
 CHECKPOINT_BYTES = 8 * 2**20
 """Of log, before the checkpointing thread carries it into the database."""
+PAGE = 4096
+LONGEST_LOG = 64 * 2**20
+"""Of log, before the writers are made to wait until it can start over."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -121,6 +124,17 @@ class SqliteRecords:
             connection.close()
 
 
+def _carry(connection: sqlite3.Connection) -> None:
+    """Copy the log into the database, beside the writers.
+
+    The log starts over when a write finds it copied whole. Under writes without a pause that moment never comes by
+    itself: then the copy of what is left holds the writers for some milliseconds.
+    """
+    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if pages * PAGE > LONGEST_LOG:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+
+
 class _Checkpoints:
     """A thread that carries the write-ahead log into the database when enough has come together."""
 
@@ -144,7 +158,7 @@ class _Checkpoints:
                 if self._stopping:
                     return
                 try:
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    _carry(connection)
                 except sqlite3.Error:
                     log.exception("cannot carry the log of %s into the database; trying again with the next commits", self._path)
 
