@@ -212,7 +212,7 @@ class Router:
 
     def _by_host(self, request: Request) -> Target | None:
         host = request.headers.get("host", "").lower()
-        if _LOCAL.match(host):
+        if not host.partition(":")[0].endswith((".amazonaws.com", ".amazonaws.com.cn")):
             return None
         for pattern, service in _HOSTS:
             if pattern.match(host):

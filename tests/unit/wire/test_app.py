@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import http.client
 import json
@@ -185,11 +186,10 @@ def test_an_unexpected_error_stays_inside(world: World, caplog: pytest.LogCaptur
 def test_an_unbound_operation_says_so_in_the_callers_protocol(world: World, service: str, verb: str) -> None:
     url, _, _ = world
     c = client(url, service)
+    query = {"MetricName": "m", "ResourceArn": "a", "MetricStat": "Min", "Period": "OneMinute", "XAxisType": "Timestamp"}
+    call = getattr(c, verb) if verb else functools.partial(c.batch_get_metrics, MetricQueries=[query])
     with pytest.raises(ClientError) as caught:
-        if verb:
-            getattr(c, verb)()
-        else:
-            c.batch_get_metrics(MetricQueries=[{"MetricName": "m", "ResourceArn": "a", "MetricStat": "Min", "Period": "OneMinute", "XAxisType": "Timestamp"}])
+        call()
     code, status, message = code_of(caught)
     assert (code, status) == ("NotImplemented", 501)
     assert c.meta.method_to_api_mapping.get(verb or "batch_get_metrics", "?") in message
@@ -529,6 +529,17 @@ def test_malformed_requests_get_a_clear_refusal(world: World, request_: bytes, s
     assert b"x-amzn-requestid" in head
     assert b"Traceback" not in body
     assert len(body) > 10
+
+
+@pytest.mark.parametrize(("host", "path", "code"), [
+    ("my-bucket.s3.us-east-1.amazonaws.com", "/some/key", b"AccessDenied"),
+    ("my-bucket.localhost", "/some/key", b"AccessDenied"),
+    ("sts.us-east-1.amazonaws.com", "/?Action=GetCallerIdentity&Version=2011-06-15", b"MissingAuthenticationToken"),
+    ("runtime.sagemaker.us-east-1.amazonaws.com", "/endpoints/e/invocations", b"UnknownOperation"),
+])
+def test_host_names_route_unsigned_requests(world: World, host: str, path: str, code: bytes) -> None:
+    url, _, _ = world
+    assert code in raw(url, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
 
 
 def test_hosts_and_origins(world: World) -> None:
