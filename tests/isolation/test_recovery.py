@@ -37,7 +37,7 @@ def alive(name: str) -> list[int]:
 
 async def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (processes announce nothing)
             await asyncio.sleep(0.02)
 
 

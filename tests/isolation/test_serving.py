@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import textwrap
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sagewright.stores.compute import Task
@@ -21,6 +18,8 @@ SERVER = textwrap.dedent("""
     import http.server, os, signal, socketserver, sys
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path == "/die":
+                os._exit(9)
             body = str(os.environ["SAGEWRIGHT_WORKER"]).encode()
             self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
         def address_string(self): return "local"
@@ -51,10 +50,10 @@ def image(place: Path) -> None:
 pytestmark = pytest.mark.usefixtures("image")
 
 
-def get(path: str) -> bytes:
+def get(path: str, page: str = "/ping") -> bytes:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(path)
-        sock.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
+        sock.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
         return sock.makefile("rb").read()
 
 
@@ -65,10 +64,9 @@ async def test_workers_answer_come_back_and_stop(bench: Bench) -> None:
     assert reports[-1].name == "Ready", reports
     sockets = reports[-1].data["Sockets"]
     assert [get(path)[-1:] for path in sockets] == [b"0", b"1"]
-    victim = next(p for p in psutil.process_iter() if _worker(p) == "1")
-    os.kill(victim.pid, signal.SIGKILL)
+    assert get(sockets[1], "/die") == b""
     async with asyncio.timeout(20):
-        while len([r for r in await bench.compute.reports(job.id) if r.name == "Ready"]) < 2:
+        while len([r for r in await bench.compute.reports(job.id) if r.name == "Ready"]) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert [get(path)[-1:] for path in sockets] == [b"0", b"1"]
     assert any("worker 1 ended" in line for line in bench.log(job))
@@ -77,13 +75,6 @@ async def test_workers_answer_come_back_and_stop(bench: Bench) -> None:
     assert exit_of(reports)["Stopped"] is True
     assert reports[-1].name == "Finished"
     assert bench.log(job).count("stopping") == 2
-
-
-def _worker(process: psutil.Process) -> str:
-    try:
-        return str(process.environ().get("SAGEWRIGHT_WORKER", ""))
-    except psutil.Error:
-        return ""
 
 
 async def test_a_worker_that_ends_at_once_says_why(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path, PurePosixPath
 from ..stores.compute import Task
 from ..stores.images import Image, UnknownImage
 from .archive import read_text
+from .cgroups import Group
 from .journal import Journal
-from .layout import Layout, nudge
+from .layout import Layout, nudge, short
 from .output import Mirror, store
 from .ports import AgentPorts
 from .pump import Pump, Sink
@@ -68,6 +70,7 @@ class Run:
         self.layout, self.task, self.ports, self.user, self.can = layout, task, ports, user, can
         self.journal = Journal(layout)
         self.control = Control(layout)
+        self.group = Group(task.id, task.limits)
         self.sink = Sink(task, ports.logs, ports.metrics, self.journal.report)
         self.mounts: list[Mount] = []
         self.workloads: list[Workload] = []
@@ -97,6 +100,7 @@ class Run:
             for workload in self.workloads:
                 workload.kill()
             self.control.close()
+            self.group.remove()
 
     def _execute(self) -> None:
         image = self._prepare()
@@ -236,7 +240,7 @@ class Run:
         """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
         spec = request(
             self.layout, self.task, image, self.user, what, self.mounts, idmap=self.idmap, over=self.environment,
-            sockets=self.task.kind == "serve",
+            sockets=self.task.kind == "serve", cgroups=self.group.folders, cpus=self._cpus(),
         )
         spec["env"].update(env or {})
         reader, writer = os.pipe()
@@ -267,8 +271,20 @@ class Run:
         for workload in self.workloads:
             workload.kill()
 
+    def _cpus(self) -> list[int] | None:
+        """The processors a task is confined to where no control group limits it: some, chosen by its name."""
+        here = sorted(os.sched_getaffinity(0))
+        count = math.ceil(self.task.limits.cpus)
+        if self.group.cpu or not 0 < count < len(here):
+            return None
+        start = int(short(self.task.id), 16) % len(here)
+        return [here[(start + step) % len(here)] for step in range(count)]
+
     def usage(self) -> Usage:
-        usage = Usage(self.task, self.ports.metrics, self.layout.folder, self.inits, self._over_memory, watch=True)
+        usage = Usage(
+            self.task, self.ports.metrics, self.layout.folder, self.inits, self._over_memory,
+            self.group.out_of_memory if self.group.memory else None,
+        )
         usage.start()
         return usage
 
@@ -313,7 +329,7 @@ class Run:
 
         return {
             "ExitCode": code, "Failure": text(self.task.failure_file), "Message": text(self.task.message_file),
-            "TimedOut": timed_out, "Stopped": stopped, "OutOfMemory": self.out_of_memory, "LastLog": "\n".join(self.sink.last),
+            "TimedOut": timed_out, "Stopped": stopped, "OutOfMemory": self.out_of_memory or (code != 0 and self.group.out_of_memory()), "LastLog": "\n".join(self.sink.last),
         }
 
     def _finish(self, code: int, stopped: bool, timed_out: bool) -> None:

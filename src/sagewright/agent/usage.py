@@ -29,14 +29,20 @@ def processes(roots: list[int]) -> list[psutil.Process]:
 
 
 class Usage(threading.Thread):
-    """Samples until stopped. ``roots`` gives the inits of the task's sandboxes; ``over`` is called above the limit."""
+    """Samples until stopped. ``roots`` gives the inits of the task's sandboxes; ``over`` is called above the limit.
+
+    ``exceeded``: whether the kernel, which holds the limit, has killed one of the task's processes; then all must end, for
+    half a job is of no use. None: nobody holds the limit but this thread.
+    """
 
     def __init__(
-        self, task: Task, metrics: Metrics, folder: Path, roots: Callable[[], list[int]], over: Callable[[], None], watch: bool,
+        self, task: Task, metrics: Metrics, folder: Path, roots: Callable[[], list[int]], over: Callable[[], None],
+        exceeded: Callable[[], bool] | None,
     ) -> None:
         super().__init__(name="usage", daemon=True)
         self._task, self._metrics, self._folder = task, metrics, folder
-        self._roots, self._over, self._watch = roots, over, watch
+        self._roots, self._over = roots, over
+        self._exceeded = exceeded or self._above
         self._done = threading.Event()
         self._cpu: dict[int, float] = {}
         self._at = time.monotonic()
@@ -45,16 +51,19 @@ class Usage(threading.Thread):
         self._done.set()
 
     def run(self) -> None:
-        limit = self._task.limits.memory if self._watch else 0
+        limit = self._task.limits.memory
         next_sample = time.monotonic() + 1.0
         while not self._done.wait(WATCH_EVERY if limit else max(0.05, next_sample - time.monotonic())):
-            if limit and sum(_resident(process) for process in processes(self._roots())) > limit:
+            if limit and self._exceeded():
                 self._over()
                 limit = 0
             if time.monotonic() >= next_sample:
                 self._sample()
                 next_sample = time.monotonic() + SAMPLE_EVERY
         self._sample()
+
+    def _above(self) -> bool:
+        return sum(_resident(process) for process in processes(self._roots())) > self._task.limits.memory
 
     def _sample(self) -> None:
         if not self._task.usage_namespace:

@@ -85,7 +85,7 @@ def test_manifest(objects: FolderObjects, tmp_path: Path) -> None:
 def test_a_bad_manifest_says_so(objects: FolderObjects, tmp_path: Path, text: str) -> None:
     objects.put("b", "bad.manifest", text.encode())
     objects.put("b", "x", b"")
-    with pytest.raises(StagingError, match="^ClientError: Data download failed:"):
+    with pytest.raises(StagingError, match=r"^ClientError: Data download failed:"):
         staged(objects, tmp_path, "s3://b/bad.manifest", type="ManifestFile")
 
 

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from ...agent.cgroups import remove_leftovers
 from ...agent.journal import LAST, Journal, read_reports
 from ...agent.launcher import start_time
 from ...agent.layout import Layout, dump_task, nudge, socket_folder, write_atomic
@@ -91,6 +92,7 @@ class ProcessCompute:
         layout.control.unlink(missing_ok=True)
         await asyncio.to_thread(_remove, layout.folder)
         await asyncio.to_thread(_remove, layout.sockets)
+        await asyncio.to_thread(remove_leftovers, task_id)
 
     async def close(self) -> None:
         self._closed = True
