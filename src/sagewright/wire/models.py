@@ -91,7 +91,7 @@ class Member:
 class Shape:
     """A type of a service model."""
 
-    __slots__ = ("_members", "element", "enum", "key", "name", "required", "service", "traits", "type", "value")
+    __slots__ = ("_events", "_members", "element", "enum", "key", "name", "required", "service", "traits", "type", "value")
 
     def __init__(self, service: Service, name: str, raw: Mapping[str, Any]) -> None:
         self.service = service
@@ -100,6 +100,7 @@ class Shape:
         self.type: str = raw["type"]
         """structure, list, map, string, integer, long, float, double, boolean, timestamp, blob or character."""
         self._members: dict[str, Member] | None = None
+        self._events: list[Member] | None = None
         self.required: frozenset[str] = frozenset(raw.get("required", ()))
         self.element: Member | None = Member(service, "member", raw["member"]) if "member" in raw else None
         self.key: Member | None = Member(service, "key", raw["key"]) if "key" in raw else None
@@ -139,10 +140,9 @@ class Shape:
     @property
     def events(self) -> Member | None:
         """The member that is an event stream, where one is."""
-        for member in self.members.values():
-            if member.shape.traits.get("eventstream"):
-                return member
-        return None
+        if self._events is None:
+            self._events = [m for m in self.members.values() if m.shape.traits.get("eventstream")]
+        return self._events[0] if self._events else None
 
     def __repr__(self) -> str:
         return f"<Shape {self.service.name}.{self.name}: {self.type}>"
