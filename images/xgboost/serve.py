@@ -5,8 +5,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from sagewright_container import handlers, serve  # noqa: E402
-from xgboost_image.serve import DEFAULTS, Builtin  # noqa: E402
+from xgboost_image.serve import DEFAULTS, Builtin
+
+from sagewright_container import handlers, serve
 
 found = handlers.find_script()
 sys.exit(serve.main(handlers.Script(*found, defaults=DEFAULTS) if found else Builtin()))

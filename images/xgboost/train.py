@@ -5,8 +5,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from sagewright_container import train  # noqa: E402
-from sagewright_container.job import Job  # noqa: E402
+from sagewright_container import train
+from sagewright_container.job import Job
 
 
 def builtin(job: Job) -> None:

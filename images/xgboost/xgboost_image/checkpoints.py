@@ -5,6 +5,7 @@ import re
 from typing import Any, Callable, List, Optional, Tuple
 
 import xgboost as xgb
+
 from sagewright_container.job import read_config
 
 NAME = re.compile(r"xgboost-checkpoint\.(\d+)$")

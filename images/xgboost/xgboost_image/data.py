@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import xgboost as xgb
+
 from sagewright_container import recordio
 from sagewright_container.errors import CustomerError
 
@@ -47,17 +48,20 @@ def files_of(folder: str) -> List[str]:
     return [path for path in found if os.path.getsize(path)]
 
 
-def load(folder: str, content_type: Optional[str], csv_weights: bool = False) -> "xgb.DMatrix":
-    """A channel as XGBoost's matrix.
+def load(folders: List[str], content_type: Optional[str], csv_weights: bool = False) -> "xgb.DMatrix":
+    """One or more channels as one of XGBoost's matrices.
 
     Raises:
         CustomerError: there is no data, or it is not in the format that the channel's content type says.
     """
-    name = os.path.basename(folder)
+    name = " and ".join(os.path.basename(folder) for folder in folders)
     kind = kind_of(content_type)
-    paths = files_of(folder) if os.path.isdir(folder) else []
-    if not paths:
-        raise CustomerError("No data in the channel %s" % name)
+    paths: List[str] = []
+    for folder in folders:
+        found = files_of(folder) if os.path.isdir(folder) else []
+        if not found:
+            raise CustomerError("No data in the channel %s" % os.path.basename(folder))
+        paths += found
     if csv_weights and kind != CSV:
         raise CustomerError("Hyperparameter csv_weights: only text/csv data has a weight column")
     if kind == LIBSVM:
@@ -114,7 +118,7 @@ def _libsvm(paths: List[str]) -> "xgb.DMatrix":
         with open(path, encoding="utf-8", errors="replace") as file:
             line = file.readline()
         words = line.split()
-        if len(words) > 1 and ":" not in "".join(words[1:]) or len(words) == 1 and "," in line:
+        if (len(words) > 1 and ":" not in "".join(words[1:])) or (len(words) == 1 and "," in line):
             raise CustomerError(
                 "%s is not libsvm data: its first line has no ':'. libsvm is the default; set the channel's "
                 "ContentType, for instance text/csv" % os.path.basename(path)
@@ -238,7 +242,8 @@ def _columns(tables: List[Table]) -> Tuple[Optional[Any], Optional[Any]]:
 
 def first_line(error: BaseException) -> str:
     """XGBoost's message without the native stack trace that follows it."""
-    lines = [line for line in str(error).split("\n") if line.strip()]
+    # the oldest releases show the native message as the text of bytes
+    lines = [line for line in str(error).replace("\\n", "\n").split("\n") if line.strip()]
     return lines[0].split("] ", 1)[-1] if lines else type(error).__name__
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any, Dict, Iterator, List
 
 import numpy as np
+
 from sagewright_container import content, recordio
 from sagewright_container.recordio import Record, Tensor
 

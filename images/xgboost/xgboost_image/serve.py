@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import xgboost as xgb
+
 from sagewright_container import content, paths, recordio
 from sagewright_container.errors import HttpError
 from sagewright_container.http import Request, Response

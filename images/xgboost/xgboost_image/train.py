@@ -6,6 +6,7 @@ import signal
 from typing import Any, Dict, List, Optional
 
 import xgboost as xgb
+
 from sagewright_container import paths
 from sagewright_container.errors import CustomerError
 from sagewright_container.job import Job
@@ -17,6 +18,8 @@ MODEL = "xgboost-model"
 VERSION = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 PICKLED = VERSION < (1, 3)
 """Releases of that time stored the booster as a pickle."""
+SQUARED_ERROR = ("reg:linear", "reg:squarederror")
+"""The old and the new name of one objective; each release knows one of them without complaint."""
 
 
 def main(job: Job) -> None:
@@ -30,14 +33,18 @@ def main(job: Job) -> None:
         raise CustomerError("Built-in XGBoost runs on one instance here; set the instance count to 1")
     if "train" not in job.channels:
         raise CustomerError("Missing required channel: train")
-    matrices = {name: _load(job, name, found) for name in ("train", "validation") if name in job.channels}
+    names = [name for name in ("train", "validation") if name in job.channels]
+    if "_kfold" in found:
+        matrices = {"train": _load(job, names, found)}  # cross validation splits all there is
+    else:
+        matrices = {name: _load(job, [name], found) for name in names}
     for name, matrix in matrices.items():
         print("%s matrix has %d rows and %d columns" % (name.capitalize(), matrix.num_row(), matrix.num_col()), flush=True)
     try:
         if "_kfold" in found:
             from . import crossvalidation
 
-            crossvalidation.run(found, _load_all(job, found))
+            crossvalidation.run(found, matrices["train"])
         else:
             save(fit(found, matrices["train"], matrices.get("validation"), resume=True), MODEL)
     except xgb.core.XGBoostError as e:
@@ -51,6 +58,8 @@ def fit(
     """One booster by the validated hyperparameters; prints one line of metrics a round."""
     own, ours = metrics.split(found.get("eval_metric", []))
     parameters = {key: value for key, value in found.items() if key not in OURS}
+    if parameters.get("objective") in SQUARED_ERROR:
+        parameters["objective"] = SQUARED_ERROR[VERSION >= (0, 90)]
     if own:
         parameters["eval_metric"] = own
     if ours and not own:
@@ -106,17 +115,14 @@ def save(booster: "xgb.Booster", name: str) -> None:
         booster.save_model(path)
 
 
-def _load(job: Job, name: str, found: Dict[str, Any]) -> "xgb.DMatrix":
-    content_type = job.channels[name].get("ContentType")
-    matrix = data.load(paths.channel(name), content_type, bool(found.get("csv_weights")))
+def _load(job: Job, names: List[str], found: Dict[str, Any]) -> "xgb.DMatrix":
+    types = [job.channels[name].get("ContentType") for name in names]
+    if len({data.kind_of(given) for given in types}) > 1:
+        raise CustomerError("Cross validation needs one content type for all channels, not %s" % types)
+    matrix = data.load([paths.channel(name) for name in names], types[0], bool(found.get("csv_weights")))
     if not matrix.num_row():
-        raise CustomerError("No data in the channel %s" % name)
+        raise CustomerError("No data in the channel %s" % names[0])
     return matrix
-
-
-def _load_all(job: Job, found: Dict[str, Any]) -> "xgb.DMatrix":
-    """Cross validation splits all there is: the train channel."""
-    return _load(job, "train", found)
 
 
 class _Stop:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .interpreters import Minor, choose, installed
+from .interpreters import Minor, choose, installed, satisfies
 
 MARKER = ".complete"
 Progress = Callable[[str], None]
@@ -31,7 +31,7 @@ class Environments:
 
     def locate(self, lock: bytes, range_: str) -> tuple[Path, str]:
         """Where the environment of that lock lives or would live, and its hash. Starts and builds nothing."""
-        minor = choose(range_, self._pythons) or _lowest(range_)
+        minor = choose(range_, self._pythons) or _wanted(range_)
         digest = hashlib.sha256(b"python3.%d\n" % minor[1] + lock).hexdigest()[:20]
         return self.root / digest, digest
 
@@ -62,7 +62,7 @@ class Environments:
         minor = choose(range_, self._pythons)
         if minor is not None:
             return self._pythons[minor]
-        version = "3.%d" % _lowest(range_)[1]
+        version = "3.%d" % _wanted(range_)[1]
         progress(f"Looking for Python {range_}: none is installed, asking uv for {version}")
         try:
             self._run([_uv(), "--no-progress", "python", "install", version], progress)
@@ -116,11 +116,10 @@ def _uv() -> str:
     return str(find_uv_bin())
 
 
-def _lowest(range_: str) -> Minor:
-    """The newest Python in the range that has an upper bound, else the oldest: what to ask uv for."""
-    from .interpreters import satisfies
-
-    return max((minor for minor in ((3, n) for n in range(8, 14)) if satisfies(minor, range_)), default=(3, 11))
+def _wanted(range_: str) -> Minor:
+    """The Python to ask uv for: the newest that uv surely knows of the range, else the oldest that the range names."""
+    known = max((minor for minor in ((3, n) for n in range(8, 14)) if satisfies(minor, range_)), default=None)
+    return known or min((3, n) for n in range(1, 1000) if satisfies((3, n), range_))
 
 
 def _device(path: Path) -> int:
