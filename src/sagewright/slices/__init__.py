@@ -4,7 +4,6 @@ SLICES = (
     "identity",
     "object_storage",
     "logs",
-    "metrics",
     "tags",
     "training",
     "processing",
