@@ -76,7 +76,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
-        self._last = 0.0
+        self._last = time.monotonic() - 8.0  # what takes under two seconds says nothing
 
     def step(self, text: str) -> None:
         now = time.monotonic()

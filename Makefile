@@ -1,0 +1,76 @@
+# Needs Python 3.11 or later and make; everything else is fetched into .venv and .cache.
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := .venv/bin/
+export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint bench docs coverage-page lock-images lock-clients clients clean
+
+help:  ## say what the targets do
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: .venv/.install  ## make .venv with the sagewright command
+
+demo: install clients  ## train, deploy and predict on 336,776 flights, with the AWS clients only
+	$(RUN)python examples/demo/run.py
+
+up: install  ## start a server in the foreground
+	$(RUN)sagewright up
+
+test: .venv/.dev clients  ## run every test and say how many there were
+	$(RUN)pytest -n 2 --dist loadgroup -q $(ARGS)
+
+lint: .venv/.dev  ## ruff, mypy, import rules, generated pages
+	$(RUN)ruff check .
+	$(RUN)mypy
+	$(RUN)lint-imports
+	$(RUN)python scripts/pages.py --check
+
+docs: .venv/.dev  ## write the pages that are generated from the code
+	$(RUN)python scripts/pages.py
+
+coverage-page: docs  ## (part of docs)
+
+bench: .venv/.bench  ## run the benchmarks, ours and the peers', and print the ratios
+	@for script in $(filter-out benchmarks/peers.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(RUN)python $$script || exit 1; done
+
+lock-images: install  ## write the lock files of the images anew
+	$(RUN)python -m sagewright.agent.lock images $(ARGS)
+
+lock-clients: install  ## write the lock files of the AWS clients anew
+	@for v in v2 v3; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	    --no-header --no-annotate scripts/clients/$$v.in -o scripts/clients/$$v.txt; done
+
+clients: .cache/clients/v2/.complete .cache/clients/v3/.complete  ## the AWS clients that demo and tests use
+
+clean:  ## remove what make has made
+	rm -rf .venv .cache/clients .cache/environments
+
+.venv/.uv:
+	@echo "making .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv 2>/dev/null || { echo "this Python has no venv module: install python3-venv (Debian, Ubuntu)"; exit 1; }
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip -q
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@touch $@
+
+.venv/.install: pyproject.toml | .venv/.uv
+	@echo "installing sagewright into .venv"
+	@$(UV) pip install --quiet --python .venv --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/.uv
+	@echo "installing what tests and checks need"
+	@$(UV) pip install --quiet --python .venv --editable . --group dev
+	@touch $@ .venv/.install
+
+.venv/.bench: .venv/.dev
+	@$(UV) pip install --quiet --python .venv boto3
+	@touch $@
+
+.cache/clients/%/.complete: scripts/clients/%.txt | .venv/.uv
+	@echo "installing the AWS clients of $* (once)"
+	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/clients/$*
+	@$(UV) pip sync --quiet --python .cache/clients/$* $<
+	@touch $@
