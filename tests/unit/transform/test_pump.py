@@ -149,7 +149,7 @@ async def test_one_bad_record_costs_its_file_only(bench: Bench) -> None:
     bench.put("in/b", b"1\nbad\n3")
     bench.put("in/c", b"1")
     reason = await bench.run(**LINES, BatchStrategy="SingleRecord", MaxConcurrentTransforms=4)
-    assert reason == "b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad (1 objects failed, 2 are complete)"
+    assert reason == "b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad (1 of 3 objects failed)"
     assert bench.results() == {"a.out": b"1\n2\n", "c.out": b"1\n"}
     assert bench.said == ["b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad"]
     assert bench.model.bodies.count(b"bad") == 1, "a client error is not tried again"
@@ -175,7 +175,7 @@ async def test_tries_end(bench: Bench) -> None:
 
     bench.model.answer = never
     bench.put("in/a", b"1")
-    assert await bench.run() == "b/in/a: Bad HTTP status received from algorithm: 500: no"
+    assert await bench.run() == "b/in/a: Bad HTTP status received from algorithm: 500: no (1 of 1 objects failed)"
     assert len(bench.model.bodies) == 2
     assert bench.results() == {}
 
@@ -212,7 +212,7 @@ async def test_gzip(bench: Bench) -> None:
     bench.put("in/bad.gz", gzip.compress(b"c" * 1000)[:-9])
     bench.put("in/not.gz", b"plain")
     reason = await bench.run(TransformInput={"SplitType": "Line", "CompressionType": "Gzip"}, BatchStrategy="SingleRecord")
-    assert "(2 objects failed, 1 are complete)" in reason
+    assert "(2 of 3 objects failed)" in reason
     assert bench.results() == {"a.gz.out": b"AB"}
 
 

@@ -183,7 +183,7 @@ def _kind(reason: str) -> str:
 
 def _batch(doc: dict[str, Any]) -> dict[str, str]:
     env = {"SAGEMAKER_BATCH": "true"}
-    if "MaxPayloadInMB" in doc:
+    if doc.get("MaxPayloadInMB"):  # 0 is no limit, which toolkits would read as nothing allowed
         env["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(doc["MaxPayloadInMB"])
     if "BatchStrategy" in doc:
         env["SAGEMAKER_BATCH_STRATEGY"] = {"SingleRecord": "SINGLE_RECORD"}.get(doc["BatchStrategy"], "MULTI_RECORD")

@@ -78,8 +78,7 @@ class Pump:
             await asyncio.gather(*running, return_exceptions=True)
         if not self.failures:
             return ""
-        more = f" ({len(self.failures)} objects failed, {self.done} are complete)" if len(self.failures) > 1 or self.done else ""
-        return f"{self.failures[0]}{more}"
+        return f"{self.failures[0]} ({len(self.failures)} of {len(self.failures) + self.done} objects failed)"
 
     async def _object(self, bucket: str, key: str, to: tuple[str, str]) -> None:
         try:
