@@ -70,7 +70,7 @@ class Server:
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
-        dispatcher = Dispatcher(self.models, operations, self._authority, self.auditor)
+        dispatcher = Dispatcher(self.models, operations, s, self._authority, self.auditor)
         self.platform = Platform(
             settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
             metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),

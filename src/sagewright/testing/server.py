@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -89,11 +90,13 @@ class TestServer:
     def sweep(self) -> None:
         """Kill whatever still works for this data directory."""
         for process in self.processes():
-            for one in [*process.children(recursive=True), process]:
-                try:
+            try:
+                family = [*process.children(recursive=True), process]
+            except psutil.Error:
+                continue
+            for one in family:
+                with contextlib.suppress(psutil.Error):
                     one.kill()
-                except psutil.Error:
-                    continue
 
     def credentials(self) -> dict[str, str]:
         """The operator's keys."""
