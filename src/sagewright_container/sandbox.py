@@ -247,8 +247,9 @@ def become_main(spec: Dict[str, Any], output: int) -> None:
                 signal.signal(number, signal.SIG_DFL)
             except (OSError, ValueError):
                 continue  # a real-time signal that the C library keeps for itself
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN if spec.get("python") else signal.SIG_DFL)
-    if spec.get("python"):
+    if spec.get("python"):  # as the interpreter sets them when it starts
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     limits = spec.get("limits", {})
