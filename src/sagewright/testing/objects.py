@@ -64,7 +64,7 @@ class ObjectsConformance:
     """What every adapter keeps."""
 
     @pytest.fixture
-    def box(self, store: Objects) -> Iterator[Objects]:
+    def box(self, store: Objects) -> Objects:
         """The store with an empty bucket ``box``."""
         store.create_bucket("box", "111122223333", "us-east-1")
         return store

@@ -50,12 +50,10 @@ class Form:
         """Up to the file. Raises WireFault, ServiceError."""
         await self._skip_to_part()
         while True:
-            name, filename, kind = await self._head()
+            name, filename = await self._head()
             if name == "file":
                 self.filename = filename
-                if kind:
-                    self.fields.setdefault("content-type", kind)
-                return
+                return  # its own Content-Type is no field: S3 takes the field of that name alone
             value = b"".join([data async for data in self._content(_MOST_FIELDS)])
             self.fields[name] = value.decode("utf-8", "replace")
             if sum(map(len, self.fields.values())) > _MOST_FIELDS:
@@ -78,22 +76,20 @@ class Form:
         self._buffer = self._buffer[after + 2 :]
         return not last
 
-    async def _head(self) -> tuple[str, str, str]:
+    async def _head(self) -> tuple[str, str]:
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > _MOST_FIELDS or not await self._more():
                 raise _malformed("a part has no head")
         raw, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        name = filename = kind = ""
+        name = filename = ""
         for line in raw.decode("utf-8", "replace").split("\r\n"):
             key, _, value = line.partition(":")
             if key.strip().lower() == "content-disposition":
                 said = {k: (a or b) for k, a, b in _DISPOSITION.findall(value)}
                 name, filename = said.get("name", "").lower(), said.get("filename", "")
-            elif key.strip().lower() == "content-type":
-                kind = value.strip()
         if not name:
             raise _malformed("a part has no name")
-        return name, filename, kind
+        return name, filename
 
     async def _content(self, limit: int) -> AsyncIterator[bytes]:
         """A part's content, leaving the boundary in the buffer."""
