@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from sagewright.testing.models import ECHO, PYTHON, Models
+from sagewright.testing.models import ECHO, PYTHON, Models, workflow
 from sagewright.testing.server import TestServer
 
 
@@ -33,6 +33,10 @@ def says(word: str) -> str:
 
 def refused(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
     return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+
+def test_the_workflow_of_the_readme(server: TestServer) -> None:
+    assert workflow(server, "hosting") == "b'42.0'\n"
 
 
 # -- models and configurations
@@ -304,6 +308,33 @@ def test_a_deleted_endpoint_leaves_nothing(models: Models) -> None:
         models.sagemaker.describe_endpoint(EndpointName=endpoint)
     with pytest.raises(ClientError, match="not found"):
         models.invoke(endpoint)
+
+
+def test_a_model_that_kills_its_worker_comes_back(models: Models) -> None:
+    endpoint = models.deploy("""
+        import os
+        def model_fn(d):
+            return None
+        def transform_fn(model, body, kind, accept):
+            if body in (b"die", "die"):
+                os._exit(9)
+            return body, kind
+    """)
+    with pytest.raises(ClientError) as caught:
+        models.invoke(endpoint, b"die")
+    assert caught.value.response["OriginalStatusCode"] == 0
+    assert "closed the connection" in caught.value.response["OriginalMessage"]
+    end, code = time.monotonic() + 10, ""
+    while code != "well" and time.monotonic() < end:
+        try:
+            code = models.invoke(endpoint, b"well")["Body"].decode()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            time.sleep(0.05)
+        assert code in ("well", "ServiceUnavailable")
+    assert code == "well"
+    assert models.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
+    models.delete(endpoint)
 
 
 def test_metrics_of_an_endpoint(models: Models) -> None:

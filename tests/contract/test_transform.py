@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from sagewright.testing.models import ECHO, Models
+from sagewright.testing.models import ECHO, Models, workflow
 from sagewright.testing.server import TestServer
 
 GROUP = "/aws/sagemaker/TransformJobs"
@@ -63,6 +63,19 @@ def results(models: Models, name: str) -> dict[str, bytes]:
 
 
 LINES = {"input": {"SplitType": "Line", "ContentType": "text/csv"}, "output": {"AssembleWith": "Line", "Accept": "text/csv"}}
+
+
+def test_the_workflow_of_the_readme(server: TestServer) -> None:
+    assert workflow(server, "transform") == "b'a,3\\nb,7\\n'\n"
+
+
+def test_several_instances(models: Models, echo: str) -> None:
+    for n in range(8):
+        models.put(f"many/{n}", str(n))
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2}
+    name = start(models, echo, f"s3://{models.bucket}/many/", TransformResources=resources)
+    assert ended(models, name)["TransformJobStatus"] == "Completed"
+    assert results(models, name) == {f"{n}.out": str(n).encode() for n in range(8)}
 
 
 def test_a_prefix_file_by_file(models: Models, echo: str) -> None:

@@ -282,7 +282,7 @@ class Worker:
 
     async def stream(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes], *, seconds: float, total: float
-    ) -> tuple[Answer, AsyncIterator[bytes]]:
+    ) -> tuple[Answer, Stream]:
         """Status and headers within ``seconds``, then the body as it comes, ``total`` seconds at most.
 
         The iterator must be run to its end or closed; it raises TimeoutError or Broken.
@@ -312,7 +312,7 @@ class Worker:
                 self._slots.release()
             self._left()
             raise
-        return answer, _Stream(self, connection, total)
+        return answer, Stream(self, connection, total)
 
     async def quiet(self, seconds: float) -> bool:
         """Wait until nothing is outstanding; False when the seconds pass first."""
@@ -358,7 +358,7 @@ class Worker:
                     future.set_result(None)
 
 
-class _Stream(AsyncIterator[bytes]):
+class Stream(AsyncIterator[bytes]):
     """A body on its way; gives its connection back at the end, however that comes about."""
 
     def __init__(self, worker: Worker, connection: Connection, total: float) -> None:

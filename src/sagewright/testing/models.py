@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
+import subprocess
+import sys
 import tarfile
 import textwrap
 import time
+from pathlib import Path
 from typing import Any
 
+from .. import slices
 from .server import TestServer
 
 PYTHON = "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:3"
@@ -32,6 +37,16 @@ def archive(**files: str) -> bytes:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def workflow(server: TestServer, folder: str) -> str:
+    """What the first workflow of a slice's README prints when a new user runs it."""
+    readme = Path(slices.__file__).parent / folder / "README.md"
+    found = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    assert found
+    ran = subprocess.run([sys.executable, "-c", found[1]], env=server.environment(), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 class Models:

@@ -36,7 +36,8 @@ class EndpointExecutor:
         if not after:
             return
         for variant in after["Variants"]:
-            if reason := await models.refusal(self.platform, variant):
+            size = {"InstanceType": variant["InstanceType"], "InstanceCount": variant["Count"]}
+            if reason := jobs.capacity_refusal(self.platform, size) or await models.refusal(self.platform, variant):
                 await job.send("Refused", Reason=f"{reason} (production variant {variant['Name']})")
                 return
         await job.send("Submitted", Keys=await self._submit(job, after))

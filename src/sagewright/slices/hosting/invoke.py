@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
-from ...gateway.client import Answer, Broken, Worker
+from ...gateway.client import Answer, Broken, Stream, Worker
 from ...gateway.meter import Meter
 from ...gateway.routes import Route, Routes, Variant
 from ...resources.arn import arn
@@ -21,6 +20,8 @@ STREAM_TIMEOUT = 480.0
 """Seconds a streamed answer may take in all."""
 BUSY = 1000
 """Requests that one worker may have waiting; more are refused."""
+SHOWN = 8192
+"""Bytes of a model's own error that an answer carries."""
 FORWARDED = {
     "ContentType": "Content-Type",
     "Accept": "Accept",
@@ -145,7 +146,7 @@ class Invocations:
 
     def _model_error(self, call: Call, route: Route, variant: Variant, worker: Worker, answer: Answer) -> ServiceError:
         group = f"/aws/sagemaker/Endpoints/{route.name}"
-        text = answer.body.decode("utf-8", "replace")
+        text = answer.body[:SHOWN].decode("utf-8", "replace")
         side = "client" if 400 <= answer.status < 500 else "server"
         message = (
             f'Received {side} error ({answer.status}) from primary with message "{text}". See '
@@ -182,7 +183,7 @@ def _returned(answer: Answer) -> dict[str, Any]:
     return {member: answer.headers[name] for name, member in RETURNED.items() if name in answer.headers}
 
 
-async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+async def _parts(chunks: Stream) -> AsyncIterator[dict[str, Any]]:
     try:
         async for chunk in chunks:
             yield {"PayloadPart": {"Bytes": chunk}}
@@ -191,6 +192,5 @@ async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
         yield {"ModelStreamError": {"Message": text, "ErrorCode": "ModelInvocationTimeExceeded"}}
     except Broken as error:
         yield {"ModelStreamError": {"Message": str(error), "ErrorCode": "StreamBroken"}}
-    except asyncio.CancelledError:
-        await chunks.aclose()  # type: ignore[attr-defined]
-        raise
+    finally:
+        await chunks.aclose()  # the caller may have gone away in the middle

@@ -83,7 +83,7 @@ class TransformExecutor:
 
     async def _refusal(self, doc: dict[str, Any]) -> str:
         about = doc["_model"]
-        if reason := await models.refusal(self.platform, about):
+        if reason := jobs.capacity_refusal(self.platform, doc["TransformResources"]) or await models.refusal(self.platform, about):
             return reason
         source, output = doc["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"], doc["TransformOutput"]["S3OutputPath"]
         if why := await jobs.read_refusal(self.platform, about["Role"], source):

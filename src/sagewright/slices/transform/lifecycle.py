@@ -41,7 +41,10 @@ def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[st
     return changes
 
 
-def submitting(doc: dict[str, Any], event: Event, now: float) -> Move:
+def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
+    """A launch that runs again after a crash finds its tasks written down."""
+    if "_tasks" in doc:
+        return None
     return Move(doc["_state"], {"_tasks": hosts.submitted(event), "_access_key": event.data.get("AccessKey")})
 
 
@@ -132,7 +135,7 @@ LIFECYCLE = Lifecycle(
         (STARTING, "Submitting"): submitting,
         (STARTING, "Refused"): refused,
         ((STOPPING, FAILED), "Refused"): ignore,
-        ((STOPPING, FAILED), "Submitting"): ignore,
+        ((TRANSFORMING, STOPPING, *FINAL), "Submitting"): ignore,
         ((*RUNNING, STOPPING, *FINAL), "Preparing"): ignore,
         ((*RUNNING, STOPPING, *FINAL), "Staging"): ignore,
         ((*RUNNING, STOPPING, *FINAL), "Started"): ignore,
