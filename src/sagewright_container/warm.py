@@ -1,6 +1,6 @@
 """A warm interpreter: imports an image's heavy libraries once, then forks a job per request.
 
-``python -m sagewright_container.warm SOCKET MODULE...``: once the modules are imported, listens on the Unix socket of that
+``python -m sagewright_container.warm SOCKET PARENT MODULE...``: once the modules are imported, listens on the Unix socket of that
 path, whose folder only the server's user can enter; dies with the process that started it. A connection is one job: the request of
 ``sandbox.receive``, with ``python`` = {"script": path} or {"module": name} and ``argv``, ``env``, ``cwd``.
 """
@@ -30,10 +30,12 @@ BASE_PATH: List[str] = []
 def main() -> Dict[str, Any]:
     """Serve until the parent dies. Returns only in a job's process, with the job's request."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(sys.argv[2]):
+        os._exit(0)  # it died before we asked to be told
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: the sandboxes' inits are reaped here
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     BASE_PATH.extend(entry for entry in sys.path if entry and os.path.abspath(entry) not in (package, os.getcwd()))
-    for name in sys.argv[2:]:
+    for name in sys.argv[3:]:
         try:
             importlib.import_module(name)
         except Exception:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from sagewright.stores.compute import Output, Task
+from sagewright.stores.compute import Limits, Output, Task
 from sagewright.testing.compute import Bench, task
 
 from .test_sandbox import exit_of, ids, script
@@ -163,3 +163,17 @@ async def test_forget_ends_a_running_job_and_leaves_nothing(bench: Bench) -> Non
     assert job.id not in Path("/proc/self/mountinfo").read_text()
     assert await bench.compute.reports(job.id) == []
     await bench.compute.forget(job.id)
+
+
+async def test_nothing_of_a_killed_agent_with_limits_is_left(bench: Bench) -> None:
+    job = task(f"limited-{next(ids)}", ["/bin/sleep", "60"], limits=Limits(memory=2**30))
+    await bench.compute.submit(job)
+    await bench.until(job.id, "Started")
+    note = bench.config.data / "jobs" / job.id / "cgroups"
+    groups = [Path(line) for line in note.read_text().splitlines()]
+    assert all(group.is_dir() for group in groups)
+
+    os.kill(agent_of(bench, job), signal.SIGKILL)
+    await bench.until(job.id)
+    await bench.compute.forget(job.id)
+    assert not any(group.exists() for group in groups)

@@ -93,12 +93,12 @@ class Group:
             _remove(Path(folder))
 
 
-def remove_leftovers(task_id: str) -> None:
-    """Remove the groups of a task whose agent was killed."""
-    for controller in ("memory", "cpu"):
-        parent = _own(controller)
-        if parent is not None:
-            _remove(parent / f"sagewright-{short(task_id)}")
+def remove_leftovers(note: Path) -> None:
+    """Remove the groups of a task whose agent was killed; ``note`` is the file where it wrote them down."""
+    with contextlib.suppress(OSError):
+        for folder in note.read_text().splitlines():
+            if Path(folder).name.startswith("sagewright-"):
+                _remove(Path(folder))
 
 
 def _remove(folder: Path) -> None:

@@ -47,6 +47,7 @@ class Layout:
         self.lock = self.folder / "lock"
         self.pid = self.folder / "pid"
         self.stop = self.folder / "stop.json"
+        self.cgroups = self.folder / "cgroups"
         self.ml = self.folder / "ml"
         self.inputs = self.folder / "inputs"
         sockets = socket_folder(data)

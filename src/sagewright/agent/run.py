@@ -19,7 +19,7 @@ from ..stores.images import Image, UnknownImage
 from .archive import read_text
 from .cgroups import Group
 from .journal import Journal
-from .layout import Layout, nudge, short
+from .layout import Layout, nudge, short, write_atomic
 from .output import Mirror, store
 from .ports import AgentPorts
 from .pump import Pump, Sink
@@ -71,6 +71,7 @@ class Run:
         self.journal = Journal(layout)
         self.control = Control(layout)
         self.group = Group(task.id, task.limits)
+        write_atomic(layout.cgroups, "\n".join(self.group.folders))
         self.sink = Sink(task, ports.logs, ports.metrics, self.journal.report)
         self.mounts: list[Mount] = []
         self.workloads: list[Workload] = []

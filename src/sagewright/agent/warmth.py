@@ -61,7 +61,7 @@ class Warmth:
         log = os.open(path.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             process = subprocess.Popen(
-                [str(image.python), "-m", "sagewright_container.warm", str(path), *image.preload],
+                [str(image.python), "-m", "sagewright_container.warm", str(path), str(os.getpid()), *image.preload],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env={
                     "PATH": f"{image.environment}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1",

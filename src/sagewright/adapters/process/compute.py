@@ -90,9 +90,9 @@ class ProcessCompute:
             await asyncio.to_thread(select.select, [fd], [], [], 10.0)
             os.close(fd)
         layout.control.unlink(missing_ok=True)
+        await asyncio.to_thread(remove_leftovers, layout.cgroups)
         await asyncio.to_thread(_remove, layout.folder)
         await asyncio.to_thread(_remove, layout.sockets)
-        await asyncio.to_thread(remove_leftovers, task_id)
 
     async def close(self) -> None:
         self._closed = True
