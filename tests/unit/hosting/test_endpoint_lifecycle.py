@@ -47,7 +47,7 @@ class Story:
 
 
 def test_create_serves_once_every_instance_answers() -> None:
-    story = Story(variant(count=2)).tell("Submitted", Keys={"s-0": "k"}).ready("s-0")
+    story = Story(variant(count=2)).tell("Submitted").ready("s-0")
     assert story.status == "Creating"
     assert fleet.pending(story.doc["_next"])["ProductionVariants"][0]["CurrentInstanceCount"] == 1
     story.ready("s-1")
@@ -176,6 +176,13 @@ def test_delete_goes_when_the_last_task_has() -> None:
         assert not story.gone
         story.tell("Exited", Task=task, ExitCode=0).tell("Finished", Task=task).tell("Forgotten", Task=task)
     assert story.gone
+
+
+def test_every_key_of_a_task_is_known_until_it_is_gone() -> None:
+    story = Story().tell("Keyed", Task="s-0", Key="a").tell("Keyed", Task="s-0", Key="b").ready("s-0")
+    assert story.doc["_keys"] == {"s-0": ["a", "b"]}, "an executor that ran twice made two"
+    story.update().ready("s-1").tell("Forgotten", Task="s-0")
+    assert story.doc["_keys"] == {}
 
 
 def test_late_reports_change_nothing() -> None:

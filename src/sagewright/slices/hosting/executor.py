@@ -40,13 +40,14 @@ class EndpointExecutor:
             if reason := jobs.capacity_refusal(self.platform, size) or await models.refusal(self.platform, variant):
                 await job.send("Refused", Reason=f"{reason} (production variant {variant['Name']})")
                 return
-        await job.send("Submitted", Keys=await self._submit(job, after))
+        await self._submit(job, after)
+        await job.send("Submitted")
         await self._withdraw(job, after)
 
     async def restore(self, job: Job) -> None:
         """Submit what takes the place of lost instances."""
         if serving := job.doc.get("_fleet"):
-            await job.send("Restored", Keys=await self._submit(job, serving))
+            await self._submit(job, serving)
             await self._withdraw(job, serving)
 
     async def retire(self, job: Job) -> None:
@@ -64,23 +65,21 @@ class EndpointExecutor:
     async def forget(self, job: Job) -> None:
         task = job.args["Task"]
         await self.platform.tasks.forget(task)
-        key = job.doc.get("_keys", {}).get(task)
-        if key and self.platform.identity:
-            await self.platform.identity.revoke(key)
+        if self.platform.identity:
+            for key in job.doc.get("_keys", {}).get(task, ()):
+                await self.platform.identity.revoke(key)
         await job.send("Forgotten", Task=task)
 
     # -- parts
 
-    async def _submit(self, job: Job, deployment: Fleet) -> dict[str, str]:
-        """Start the waiting tasks of a deployment; task → access key of its container."""
-        keys = {}
+    async def _submit(self, job: Job, deployment: Fleet) -> None:
+        """Start the waiting tasks of a deployment."""
         for task, about in deployment["Tasks"].items():
             if about["Phase"] == WAITING:
                 made = await self._task(job.record, deployment, task)
-                if "AWS_ACCESS_KEY_ID" in made.env:
-                    keys[task] = made.env["AWS_ACCESS_KEY_ID"]
+                if key := made.env.get("AWS_ACCESS_KEY_ID"):
+                    await job.send("Keyed", Task=task, Key=key)
                 await self.platform.tasks.submit(job.record, made)
-        return keys
 
     async def _withdraw(self, job: Job, deployment: Fleet) -> None:
         """The endpoint may have been changed or deleted meanwhile: stop what nobody wants any more."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...gateway.model import died, instance_id
 from ...resources.jobs import REASON
-from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move
+from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 from . import fleet as fleets
 from .fleet import READY, Fleet
 
@@ -52,16 +52,16 @@ def scale(doc: dict[str, Any], event: Event, now: float) -> Move:
     return Move(UPDATING, {"_next": after, "_serial": serial, "FailureReason": None}, (Instruction(DEPLOY),))
 
 
-def submitted(doc: dict[str, Any], event: Event, now: float) -> Move:
+def submitted(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """Every task of the deployment is on its way, or was there already."""
-    changes = {"_keys": {**doc.get("_keys", {}), **event.data.get("Keys", {})}}
     after = doc["_next"]
-    return _switch(doc, after, changes) if fleets.whole(after) else Move(doc["_state"], changes)
+    return _switch(doc, after, {}) if fleets.whole(after) else None
 
 
-def restored(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """Keys that containers were given: they are revoked when their tasks go."""
-    return Move(doc["_state"], {"_keys": {**doc.get("_keys", {}), **event.data.get("Keys", {})}})
+def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """A container's keys, written down before it gets them: they are revoked when its task goes."""
+    task, keys = event.data["Task"], doc.get("_keys", {})
+    return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
 
 
 def progress(doc: dict[str, Any], event: Event, now: float) -> Move | None:
@@ -200,8 +200,8 @@ LIFECYCLE = Lifecycle(
         ((IN_SERVICE, FAILED), "Delete"): delete,
         (CHANGING, "Submitted"): submitted,
         (CHANGING, "Refused"): refused,
-        ((IN_SERVICE, FAILED, DELETING), "Submitted"): restored,
-        (ALL, "Restored"): restored,
+        ((IN_SERVICE, FAILED, DELETING), "Submitted"): ignore,
+        (ALL, "Keyed"): keyed,
         (ALL, "Preparing"): progress,
         (ALL, "Staging"): progress,
         (ALL, "Started"): progress,

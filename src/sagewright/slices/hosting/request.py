@@ -13,6 +13,7 @@ from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
+from .fleet import plan
 
 LATER = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
@@ -186,8 +187,6 @@ def unique(names: Iterable[str], what: str) -> None:
 
 async def check_endpoint(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     """Add the first deployment to a new endpoint's document."""
-    from .fleet import plan
-
     check_deployment_config(doc.pop("DeploymentConfig", None), "CreateEndpoint")
     variants = await deployment(platform, call, doc["EndpointConfigName"], "CreateEndpoint")
     now = platform.clock()
