@@ -127,5 +127,6 @@ def _response(result: Any, accept: str) -> Response:
     elif isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
         result, content_type = result
     if inspect.isgenerator(result):
-        return Response(result, content_type, headers=headers)
+        parts: Any = result
+        return Response(parts, content_type, headers=headers)
     return Response(content.encode(result, content_type), content_type, headers=headers)

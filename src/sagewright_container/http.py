@@ -1,7 +1,7 @@
 """HTTP/1.1 as a model server needs it: requests and responses over a connected socket, standard library only."""
 
 import socket
-from typing import Any, BinaryIO, Dict, Iterable, NamedTuple, Optional, Union
+from typing import Any, BinaryIO, Dict, Iterable, List, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 from .errors import HttpError
@@ -35,7 +35,7 @@ class Response(NamedTuple):
     body: Union[bytes, Iterable[bytes]] = b""
     content_type: str = ""
     status: int = 200
-    headers: Dict[str, str] = {}
+    headers: Dict[str, str] = {}  # noqa: RUF012  (a default that nobody changes)
 
 
 def read_request(stream: BinaryIO, connection: socket.socket, limit: int) -> Optional[Request]:
@@ -93,7 +93,7 @@ def _body(stream: BinaryIO, headers: Dict[str, str], limit: int) -> bytes:
 
 
 def _chunks(stream: BinaryIO, limit: int) -> bytes:
-    parts = []
+    parts: List[bytes] = []
     total = 0
     while True:
         line = stream.readline(1024).split(b";")[0].strip()

@@ -34,7 +34,7 @@ class Record(NamedTuple):
     """One example or one prediction."""
 
     features: Dict[str, Value]
-    label: Dict[str, Value] = {}
+    label: Dict[str, Value] = {}  # noqa: RUF012  (a default that nobody changes)
     uid: str = ""
     metadata: str = ""
 
@@ -106,7 +106,7 @@ def serialize(record: Record) -> bytes:
 
 
 def _entry(data: bytes) -> Tuple[str, Optional[Value]]:
-    key, value = "", None
+    key, value = "", None  # type: Tuple[str, Optional[Value]]
     for number, kind, content in _fields(data):
         if number == 1 and kind == _DELIMITED:
             key = content.decode("utf-8", "replace")

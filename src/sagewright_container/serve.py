@@ -148,7 +148,7 @@ class Server:
             responses = self._handler.invoke_many([turn.request for turn in turns])
         except Exception as e:
             responses = [error_response(e)] * len(turns)
-        for turn, response in zip(turns, responses):
+        for turn, response in zip(turns, responses):  # noqa: B905  (Python 3.8)
             turn.response = response
 
 

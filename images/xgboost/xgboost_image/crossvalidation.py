@@ -31,7 +31,7 @@ def run(found: Dict[str, Any], matrix: "xgb.DMatrix") -> None:
         save(booster, "%s-%d" % (MODEL, number))
         history.append(seen)
         predicted = predict(booster, held_out).tolist()
-        rows += [[index, label, value] for index, label, value in zip(test.tolist(), labels[test].tolist(), predicted)]
+        rows += [[index, label, value] for index, label, value in zip(test.tolist(), labels[test].tolist(), predicted)]  # noqa: B905  (Python 3.8)
     _report(found["num_round"], history)
     _store(sorted(rows, key=lambda row: row[0]))
 

@@ -62,13 +62,13 @@ class Environments:
         minor = choose(range_, self._pythons)
         if minor is not None:
             return self._pythons[minor]
-        version = "3.%d" % _wanted(range_)[1]
+        version = f"3.{_wanted(range_)[1]}"
         progress(f"Looking for Python {range_}: none is installed, asking uv for {version}")
         try:
             self._run([_uv(), "--no-progress", "python", "install", version], progress)
             found = self._output([_uv(), "python", "find", "--managed-python", version])
         except RuntimeError as e:
-            have = ", ".join("3.%d" % minor for _, minor in sorted(self._pythons)) or "none"
+            have = ", ".join(f"3.{minor}" for _, minor in sorted(self._pythons)) or "none"
             raise RuntimeError(
                 f"this image needs Python {range_} and this machine has {have}; "
                 f"install one (for instance with `uv python install {version}`) and try again. uv said: {e}"

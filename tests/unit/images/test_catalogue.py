@@ -115,7 +115,7 @@ def test_python_range(minor, fits):
 
 
 def test_bad_range_is_refused():
-    with pytest.raises(ValueError, match="expected >=3.N"):
+    with pytest.raises(ValueError, match=r"expected >=3\.N"):
         satisfies((3, 9), "~=3.9")
 
 
