@@ -12,9 +12,13 @@ import errno
 import hashlib
 import os
 import stat
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from urllib.parse import quote
 
+_REMEMBERED = 64
+"""Directories kept open."""
 ESCAPED = ".sagewright"
 """Folder in a bucket for objects whose key cannot be a path."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -50,9 +54,33 @@ class Tree:
         self.root = root
         self.durable = durable
         self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._known: OrderedDict[str, int] = OrderedDict()
+        self._guard = threading.Lock()
 
     def close(self) -> None:
+        with self._guard:
+            while self._known:
+                os.close(self._known.popitem()[1])
         os.close(self._fd)
+
+    def _recall(self, location: str) -> int | None:
+        """A copy of the descriptor of a directory used lately, if it still is where it was: a removed one has no links."""
+        with self._guard:
+            fd = self._known.get(location)
+            if fd is None:
+                return None
+            if os.fstat(fd).st_nlink:
+                self._known.move_to_end(location)
+                return os.dup(fd)
+            os.close(self._known.pop(location))
+            return None
+
+    def _remember(self, location: str, fd: int) -> None:
+        with self._guard:
+            if location not in self._known:
+                self._known[location] = os.dup(fd)
+            if len(self._known) > _REMEMBERED:
+                os.close(self._known.popitem(last=False)[1])
 
     def directory(self, location: str, *, create: bool = False) -> int:
         """A descriptor of a directory; the caller closes it.
@@ -89,7 +117,11 @@ class Tree:
         folder, _, name = location.rpartition("/")
         if not plain(name):
             raise ValueError(f"not a plain name: {name!r}")
-        return self.directory(folder, create=create), name
+        fd = self._recall(folder)
+        if fd is None:
+            fd = self.directory(folder, create=create)
+            self._remember(folder, fd)
+        return fd, name
 
     def open(self, location: str, flags: int = os.O_RDONLY) -> int:
         """A descriptor of a regular file. Folders are made when ``flags`` ask to create."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from dataclasses import replace
 
 import orjson
 
@@ -46,8 +47,8 @@ class Versions:
         """
         with self.index.write() as db:
             self.commit(db, row, if_match, if_none_match)
-        self.settle_now(row.bucket, row.key)
-        if row.temp is not None:
+        settled = self.settle_now(row.bucket, row.key)
+        if row.temp is not None and (settled is None or settled.inode != row.inode):
             self.tree.remove(row.temp)  # of a version that was replaced before it was settled
 
     def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> None:
@@ -70,8 +71,7 @@ class Versions:
         with self.index.write() as db:
             row = self.index.row(bucket, key)
             if row is not None and row.temp is not None:
-                self._settle(db, row)
-                return self.index.row(bucket, key)
+                return replace(row, path=self._settle(db, row), temp=None)
             return row
 
     def settle_all(self) -> None:
@@ -89,19 +89,15 @@ class Versions:
         for candidate in (row.path or expected, fallback):
             if candidate is None:
                 continue
-            seen = self.tree.stat(candidate)
-            if seen is not None and _is(seen, row):  # moved by a process that was killed before it could say so
-                place = candidate
-                break
             try:
                 self.tree.move(row.temp or "", candidate)
+            except FileNotFoundError:  # moved by a process that was killed before it could say so
+                seen = self.tree.stat(candidate)
+                if seen is None or not _is(seen, row):
+                    continue
             except OSError as error:
                 if error.errno in CLASHES and candidate != fallback:
                     continue
-                if isinstance(error, FileNotFoundError) and candidate != fallback:
-                    continue
-                if isinstance(error, FileNotFoundError):
-                    break  # the file is gone: open() finds out and says so
                 raise
             place = candidate
             break
