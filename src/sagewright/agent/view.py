@@ -142,7 +142,7 @@ def environment(task: Task, image: Image, overlaid: bool) -> dict[str, str]:
     env = {
         "PATH": f"{image.environment}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": HOME, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": LIBRARY, "TMPDIR": "/tmp",
-        "HOSTNAME": task.hostname, "VIRTUAL_ENV": str(image.environment), **image.env, **task.env,
+        "HOSTNAME": task.hostname, "OMP_WAIT_POLICY": "PASSIVE", "VIRTUAL_ENV": str(image.environment), **image.env, **task.env,
     }
     if env["PYTHONPATH"] != LIBRARY:
         env["PYTHONPATH"] += f":{LIBRARY}"

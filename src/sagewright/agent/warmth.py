@@ -65,6 +65,7 @@ class Warmth:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env={
                     "PATH": f"{image.environment}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1",
+                    "OMP_WAIT_POLICY": "PASSIVE",  # read as the library loads, so it must stand here and in the job
                     "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", **image.env,
                 },
             )
