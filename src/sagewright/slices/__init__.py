@@ -4,6 +4,7 @@ SLICES = (
     "identity",
     "object_storage",
     "logs",
+    "metrics",
     "tags",
     "training",
     "processing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,10 +39,25 @@ class Metrics(Protocol):
 
     def put(self, samples: Iterable[Sample]) -> None: ...
 
-    def series(self, namespace: str | None = None, name: str | None = None, dimensions: Dimensions = (), limit: int = 500, offset: int = 0) -> list[Series]:
-        """Series that have at least the given dimensions."""
+    def series(
+        self, namespace: str | None = None, name: str | None = None, dimensions: Sequence[tuple[str, str | None]] = (),
+        limit: int = 500, offset: int = 0, active_since: float | None = None,
+    ) -> list[Series]:
+        """Series that have at least the given dimensions (None: whatever value), by namespace, name and dimensions.
+
+        ``active_since``: only those with a sample that late.
+        """
         ...
 
     def samples(self, series: Series, start: float, end: float) -> list[Sample]:
-        """start ≤ timestamp < end, in time order."""
+        """start ≤ timestamp < end, in time order. What is old has been summed up by the minute."""
         ...
+
+    def compact(self, now: float) -> None:
+        """Sum up by the minute what is older than ``KEEP_SAMPLES`` and drop what is older than ``KEEP_MINUTES``."""
+        ...
+
+
+KEEP_SAMPLES = 15 * 86400.0
+KEEP_MINUTES = 455 * 86400.0
+"""Seconds; as long as CloudWatch keeps them."""
