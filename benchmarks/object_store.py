@@ -8,8 +8,8 @@ Prints seconds, ratios, and large transfers as a share of a plain file copy on t
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import contextlib
+import multiprocessing
 import os
 import shutil
 import socket
@@ -28,6 +28,7 @@ from botocore.config import Config
 from sagewright.testing.server import TestServer
 
 MIB = 1 << 20
+CLIENTS = 4
 TRANSFER = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=16 * MIB, max_concurrency=4)
 
 
@@ -38,13 +39,14 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 @contextlib.contextmanager
-def sagewright(folder: Path) -> Iterator[Any]:
+def sagewright(folder: Path) -> Iterator[dict[str, str]]:
     with TestServer(folder / "data") as server:
-        yield server.client("s3", config={"max_pool_connections": 20})
+        keys = server.credentials()
+        yield {"endpoint_url": server.url, "aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"]}
 
 
 @contextlib.contextmanager
-def moto(folder: Path) -> Iterator[Any]:
+def moto(folder: Path) -> Iterator[dict[str, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -57,15 +59,51 @@ def moto(folder: Path) -> Iterator[Any]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.02)  # another program: there is nothing to wait on but its port
-        yield boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="x",
-                           aws_secret_access_key="x", config=Config(max_pool_connections=20))
+        yield {"endpoint_url": f"http://127.0.0.1:{port}", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
     finally:
         process.terminate()
         process.wait()
 
 
-def measure(s3: Any, source: Path, objects: int) -> dict[str, float]:
+def client(named: dict[str, str]) -> Any:
+    return boto3.client("s3", region_name="us-east-1", config=Config(max_pool_connections=20), **named)
+
+
+def small(named: dict[str, str], numbers: range, start: Any, write: bool) -> None:
+    """One client process: write or read its share of the small objects."""
+    s3, data = client(named), os.urandom(1024)
+    s3.head_bucket(Bucket="bench")
+    start.wait()
+    for n in numbers:
+        if write:
+            s3.put_object(Bucket="bench", Key=f"small/{n:06}", Body=data)
+        else:
+            s3.get_object(Bucket="bench", Key=f"small/{n:06}")["Body"].read()
+
+
+def fleet(named: dict[str, str], objects: int, write: bool) -> float:
+    """Seconds that the client processes take together; their own start is not counted.
+
+    Processes, because threads of one would wait for each other's interpreter lock and not for the server.
+    """
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(CLIENTS + 1)
+    shares = [range(n, objects, CLIENTS) for n in range(CLIENTS)]
+    processes = [context.Process(target=small, args=(named, share, start, write)) for share in shares]
+    for process in processes:
+        process.start()
+    start.wait(60)
+    begun = time.perf_counter()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("a client failed")
+    return time.perf_counter() - begun
+
+
+def measure(named: dict[str, str], source: Path, objects: int) -> dict[str, float]:
     """Seconds of each task."""
+    s3 = client(named)
     s3.create_bucket(Bucket="bench")
     back = source.with_suffix(".back")
     found = {
@@ -76,12 +114,8 @@ def measure(s3: Any, source: Path, objects: int) -> dict[str, float]:
         raise SystemExit("the large object came back with another size")
     back.unlink()
     s3.delete_object(Bucket="bench", Key="large")
-    data = os.urandom(1024)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        found["small put"] = timed(lambda: list(pool.map(lambda n: s3.put_object(Bucket="bench", Key=f"small/{n:06}", Body=data), range(objects))))
-        found["small get"] = timed(
-            lambda: list(pool.map(lambda n: s3.get_object(Bucket="bench", Key=f"small/{n:06}")["Body"].read(), range(objects)))
-        )
+    found["small put"] = fleet(named, objects, write=True)
+    found["small get"] = fleet(named, objects, write=False)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="bench")
     counts: list[int] = []
     found["small list"] = timed(lambda: counts.extend(page["KeyCount"] for page in pages))
@@ -104,12 +138,12 @@ def main() -> None:
                 file.write(os.urandom(MIB))
         copy = min(timed(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)) for _ in range(3))
         (folder / "copy").unlink()
-        with sagewright(folder) as s3:
-            ours = measure(s3, source, args.objects)
+        with sagewright(folder) as named:
+            ours = measure(named, source, args.objects)
         theirs: dict[str, float] = {}
         if not args.without_peer:
-            with moto(folder) as s3:
-                theirs = measure(s3, source, args.objects)
+            with moto(folder) as named:
+                theirs = measure(named, source, args.objects)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"plain copy of {args.mib} MiB: {copy:.2f} s ({args.mib / copy:.0f} MiB/s)")
