@@ -70,3 +70,30 @@ def _callback(after: Callable[[Any, int], bool]) -> Any:
             raise xgb.core.EarlyStopException(env.iteration)
 
     return callback
+
+
+def in_order(callbacks: List[Any]) -> Any:
+    """All callbacks as one, each called in its turn.
+
+    XGBoost keeps callbacks in a set and stops at the first that ends the training: left to it, the last round's
+    metrics or checkpoint would be missing every now and then.
+    """
+
+    class InOrder(xgb.callback.TrainingCallback):  # type: ignore[misc, unused-ignore]
+        def before_training(self, model: Any) -> Any:
+            for one in callbacks:
+                model = one.before_training(model)
+            return model
+
+        def after_training(self, model: Any) -> Any:
+            for one in callbacks:
+                model = one.after_training(model)
+            return model
+
+        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return any([one.before_iteration(model, epoch, evals_log) for one in callbacks])  # noqa: C419  (all of them, always)
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return any([one.after_iteration(model, epoch, evals_log) for one in callbacks])  # noqa: C419  (all of them, always)
+
+    return InOrder()

@@ -89,6 +89,9 @@ def fit(
         callbacks.append(checkpoints.saver(folder, done))
     if stop.wanted:
         callbacks.append(checkpoints.stopper(stop))
+    if checkpoints.CLASSES:
+        options["callbacks"] = [checkpoints.in_order([xgb.callback.EvaluationMonitor(), *callbacks])]
+        options["verbose_eval"] = False
     with stop:
         return xgb.train(parameters, train, num_boost_round=rounds, **options)
 
