@@ -42,6 +42,7 @@ class Declaration:
     preload: tuple[str, ...]
     env: dict[str, str]
     builtin: str
+    metrics: tuple[tuple[str, str], ...] = ()
     tags: dict[str, Tag] = field(default_factory=dict)
 
     def find(self, repository: str, tag: str) -> Tag | None:
@@ -84,7 +85,16 @@ def read_declaration(folder: Path) -> Declaration:
     return Declaration(
         name=folder.name, folder=folder, entries=dict(document.get("entries", {})),
         preload=tuple(document.get("preload", ())), env=dict(document.get("env", {})),
-        builtin=document.get("builtin", ""), tags=tags,
+        builtin=document.get("builtin", ""), metrics=_metrics(document.get("metrics", {})), tags=tags,
+    )
+
+
+def _metrics(table: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    pattern: str = table.get("pattern", "")
+    return tuple(
+        (f"{split}:{name}", pattern.replace("{split}", split).replace("{name}", name))
+        for split in table.get("splits", ())
+        for name in table.get("names", ())
     )
 
 
@@ -199,7 +209,7 @@ class Catalogue:
         return Image(
             name=declaration.name, repository=repository, tag=tag.name, folder=declaration.folder,
             environment=environment, lock_hash=digest, entries=declaration.entries, preload=declaration.preload,
-            env=declaration.env, builtin=declaration.builtin,
+            env=declaration.env, builtin=declaration.builtin, metrics=declaration.metrics,
         )
 
     def _unknown(self, uri: str, repository: str) -> str:

@@ -1,8 +1,13 @@
 """Runs at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, as ``sitecustomize``.
 
+Two things, and nothing else; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
+
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
-gives way to it. Nothing else changes, no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
+gives way to it.
+
+Both SDKs' waiting loops sleep 5 to 30 seconds before they ask for the first time. Here they ask first, and sleep only
+if the answer was "not yet"; the server holds that answer until the work is done, so that nobody waits for a poll.
 
 This file is copied into ``<data>/client/python`` and imports nothing of Sagewright; Python 3.8 and later. Every Python
 that starts pays for its imports, so there are almost none.
@@ -18,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-TARGET = "botocore.session"
+WAITERS = ("_wait_until", "_wait_until_training_done")
+"""Functions of the SDKs that sleep, then ask, until there is an answer."""
 AWS_ADDRESS = r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?"
 
 
@@ -48,14 +54,48 @@ def adapt(module: Any) -> None:
     session.create_client = adapted
 
 
+def ask_first(module: Any) -> None:
+    """Let the waiting loops of an SDK's module ask before they sleep."""
+    for name in WAITERS:
+        if hasattr(module, name):
+            setattr(module, name, _asking_first(getattr(module, name)))
+
+
+def _asking_first(wait: Any) -> Any:
+    import functools
+
+    @functools.wraps(wait)
+    def asking(ask: Any, *args: Any, **kwargs: Any) -> Any:
+        # _wait_until_training_done hands its second argument on to each question and gets (description, finished)
+        described = wait.__name__ == "_wait_until_training_done"
+        try:
+            answer = ask(*args[:1]) if described else ask()
+        except Exception:
+            return wait(ask, *args, **kwargs)  # the loop knows which errors to bear
+        if described:
+            return answer[0] if answer[1] else wait(ask, *args, **kwargs)
+        return wait(ask, *args, **kwargs) if answer is None else answer
+
+    return asking
+
+
+ADAPTERS = {
+    "botocore.session": adapt,
+    "sagemaker.session": ask_first,
+    "sagemaker.core.common_utils": ask_first,
+    "sagemaker.core.helper.session_helper": ask_first,
+}
+"""Module → what is done to it once it is loaded."""
+
+
 class Finder:
-    """Finds botocore.session like everybody else and adapts it once it is loaded: no import happens before its time."""
+    """Finds modules like everybody else and adapts some once they are loaded: no import happens before its time."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != TARGET:
+        change = ADAPTERS.get(name)
+        if change is None:
             return None
-        sys.meta_path[:] = [f for f in sys.meta_path if f is not self]
-        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec: Any = next((s for s in found if s is not None), None)
         if spec is None or spec.loader is None:
             return None
@@ -63,19 +103,19 @@ class Finder:
 
         def exec_module(module: Any) -> None:
             run(module)
-            adapt(module)
+            change(module)
 
         spec.loader.exec_module = exec_module
         return spec
 
 
 def start() -> None:
-    """Install the finder, or adapt what is loaded already."""
-    if TARGET in sys.modules:
-        adapt(sys.modules[TARGET])
-    else:
-        finder: Any = Finder()
-        sys.meta_path.insert(0, finder)
+    """Install the finder, and adapt what is loaded already."""
+    for name, change in ADAPTERS.items():
+        if name in sys.modules:
+            change(sys.modules[name])
+    finder: Any = Finder()
+    sys.meta_path.insert(0, finder)
 
 
 def next_sitecustomize(here: str) -> None:

@@ -30,6 +30,9 @@ class Image:
     builtin: str = ""
     """Name of the built-in algorithm, when this repository is one (``xgboost``)."""
 
+    metrics: tuple[tuple[str, str], ...] = ()
+    """(name, regex) of the metrics that the built-in algorithm prints."""
+
     @property
     def python(self) -> Path:
         return self.environment / "bin" / "python"

@@ -39,7 +39,7 @@ np.savetxt(work / "raw.csv", np.column_stack([y, x]), delimiter=",")
 processor = SKLearnProcessor(framework_version="1.2-1", role=role, instance_type="ml.m5.large", instance_count=1)
 timed("process", lambda: processor.run(
     code=str(HERE / "src" / "split.py"),
-    inputs=[ProcessingInput(source=str(work / "raw.csv"), destination="/opt/ml/processing/input")],
+    inputs=[ProcessingInput(source=str(work / "raw.csv"), destination="/opt/ml/processing/input/raw")],
     outputs=[
         ProcessingOutput(output_name="train", source="/opt/ml/processing/train"),
         ProcessingOutput(output_name="test", source="/opt/ml/processing/test"),
@@ -57,6 +57,7 @@ channels = {
     "validation": TrainingInput(outputs["test"], content_type="text/csv"),
 }
 timed("fit", lambda: xgboost.fit(channels))
+lag = time.time() - xgboost.latest_training_job.describe()["TrainingEndTime"].timestamp()
 metrics = {m["MetricName"]: m["Value"] for m in xgboost.latest_training_job.describe()["FinalMetricDataList"]}
 
 predictor = timed("deploy", lambda: xgboost.deploy(
@@ -79,9 +80,9 @@ ridge = sklearn.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 ridge_predicted = [float(v) for v in ridge.predict(x[:5])]
 
 for one in (predictor, ridge):
-    one.delete_endpoint()
     one.delete_model()
-print("RESULT " + json.dumps({
-    "took": took, "metrics": metrics, "truth": y[:5].tolist(), "xgboost": predicted, "ridge": ridge_predicted,
+    one.delete_endpoint()
+print("\nRESULT " + json.dumps({
+    "took": took, "lag": lag, "metrics": metrics, "truth": y[:5].tolist(), "xgboost": predicted, "ridge": ridge_predicted,
     "lines": len(lines), "batch_first": float(lines[0]),
 }))

@@ -48,6 +48,6 @@ timed("endpoint", lambda: endpoint.wait_for_status("InService"))
 answer = endpoint.invoke(body=b"0.1,0.2,0.3,0.4", content_type="text/csv").body.read().decode()
 endpoint.delete()
 model.delete()
-print("RESULT " + json.dumps({
+print("\nRESULT " + json.dumps({
     "took": took, "status": job.training_job_status, "artifact": job.model_artifacts.s3_model_artifacts, "answer": answer,
 }))

@@ -7,6 +7,7 @@ from typing import Any
 from ...resources.arn import join, s3_uri
 from ...resources.jobs import check_assumable, check_role, check_s3
 from ...resources.platform import Platform
+from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
 
@@ -30,6 +31,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
                 continue
             raise Invalid(f"{member} is required.")
     _algorithm(doc["AlgorithmSpecification"])
+    _builtin_metrics(platform, doc)
     _resources(doc["ResourceConfig"])
     _channels(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
@@ -71,6 +73,21 @@ def _algorithm(algorithm: dict[str, Any]) -> None:
         raise NotImplementedHere("AlgorithmName (algorithm resources of the marketplace) is not implemented; give a TrainingImage.")
     if algorithm.get("TrainingInputMode") == "Pipe":
         raise NotImplementedHere("TrainingInputMode Pipe is not implemented; use File or FastFile.")
+
+
+def _builtin_metrics(platform: Platform, doc: dict[str, Any]) -> None:
+    """A built-in algorithm brings its metric definitions; those of the caller come first."""
+    algorithm = doc["AlgorithmSpecification"]
+    if "sagemaker_program" in doc.get("HyperParameters", {}) or "ContainerEntrypoint" in algorithm:
+        return
+    try:
+        image = platform.images.resolve(algorithm["TrainingImage"])
+    except UnknownImage:
+        return
+    given = {m["Name"]: m for m in algorithm.get("MetricDefinitions", ())}
+    if image.metrics and image.builtin:
+        named = {name: {"Name": name, "Regex": regex} for name, regex in image.metrics}
+        algorithm["MetricDefinitions"] = [*given.values(), *(m for n, m in named.items() if n not in given)]
 
 
 def _resources(resources: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import pathlib
 import pandas as pd
 
 base = pathlib.Path("/opt/ml/processing")
-frame = pd.concat(pd.read_csv(f, header=None) for f in sorted((base / "input").iterdir()))
+frame = pd.concat(pd.read_csv(f, header=None) for f in sorted((base / "input" / "raw").iterdir()))
 test = frame.sample(frac=0.2, random_state=1)
 for name, part in (("train", frame.drop(test.index)), ("test", test)):
     (base / name).mkdir(exist_ok=True)
