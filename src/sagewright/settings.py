@@ -18,7 +18,7 @@ class Settings:
     port: int = field(default=4566, metadata={"help": "port to listen on; 0 picks a free one"})
     account: str = field(default="123456789012", metadata={"help": "AWS account id in ARNs"})
     region: str = field(default="us-east-1", metadata={"help": "region when a request names none"})
-    auth: str = field(default="strict", metadata={"help": "strict, lenient (any key is the operator) or off (loopback only)"})
+    auth: str = field(default="strict", metadata={"help": "strict; on loopback also lenient (any key is the operator) or off (nobody is asked)"})
     public_url: str = field(default="", metadata={"help": "base URL that clients use, when it is not host:port"})
     records: str = field(default="", metadata={"help": "postgresql://... for records; SQLite in the data directory when empty"})
     objects: str = field(default="", metadata={"help": "URL of an external S3 endpoint for objects; the data directory when empty"})

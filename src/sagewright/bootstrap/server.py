@@ -64,6 +64,7 @@ class Server:
         """Open everything, adopt what an earlier server left behind, and answer."""
         s = self.settings
         s.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        s.data.chmod(0o700)  # also where somebody made the folder before: it holds keys and everybody's data
         self.models = Models()
         self.records = await open_records(s)
         self.compute = ProcessCompute(agent_config(s))
@@ -148,11 +149,18 @@ clock = time.time
 
 
 def check(settings: Settings) -> None:
-    """Raises UnsafeSettings for what only a machine of one's own may do."""
+    """Raises UnsafeSettings for what only a machine of one's own may do, and for modes that do not exist."""
+    for name, allowed in (("auth", ("strict", "lenient", "off")), ("sandbox", ("namespaces", "none"))):
+        value = getattr(settings, name)
+        if value not in allowed:
+            raise UnsafeSettings(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
     if settings.host in LOOPBACK:
         return
-    if settings.auth == "off":
-        raise UnsafeSettings("auth=off is refused unless the server listens on loopback; use strict, or host 127.0.0.1.")
+    if settings.auth != "strict":
+        raise UnsafeSettings(
+            f"auth={settings.auth} is refused unless the server listens on loopback: it lets anybody in. "
+            "Use strict, or host 127.0.0.1."
+        )
     if settings.sandbox == "none":
         raise UnsafeSettings("sandbox=none is refused unless the server listens on loopback.")
 
