@@ -67,7 +67,7 @@ class Writer:
         info.mtime = (about.st_mtime_ns if stamp is None else stamp) / 1e9
         info.pax_headers = {"SAGEWRIGHT.mtime_ns": str(about.st_mtime_ns if stamp is None else stamp)}
         hashed = _Hashed(file, info.size)
-        self.tar.addfile(info, hashed)  # type: ignore[arg-type]
+        self.tar.addfile(info, hashed)
         self.files[name] = {"size": info.size, "sha256": hashed.digest.hexdigest()}
         self.total += info.size
         self.progress(name, self.total)
