@@ -7,7 +7,6 @@ part of it; a restored server reports such jobs as failed.
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
 from ..output import Problem, Progress, as_json, size
@@ -23,6 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    import asyncio
+
     from ...bootstrap import archive
 
     place = Place.of(given)
