@@ -16,6 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .. import __version__
 from ..adapters.files import FileLogs
 from ..adapters.process import ProcessCompute
@@ -25,6 +27,7 @@ from ..agent.ports import AgentConfig
 from ..listener import Listener
 from ..resources.api import InProcess
 from ..resources.auditor import Auditor
+from ..resources.metered import MeteredDispatcher
 from ..resources.platform import Platform
 from ..resources.shape import Shapes
 from ..resources.tasks import Tasks
@@ -34,7 +37,6 @@ from ..settings import Settings
 from ..slices import SLICES
 from ..stores.records import Records
 from ..wire.app import App
-from ..wire.dispatch import Dispatcher
 from ..wire.models import Models
 from ..wire.operations import Operations
 from ..wire.types import Authority
@@ -71,7 +73,8 @@ class Server:
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
-        dispatcher = Dispatcher(self.models, operations, s, self._authority, self.auditor)
+        dispatcher = MeteredDispatcher(self.models, operations, s, self._authority, self.auditor)
+        dispatcher.telemetry = self.telemetry
         self.platform = Platform(
             settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
             metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),
@@ -89,7 +92,15 @@ class Server:
         await reconciler.start()
         await self.platform.tasks.adopt()
         await self.listener.start()
+        self._gauges()
         self._announce()
+
+    def _gauges(self) -> None:
+        process = psutil.Process()
+        memory = "sagewright_resident_bytes", "Memory of the server process."
+        self.telemetry.gauge(*memory, lambda: float(process.memory_info().rss))
+        working = "sagewright_work_running", "Instructions being carried out."
+        self.telemetry.gauge(*working, lambda: float(self.platform.reconciler.busy))
 
     async def stop(self) -> None:
         """Stop answering, let go of running work. Jobs and endpoints go on."""

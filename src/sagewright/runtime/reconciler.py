@@ -183,6 +183,11 @@ class Reconciler:
         """``heard(record, event)`` is awaited after every transition of this server; it must not raise."""
         self._listeners.append(heard)
 
+    @property
+    def busy(self) -> int:
+        """How many instructions are being carried out."""
+        return len(self._running)
+
     def settled(self, record: Record) -> bool:
         lifecycle = self._lifecycles.get(record.kind)
         return lifecycle is None or lifecycle.settled(record.doc)

@@ -1,0 +1,34 @@
+"""A dispatcher that counts and times every call for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from ..wire.dispatch import Dispatcher
+from ..wire.errors import DomainError
+from ..wire.types import Call, Reply
+from .telemetry import Telemetry
+
+
+class MeteredDispatcher(Dispatcher):
+    """Set ``telemetry`` after construction; labels are bounded by the service models, never by callers' input."""
+
+    telemetry: Telemetry
+
+    async def invoke(self, call: Call) -> Reply:
+        began, outcome = time.perf_counter(), "ok"
+        try:
+            return await super().invoke(call)
+        except DomainError as error:
+            outcome = type(error).__name__
+            raise
+        except BaseException:
+            outcome = "fault"
+            raise
+        finally:
+            bound = self.operations.get(call.service, call.operation)
+            labels = (("service", call.service), ("operation", call.operation if bound else "unbound"))
+            self.telemetry.observe(
+                "sagewright_request_seconds", "Time of an API call inside the server.", time.perf_counter() - began, labels
+            )
+            self.telemetry.count("sagewright_requests_total", "API calls by outcome.", (*labels, ("outcome", outcome)))
