@@ -187,7 +187,8 @@ def test_refused_expressions(cloudwatch: Any, namespace: str, expression: str) -
 def test_metric_data_in_pages(cloudwatch: Any, namespace: str) -> None:
     put(cloudwatch, namespace, *({"MetricName": n, "Timestamp": T0 + 60 * i, "Value": float(i)} for n in "AB" for i in range(5)))
     queries = [metric(namespace, "a", "A"), metric(namespace, "none", "C"), metric(namespace, "b", "B")]
-    pages, token = [], {}
+    pages: list[Any] = []
+    token: dict[str, str] = {}
     while True:
         answer = data(cloudwatch, *queries, MaxDatapoints=3, **token)
         pages.append([(r["Id"], r["Values"], r["StatusCode"]) for r in answer["MetricDataResults"]])

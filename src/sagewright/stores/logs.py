@@ -13,6 +13,13 @@ class LogEvent:
     """Milliseconds since the epoch."""
     message: str
     ingested: int = 0
+    """Milliseconds; 0 when writing means the same as ``timestamp``."""
+    position: int = 0
+    """Where it begins in its stream, when it was read."""
+
+
+OVERHEAD = 26
+"""Bytes that an event counts besides its message, as CloudWatch counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class LogStream:
 
 
 class Logs(Protocol):
-    """Blocking and quick. ``position`` is an opaque byte offset that stays valid while the stream exists."""
+    """Blocking and quick; from any thread. ``position`` is an opaque byte offset that stays valid while the stream exists."""
 
     def create_group(self, group: str) -> bool:
         """False if it exists."""
@@ -38,7 +45,15 @@ class Logs(Protocol):
 
     def create_stream(self, group: str, stream: str) -> bool: ...
 
-    def streams(self, group: str, prefix: str = "") -> list[LogStream]: ...
+    def stream_names(self, group: str, prefix: str = "") -> list[str]:
+        """In order; nothing for a missing group."""
+        ...
+
+    def stream(self, group: str, name: str) -> LogStream | None: ...
+
+    def streams(self, group: str, prefix: str = "") -> list[LogStream]:
+        """All of ``stream_names``, opened one by one."""
+        ...
 
     def delete_stream(self, group: str, stream: str) -> bool: ...
 
@@ -48,11 +63,12 @@ class Logs(Protocol):
 
     def read(
         self, group: str, stream: str, position: int | None = None, *, backward: bool = False,
-        start: int | None = None, end: int | None = None, limit: int = 10_000,
+        start: int | None = None, end: int | None = None, limit: int = 10_000, most: int | None = None,
     ) -> tuple[list[LogEvent], int, int]:
         """Events in order, with the positions before the first and after the last of them.
 
         Forward from ``position`` (None: the stream's beginning), or the last ``limit`` events that end at
-        ``position`` (None: its end). ``start`` ≤ timestamp < ``end`` filters.
+        ``position`` (None: its end). ``start`` ≤ timestamp < ``end`` filters. ``most`` bytes, each event with its
+        OVERHEAD, end a page early; one event always fits. Nothing of a missing stream.
         """
         ...

@@ -17,8 +17,8 @@ from ..agent.journal import LAST
 from ..agent.ports import AgentConfig, AgentPorts
 from ..stores.compute import Report, Task
 from ..stores.images import Image, UnknownImage
-from ..stores.logs import LogEvent, LogStream
-from ..stores.metrics import Dimensions, Sample, Series
+from ..stores.logs import LogEvent, Logs, LogStream
+from ..stores.metrics import Dimensions, Metrics, Sample, Series
 from ..stores.objects import NewObject, NoSuchBucket, NoSuchKey, ObjectInfo, Objects, Page
 
 FACTORY = "sagewright.testing.compute:ports"
@@ -194,7 +194,7 @@ def ports(settings: dict[str, Any]) -> AgentPorts:
     data = Path(settings["data"])
     (data / "objects").mkdir(parents=True, exist_ok=True)
     return AgentPorts(
-        cast(Objects, FolderObjects(data / "objects")), FileLogs(data / "logs"), FileMetrics(data / "metrics.jsonl"),
+        cast(Objects, FolderObjects(data / "objects")), cast(Logs, FileLogs(data / "logs")), cast(Metrics, FileMetrics(data / "metrics.jsonl")),
         OneImage(Path(settings["environment"]), Path(settings["image"]), tuple(settings["preload"])),
     )
 

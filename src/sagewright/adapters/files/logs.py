@@ -1,29 +1,31 @@
 """Logs as files: ``<root>/<group>/<stream>.log``, one line an event: milliseconds, a space, the message.
 
+``<ms>+<ms> <message>`` also says how much later than its time the event arrived; newlines and backslashes are escaped.
+
 A batch is appended by one write, so that lines of several writers never mix. A line that a kill has torn is passed
 over. Names become file names by percent-encoding; what is too long for one goes by its digest, beside its name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ...stores.logs import LogEvent, LogStream
+from ...stores.logs import OVERHEAD, LogEvent, LogStream
 
 LONGEST = 200
 """Bytes of a file name before it is replaced by a digest."""
 BLOCK = 1 << 18
-_LINE = re.compile(rb"(\d{1,16}) ([^\n]*)\n")
+TORN = b"\0\n"
+"""Ends a line that was never finished; no message holds a zero byte."""
+_LINE = re.compile(rb"(\d{1,16})([+-]\d{1,16})? ([^\n]*)\n")
 _ESCAPE = re.compile(r"\\(.)")
-_PLAIN = {"n": "\n", "r": "\r", "\\": "\\"}
+_PLAIN = {"n": "\n", "r": "\r", "0": "\0", "\\": "\\"}
 
 
 class FileLogs:
@@ -38,10 +40,11 @@ class FileLogs:
         return self._make_folder(group)
 
     def groups(self, prefix: str = "") -> list[str]:
-        if not self._root.is_dir():
+        try:
+            names = [_read_name(p) for p in self._root.iterdir() if p.is_dir()]
+        except FileNotFoundError:
             return []
-        names = (_read_name(p) for p in self._root.iterdir() if p.is_dir())
-        return sorted(n for n in names if n.startswith(prefix))
+        return sorted(n for n in names if n is not None and n.startswith(prefix))
 
     def delete_group(self, group: str) -> bool:
         folder = self._folder(group)
@@ -60,17 +63,30 @@ class FileLogs:
             return False
         return True
 
-    def streams(self, group: str, prefix: str = "") -> list[LogStream]:
-        folder = self._folder(group)
-        if not folder.is_dir():
+    def stream_names(self, group: str, prefix: str = "") -> list[str]:
+        try:
+            with os.scandir(self._folder(group)) as entries:
+                names = [_read_name(Path(e.path)) for e in entries if e.name.endswith(".log")]
+        except FileNotFoundError:
             return []
-        found = []
-        for path in folder.glob("*.log"):
-            name = _read_name(path)
-            if name.startswith(prefix):
-                with contextlib.suppress(FileNotFoundError):
-                    found.append(self._about(group, name, path))
-        return sorted(found, key=lambda s: s.name)
+        return sorted(n for n in names if n is not None and n.startswith(prefix))
+
+    def stream(self, group: str, name: str) -> LogStream | None:
+        try:
+            stat = self._path(group, name).stat()
+        except FileNotFoundError:
+            return None
+        first, _, _ = self.read(group, name, limit=1)
+        last, _, _ = self.read(group, name, backward=True, limit=1)
+        # an empty file has not changed since it was made; of others the file system does not tell
+        created = min(first[0].ingested, first[0].timestamp) if first else int(stat.st_ctime * 1000)
+        return LogStream(
+            group, name, created, first[0].timestamp if first else None, last[0].timestamp if last else None, stat.st_size
+        )
+
+    def streams(self, group: str, prefix: str = "") -> list[LogStream]:
+        found = (self.stream(group, name) for name in self.stream_names(group, prefix))
+        return [s for s in found if s is not None]
 
     def delete_stream(self, group: str, stream: str) -> bool:
         path = self._path(group, stream)
@@ -88,17 +104,17 @@ class FileLogs:
         if not data:
             return
         path = self._path(group, stream)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             handle = os.open(path, flags, 0o600)
         except FileNotFoundError:
             self._make_folder(group)
             self._keep_name(path, stream)
-            handle = os.open(path, flags, 0o600)
+            handle = os.open(path, flags | os.O_CREAT, 0o600)
         try:
             size = os.fstat(handle).st_size
             if size and os.pread(handle, 1, size - 1) != b"\n":
-                data = b"\n" + data  # the line that a killed writer left open ends here, and is passed over
+                data = TORN + data  # a killed writer left the line open: it ends here, and readers pass it over
             while data:
                 data = data[os.write(handle, data) :]
         finally:
@@ -106,36 +122,23 @@ class FileLogs:
 
     def read(
         self, group: str, stream: str, position: int | None = None, *, backward: bool = False,
-        start: int | None = None, end: int | None = None, limit: int = 10_000,
+        start: int | None = None, end: int | None = None, limit: int = 10_000, most: int | None = None,
     ) -> tuple[list[LogEvent], int, int]:
         try:
-            handle = os.open(self._path(group, stream), os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(self._path(group, stream), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return [], 0, 0
-        with os.fdopen(handle, "rb") as file:
+        try:
             size = os.fstat(handle).st_size
             at = (size if backward else 0) if position is None else min(max(position, 0), size)
-            lines = _backward(handle, at) if backward else _forward(handle, at, size)
-            events: list[LogEvent] = []
-            low = high = at
-            for offset, line in lines:
-                match = _LINE.fullmatch(line)
-                if match is None and not line.endswith(b"\n"):
-                    if backward:
-                        low = high = offset
-                        continue
-                    break
-                low, high = (offset, high) if backward else (low, offset + len(line))
-                if match is None:
-                    continue
-                stamp = int(match[1])
-                if (start is not None and stamp < start) or (end is not None and stamp >= end):
-                    continue
-                events.append(LogEvent(stamp, _unescape(match[2]), stamp))
-                if len(events) == limit:
-                    break
-            del file
-        return (events[::-1] if backward else events), low, high
+            page = _Page(start, end, limit, most)
+            if backward:
+                low, high = page.backward(_backward(handle, at), at)
+            else:
+                low, high = at, page.forward(_forward(handle, at, size), at)
+        finally:
+            os.close(handle)
+        return (page.events[::-1] if backward else page.events), low, high
 
     # -- paths
 
@@ -159,37 +162,78 @@ class FileLogs:
         if path.name.startswith("~"):
             path.with_suffix(".name").write_text(name)
 
-    def _about(self, group: str, name: str, path: Path) -> LogStream:
-        stat = path.stat()
-        first, _, _ = self.read(group, name, limit=1)
-        last, _, _ = self.read(group, name, backward=True, limit=1)
-        created = first[0].timestamp if first else int(stat.st_ctime * 1000)
-        return LogStream(
-            group, name, created, first[0].timestamp if first else None, last[0].timestamp if last else None, stat.st_size
-        )
 
+class _Page:
+    """Events taken from lines until there are enough."""
 
-def now_ms() -> int:
-    return int(time.time() * 1000)
+    def __init__(self, start: int | None, end: int | None, limit: int, most: int | None) -> None:
+        self.events: list[LogEvent] = []
+        self._start = -1 if start is None else start
+        self._end = 1 << 63 if end is None else end
+        self._limit = limit
+        self._room = 1 << 63 if most is None else most
+
+    def forward(self, lines: Iterator[tuple[int, bytes]], at: int) -> int:
+        """Where the next page begins."""
+        for offset, line in lines:
+            if not line.endswith(b"\n"):
+                return offset  # somebody is writing it, or died doing so
+            if not self._take(offset, line):
+                return offset
+            at = offset + len(line)
+            if len(self.events) == self._limit:
+                break
+        return at
+
+    def backward(self, lines: Iterator[tuple[int, bytes]], at: int) -> tuple[int, int]:
+        """(where the page before this one ends, where what comes after this page begins)."""
+        high = at
+        for offset, line in lines:
+            if not line.endswith(b"\n"):
+                at = high = offset
+                continue
+            if not self._take(offset, line):
+                break
+            at = offset
+            if len(self.events) == self._limit:
+                break
+        return at, high
+
+    def _take(self, offset: int, line: bytes) -> bool:
+        """False if the line's event has no room on this page; lines that are no events are passed over."""
+        match = _LINE.fullmatch(line)
+        if match is None or line.endswith(TORN) or not self._start <= (stamp := int(match[1])) < self._end:
+            return True
+        size = len(match[3]) + OVERHEAD
+        if size > self._room and self.events:
+            return False
+        self._room -= size
+        self.events.append(LogEvent(stamp, _unescape(match[3]), stamp + int(match[2] or 0), offset))
+        return True
 
 
 def _file_name(name: str) -> str:
-    quoted = quote(name, safe=" ")
+    quoted = quote(name, safe=" ").replace("~", "%7E")  # a tilde marks a digest
     if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
     return quoted if len(quoted) <= LONGEST else "~" + hashlib.sha256(name.encode()).hexdigest()
 
 
-def _read_name(path: Path) -> str:
-    stem = path.name.removesuffix(".log")
-    if stem.startswith("~"):
-        return (path / ".name" if path.is_dir() else path.with_suffix(".name")).read_text()
-    return unquote(stem)
+def _read_name(path: Path) -> str | None:
+    """The group of a folder or the stream of a file; None while, or after, somebody else makes or removes it."""
+    folder = path.suffix != ".log" or path.is_dir()
+    if not path.name.startswith("~"):
+        return unquote(path.name if folder else path.name.removesuffix(".log"))
+    try:
+        return (path / ".name" if folder else path.with_suffix(".name")).read_text()
+    except FileNotFoundError:
+        return None
 
 
 def _line(event: LogEvent) -> bytes:
-    text = event.message.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return b"%d %s\n" % (event.timestamp, text.encode("utf-8", "replace"))
+    text = event.message.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "\\0")
+    late = b"%+d" % (event.ingested - event.timestamp) if event.ingested not in (0, event.timestamp) else b""
+    return b"%d%s %s\n" % (event.timestamp, late, text.encode("utf-8", "replace"))
 
 
 def _unescape(raw: bytes) -> str:
@@ -215,22 +259,17 @@ def _forward(handle: int, at: int, size: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _backward(handle: int, at: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, line) that end at or before ``at``, the latest first."""
-    rest = b""
-    while at > 0:
-        take = min(BLOCK, at)
-        data = os.pread(handle, take, at - take) + rest
-        at -= take
-        lines = data.split(b"\n")
-        end = at + len(data)
-        if lines[-1]:
-            yield end - len(lines[-1]), lines[-1]
-        end -= len(lines[-1])
-        for line in reversed(lines[1:-1]):
-            end -= len(line) + 1
-            yield end, line + b"\n"
-        rest = lines[0] + b"\n" if len(lines) > 1 else lines[0]
-        if len(lines) == 1:
-            rest = data
+    """(offset, line) that end at or before ``at``, the latest first; the first of them may lack its newline."""
+    rest, start = b"", at
+    while start > 0:
+        take = min(BLOCK, start)
+        start -= take
+        data = os.pread(handle, take, start) + rest
+        lines = [line for line in re.split(rb"(?<=\n)", data) if line]
+        end = start + len(data)
+        for line in reversed(lines[1:]):
+            end -= len(line)
+            yield end, line
+        rest = lines[0]  # it may begin in the block before
     if rest:
         yield 0, rest
