@@ -1,0 +1,138 @@
+"""A server that is killed, and what must hold of everything it left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sagewright.testing.jobs import Jobs
+from sagewright.testing.server import TestServer
+
+
+class Chaos:
+    """One server of the test's own, its jobs, and marks by which their processes are found from outside."""
+
+    def __init__(self, server: TestServer) -> None:
+        self.server, self.data = server, server.data
+        self.jobs = Jobs(server)
+        self.mark = uuid.uuid4().hex
+
+    def train(self, code: str = "", **more: Any) -> str:
+        """A training job whose processes carry the mark."""
+        return self.jobs.train(code, Environment={"SW_MARK": self.mark, **more.pop("Environment", {})}, **more)
+
+    def restart(self) -> None:
+        """SIGKILL to the server, and a new one on the same data and port."""
+        self.server.kill()
+        self.server.start()
+
+    def agent(self, name: str) -> int:
+        """The process id of a job's agent."""
+        found: list[int] = []
+
+        def known() -> bool:
+            for path in self.folder(name).glob("pid"):
+                found.append(int(json.loads(path.read_text())["pid"]))
+            return bool(found)
+
+        until(known)
+        return found[0]
+
+    def folder(self, name: str) -> Path:
+        """The folder of a job's only task."""
+        found: list[Path] = []
+
+        def there() -> bool:
+            found.extend(self.data.glob(f"jobs/*-{name.lower()}-*"))
+            return bool(found)
+
+        until(there)
+        return found[0]
+
+    def let_go(self, name: str) -> None:
+        """What a job of ``waiting`` waits for."""
+        (self.folder(name) / "ml" / "model" / "go").touch()
+
+    def marked(self) -> list[psutil.Process]:
+        """Living processes that carry the mark: what runs inside of sandboxes."""
+        return [p for p in psutil.process_iter() if _environ(p).get("SW_MARK") == self.mark]
+
+    def settled(self) -> None:
+        """Nothing is left over: no task, no process, no temporary file; every object is whole."""
+        until(lambda: not self.marked(), what=lambda: f"orphans: {self.marked()}")
+        jobs = self.data / "jobs"
+        until(lambda: not [p for p in jobs.iterdir() if not p.name.startswith(".")], what=lambda: f"left: {list(jobs.iterdir())}")
+        self.whole()
+
+    def whole(self) -> None:
+        """The index of objects and the files say the same, and every object can be read to its end."""
+        s3 = self.jobs.s3
+        for bucket in s3.list_buckets()["Buckets"]:
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"]):
+                for item in page.get("Contents", []):
+                    body = s3.get_object(Bucket=bucket["Name"], Key=item["Key"])["Body"].read()
+                    assert len(body) == item["Size"], item
+        with sqlite3.connect(f"file:{self.data}/objects/index.sqlite?mode=ro", uri=True) as index:
+            pending = index.execute("SELECT count(*) FROM objects WHERE temp IS NOT NULL").fetchone()[0]
+            known = index.execute("SELECT count(*) FROM objects").fetchone()[0]
+        index.close()
+        files = [p for p in (self.data / "objects" / "buckets").rglob("*") if p.is_file()]
+        assert len(files) + pending == known, (len(files), pending, known)
+
+
+def _environ(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ() if process.status() != psutil.STATUS_ZOMBIE else {}
+    except (psutil.Error, OSError):
+        return {}
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0, what: Callable[[], str] = lambda: "it did not come true") -> None:
+    """Wait for what announces itself to nobody: processes and files of another process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what()
+        time.sleep(0.01)
+
+
+def waiting(then: str = "", before: str = "") -> str:
+    """A job that counts aloud until it is let go, then does ``then``."""
+    return f"""
+import os, signal, sys, time
+{before}
+open('/opt/ml/model/pid', 'w').write(str(os.getpid()))
+number = 0
+while not os.path.exists('/opt/ml/model/go'):
+    print('line', number, flush=True)
+    number += 1
+    time.sleep(0.01)
+print('last', number, flush=True)
+{then}
+"""
+
+
+def counted(log: str) -> int:
+    """How many lines a job of ``waiting`` wrote: each once, in order, to the last."""
+    lines = log.splitlines()
+    numbers = [int(line.split()[1]) for line in lines if line.startswith("line ")]
+    assert numbers == list(range(len(numbers))), "a line is lost or doubled"
+    assert [line for line in lines if line.startswith("last ")] == [f"last {len(numbers)}"]
+    return len(numbers)
+
+
+@pytest.fixture
+def chaos(tmp_path: Path) -> Iterator[Chaos]:
+    with TestServer(tmp_path / "data", {"stop_grace": "30"}) as running:
+        made = Chaos(running)
+        yield made
+        for process in made.marked():
+            os.kill(process.pid, 9)
