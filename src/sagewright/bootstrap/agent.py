@@ -29,7 +29,7 @@ def objects(settings: Settings) -> Objects:
     if settings.objects:
         from ..adapters.s3 import S3Objects
 
-        return S3Objects(settings.objects, region=settings.region)
+        return S3Objects(settings.objects, region=settings.region, owner=settings.account)
     return DirectoryObjects(settings.data / "objects", durable=settings.durability == "power")
 
 
