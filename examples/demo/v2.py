@@ -49,10 +49,7 @@ def read(uri):
 
 
 def deploy(estimator):
-    """boto3's waiter, because deploy(wait=True) of this SDK sleeps 30 seconds before it looks for the first time."""
-    predictor = estimator.deploy(1, "ml.m5.large", wait=False, serializer=CSVSerializer(), deserializer=CSVDeserializer())
-    boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName=predictor.endpoint_name)
-    return predictor
+    return estimator.deploy(1, "ml.m5.large", serializer=CSVSerializer(), deserializer=CSVDeserializer())
 
 
 # 1. the raw data set goes to S3, as it came in its package

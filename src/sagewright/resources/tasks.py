@@ -27,6 +27,7 @@ class Tasks:
         self._records, self._compute, self._reconciler = records, compute, reconciler
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         compute.subscribe(self.heard)
+        reconciler.listen(self._bereaved)
 
     async def submit(self, owner: Record, task: Task) -> None:
         """Start a task for a record. Submitting the same id again changes nothing."""
@@ -46,8 +47,19 @@ class Tasks:
 
     async def adopt(self) -> None:
         """After a start: catch up with every task that the last server left behind."""
-        for record in await self._records.find(KIND, "", Query(descending=False, limit=1_000_000)):
-            await self.heard(record.key)
+        for task in await self._records.find(KIND, "", Query(descending=False, limit=1_000_000)):
+            if await self._records.get(task.doc["Kind"], task.doc["Scope"], task.doc["Key"]) is None:
+                await self.forget(task.key)
+            else:
+                await self.heard(task.key)
+
+    async def _bereaved(self, owner: Record, event: Event) -> None:
+        """A record that goes away takes its tasks with it."""
+        if await self._records.get(owner.kind, owner.scope, owner.key) is not None:
+            return
+        parent = f"{owner.kind}/{owner.scope}/{owner.key}"
+        for task in await self._records.find(KIND, "", Query(parent=parent, limit=1_000)):
+            await self.forget(task.key)
 
     async def heard(self, task_id: str) -> None:
         """Take in the reports that have come since the last one taken in."""
