@@ -9,7 +9,7 @@ import tempfile
 from typing import List, Optional
 from urllib.parse import urlparse
 
-from . import paths
+from . import paths, s3
 from .errors import CustomerError, ScriptError
 
 
@@ -45,12 +45,19 @@ def fetch(source: Optional[str], target: str) -> str:
 
 def download(uri: str, path: str) -> None:
     """One object to a file, with the credentials and endpoint of the environment."""
+    parts = urlparse(uri)
+    key = parts.path.lstrip("/")
+    if s3.usable(os.environ):
+        try:
+            s3.fetch(parts.netloc, key, path)
+        except s3.S3Error as e:
+            raise CustomerError("Data download failed: %s: %s" % (uri, e)) from e
+        return
     import boto3  # type: ignore[import-untyped, unused-ignore]
     from botocore.exceptions import BotoCoreError, ClientError
 
-    parts = urlparse(uri)
     try:
-        boto3.client("s3").download_file(parts.netloc, parts.path.lstrip("/"), path)
+        boto3.client("s3").download_file(parts.netloc, key, path)
     except (BotoCoreError, ClientError) as e:
         raise CustomerError("Data download failed: %s: %s" % (uri, e)) from e
 
