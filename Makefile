@@ -51,7 +51,7 @@ clean:  ## remove what make has made
 	@echo "making .venv"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3"; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv 2>/dev/null || { echo "this Python has no venv module: install python3-venv (Debian, Ubuntu)"; exit 1; }
-	@.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip -q
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip --upgrade >/dev/null
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
 	@touch $@
 

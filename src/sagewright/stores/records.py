@@ -129,7 +129,7 @@ class Conflict(Exception):
 
 
 class Records(Protocol):
-    """The metadata store. Safe to use from many tasks of one event loop; several servers may share a PostgreSQL.
+    """The metadata store. Safe to use from many tasks of one event loop. The work queue belongs to one server.
 
     Guarantees: a commit is atomic, and durable against a killed process when it returns (durable against power loss
     by the adapter's setting). Reads see every commit that returned before them.
