@@ -155,12 +155,12 @@ class FileLogs:
         except FileExistsError:
             return False
         if folder.name.startswith("~"):
-            (folder / ".name").write_text(group)
+            (folder / ".name").write_bytes(group.encode())
         return True
 
     def _keep_name(self, path: Path, name: str) -> None:
         if path.name.startswith("~"):
-            path.with_suffix(".name").write_text(name)
+            path.with_suffix(".name").write_bytes(name.encode())
 
 
 class _Page:
@@ -225,7 +225,7 @@ def _read_name(path: Path) -> str | None:
     if not path.name.startswith("~"):
         return unquote(path.name if folder else path.name.removesuffix(".log"))
     try:
-        return (path / ".name" if folder else path.with_suffix(".name")).read_text()
+        return (path / ".name" if folder else path.with_suffix(".name")).read_bytes().decode() or None
     except FileNotFoundError:
         return None
 
