@@ -1,6 +1,6 @@
 """The one port: HTTP and HTTPS side by side, told apart by the first byte of a connection.
 
-uvicorn's protocol does the HTTP; this accepts connections, looks at the first byte without taking it, and hands plain
+``http1`` does the HTTP; this accepts connections, looks at the first byte without taking it, and hands plain
 connections over as they are and TLS ones (a handshake begins with 0x16) through the TLS context.
 """
 
@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import time
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import Any
 
-from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+from .http1 import Connection, Shared
 
 SILENCE = 30.0
 """Seconds a new connection may stay without a first byte."""
-KEEP_ALIVE = 75
+KEEP_ALIVE = 75.0
+"""Seconds a connection may stay without a whole head of a request."""
+SWEEP = 5.0
 BACKLOG = 1024
 _HANDSHAKE = 0x16
 
@@ -34,11 +32,7 @@ class Listener:
     """
 
     def __init__(self, app: Any, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
-        self._config = Config(
-            app, http=HttpToolsProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, timeout_keep_alive=KEEP_ALIVE, backlog=BACKLOG,
-        )
-        self._state = ServerState()
+        self._shared = Shared(app, KEEP_ALIVE)
         self._context = None if tls is None else _Once(tls)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -48,12 +42,11 @@ class Listener:
         self.port: int = self._socket.getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
-        self._ticking: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Open the port; connections that come from now on are answered."""
-        self._config.load()
-        self._tick()
+        self._sweep()
         self._socket.listen(BACKLOG)
         self._accepting = asyncio.create_task(self._accept(), name="accept")
 
@@ -61,12 +54,12 @@ class Listener:
         """Accept no more, let running requests end within ``grace`` seconds, then cut them."""
         if self._accepting:
             self._accepting.cancel()
-        if self._ticking:
-            self._ticking.cancel()
+        if self._sweeping:
+            self._sweeping.cancel()
         self._socket.close()
-        for connection in list(self._state.connections):
+        for connection in list(self._shared.connections):
             connection.shutdown()
-        tasks = [*self._state.tasks]
+        tasks = [*self._shared.tasks]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
             for task in late:
@@ -74,11 +67,9 @@ class Listener:
         for pending in self._tasks:
             pending.cancel()
 
-    def _tick(self) -> None:
-        """The Date header, once a second while anybody is connected."""
-        date = formatdate(time.time(), usegmt=True).encode()
-        self._state.default_headers = [(b"date", date)]
-        self._ticking = asyncio.get_running_loop().call_later(1.0, self._tick)
+    def _sweep(self) -> None:
+        self._shared.sweep()
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,8 +95,8 @@ class Listener:
         except (OSError, TimeoutError, ssl.SSLError):
             connection.close()
 
-    def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+    def _protocol(self) -> Connection:
+        return Connection(self._shared)
 
     async def _first_byte(self, connection: socket.socket) -> int:
         try:

@@ -14,6 +14,7 @@ from .types import FileSlice
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+ZEROCOPY = "http.response.zerocopysend"
 _PIECE = 1 << 20
 _INLINE = 1 << 17
 _BARE = {204, 304}
@@ -23,7 +24,7 @@ class Disconnected(Exception):
     """The client went away while its answer was being sent."""
 
 
-async def respond(answer: Answer, method: str, receive: Receive, send: Send) -> None:
+async def respond(answer: Answer, method: str, receive: Receive, send: Send, *, zerocopy: bool = False) -> None:
     """Send an answer. A stream that fails before its first piece raises before anything is sent.
 
     Args:
@@ -31,6 +32,7 @@ async def respond(answer: Answer, method: str, receive: Receive, send: Send) -> 
         method: of the request; HEAD gets the head alone.
         receive: watched for a disconnect while a stream is being sent, when the request body has been read.
         send: of ASGI.
+        zerocopy: whether the server can send files itself (ASGI's extension ``http.response.zerocopysend``).
     """
     body = answer.body
     if method == "HEAD" or answer.status in _BARE:
@@ -42,9 +44,22 @@ async def respond(answer: Answer, method: str, receive: Receive, send: Send) -> 
         await send({"type": "http.response.body", "body": body})
     elif isinstance(body, FileSlice):
         answer.headers["content-length"] = str(body.length)
-        await _stream(answer, _file(body), receive, send)
+        if zerocopy and body.length > _INLINE:
+            await _hand_over(answer, body, send)
+        else:
+            await _stream(answer, _file(body), receive, send)
     else:
         await _stream(answer, body, receive, send)
+
+
+async def _hand_over(answer: Answer, piece: FileSlice, send: Send) -> None:
+    """Let the server send a file; it notices by itself when the client goes away."""
+    file = piece.file if piece.file is not None else await asyncio.to_thread(piece.path.open, "rb")
+    try:
+        await send(_start(answer))
+        await send({"type": ZEROCOPY, "file": file.fileno(), "offset": piece.offset, "count": piece.length})
+    finally:
+        file.close()
 
 
 async def _head_only(answer: Answer, method: str, send: Send) -> None:

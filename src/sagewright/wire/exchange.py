@@ -50,6 +50,8 @@ class Exchange:
     request_id: str
     incoming: Incoming
     receive: Receive
+    zerocopy: bool = False
+    """The server can send files itself."""
     target: Target | None = None
     """Set by routing."""
 

@@ -1,4 +1,4 @@
-"""The whole wire over real HTTP: uvicorn, boto3, and raw sockets for what boto3 would never send."""
+"""The whole wire over real HTTP: our listener, boto3, and raw sockets for what boto3 would never send."""
 
 from __future__ import annotations
 

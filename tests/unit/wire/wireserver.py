@@ -1,20 +1,19 @@
-"""A real server around the wire alone: uvicorn on a free port in a thread, boto3 clients pointed at it."""
+"""A real server around the wire alone: our listener on a free port in a thread, boto3 clients pointed at it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.config import Config
 
+from sagewright.listener import Listener
 from sagewright.settings import Settings
 from sagewright.wire.app import App
 from sagewright.wire.dispatch import Dispatcher
@@ -69,21 +68,26 @@ def build(models: Models | None = None, internal: Mapping[str, Any] | None = Non
 
 @contextlib.contextmanager
 def serve(app: App) -> Iterator[str]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", http="httptools", server_header=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), list[int]()
+
+    async def run() -> None:
+        listener = Listener(app, "127.0.0.1", 0)
+        await listener.start()
+        ports.append(listener.port)
+        ready.set()
+        await over.wait()
+        await listener.stop(grace=0.5)
+
+    over = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.005)  # uvicorn tells no event when it is up
+    ready.wait(10)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{ports[0]}"
     finally:
-        server.should_exit = True
+        loop.call_soon_threadsafe(over.set)
         thread.join(10)
-        listener.close()
+        loop.close()
 
 
 def client(url: str, service: str, *, key: str = KEY, secret: str = SECRET, token: str | None = None,

@@ -1,0 +1,313 @@
+"""One connection: requests in, answers out, and a limit to every wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from email.utils import formatdate
+from typing import cast
+from urllib.parse import unquote
+
+import httptools
+
+from .exchange import STATUS, ZEROCOPY, Asgi, Exchange, settle
+
+LONGEST_HEAD = 64 << 10
+"""Bytes that may come in without completing a head or being part of a body."""
+READ_AHEAD = 1 << 20
+"""Bytes of a body that wait unread, before the peer is made to wait."""
+WRITE_BUFFER = 1 << 20
+FILE_PIECE = 4 << 20
+LINGER = 2.0
+"""Seconds that a peer still sending may take to read a final answer."""
+
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+class Shared:
+    """What the connections of one listener have in common."""
+
+    def __init__(self, app: Asgi, keep_alive: float) -> None:
+        self.app, self.keep_alive = app, keep_alive
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._date, self._second = b"", 0
+
+    def date(self) -> bytes:
+        """The Date header's line."""
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._date = now, b"date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+        return self._date
+
+    def sweep(self) -> None:
+        """Close connections on which no request has come for too long."""
+        oldest = time.monotonic() - self.keep_alive
+        for connection in [c for c in self.connections if c.idle_since is not None and c.idle_since < oldest]:
+            connection.transport.close()
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time; pipelined requests wait while reading is paused."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)  # None breaks the circle at the end
+        self._url, self._expects = b"", False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._receiving: Exchange | None = None
+        self._current: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._progress, self._stray = False, 0
+        self._deaf = False
+        self._read_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._write_paused = False
+        self.gone = False
+        self.idle_since: float | None = time.monotonic()
+        """When the wait for a request began; None while one is being answered."""
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._shared.connections.add(self)
+        self.loop = asyncio.get_running_loop()
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        self._server = transport.get_extra_info("sockname")
+        self._client = transport.get_extra_info("peername")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.gone = True
+        self._shared.connections.discard(self)
+        for exchange in (self._current, self._receiving, *self._waiting):
+            if exchange is not None:
+                exchange.disconnect()
+        self._waiting.clear()
+        self.resume_writing()
+        self._parser = None
+
+    def eof_received(self) -> None:
+        """The peer sends no more: what it asked for is not wanted any longer. The transport closes itself."""
+
+    def shutdown(self) -> None:
+        """Close when what runs has been answered."""
+        if self._current is None:
+            self.transport.close()
+        else:
+            self._current.keep_alive = False
+
+    # -- reading
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf or self._parser is None:
+            return
+        self._progress = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._hear_no_more()  # an upgrade may be ignored; what follows the request is in no protocol of ours
+        except httptools.HttpParserError:
+            self._malformed(400)
+        else:
+            self._stray = 0 if self._progress else self._stray + len(data)
+            if self._stray > LONGEST_HEAD:
+                self._malformed(431)
+
+    def _hear_no_more(self) -> None:
+        self._deaf = True
+        last = self._receiving or (self._waiting[-1] if self._waiting else self._current)
+        if last is not None:
+            last.keep_alive = False
+
+    def _malformed(self, status: int) -> None:
+        """Refuse what cannot be read, after the answers that are still owed."""
+        receiving, owed = self._receiving, self._current
+        self._hear_no_more()
+        if receiving is not None and not receiving.complete:
+            receiving.disconnect()
+            if receiving.started or receiving is not owed:
+                self.transport.close()
+                return
+        elif owed is not None:
+            return
+        reason = STATUS[status].split(b" ", 2)[2].strip()
+        self.transport.write(
+            STATUS[status] + self._shared.date() + b"content-type: text/plain\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(reason), reason)
+        )
+        self._linger()
+
+    def on_message_begin(self) -> None:
+        self._url, self._headers, self._expects = b"", [], False
+        self._receiving = None
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._receiving is not None:
+            return  # trailers of a chunked body: nothing here believes them
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._progress = True
+        parser = self._parser
+        assert parser is not None
+        url = httptools.parse_url(self._url)
+        raw = url.path or b"/"
+        version = parser.get_http_version()
+        path = raw.decode("latin-1")
+        scope = {
+            "type": "http", "asgi": _ASGI, "http_version": version, "method": parser.get_method().decode("latin-1"),
+            "scheme": "https" if self.secure else "http", "path": unquote(path) if "%" in path else path,
+            "raw_path": raw, "query_string": url.query or b"", "root_path": "", "headers": self._headers,
+            "client": self._client, "server": self._server, "state": {},
+            "extensions": {} if self.secure else {ZEROCOPY: {}},
+        }
+        keep = version == "1.1" and parser.should_keep_alive()
+        exchange = self._receiving = Exchange(self, scope, self._expects and version == "1.1", keep)
+        if self._current is None:
+            self._begin(exchange)
+        else:
+            self._waiting.append(exchange)
+            self._pause_reading()
+
+    def on_body(self, data: bytes) -> None:
+        self._progress = True
+        exchange = self._receiving
+        if exchange is None or exchange.finished:
+            return
+        exchange.feed(data)
+        if exchange.unread > READ_AHEAD:
+            self._pause_reading()
+
+    def on_message_complete(self) -> None:
+        self._progress = True
+        if self._receiving is not None:
+            self._receiving.end()
+
+    def _pause_reading(self) -> None:
+        if not self._read_paused and not self.transport.is_closing():
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self, exchange: Exchange) -> None:
+        """``exchange`` wants more of its body."""
+        if self._read_paused and not self._waiting and exchange is self._receiving:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        if self._read_paused and not self.transport.is_closing():
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    # -- exchanges
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._current, self.idle_since = exchange, None
+        task = self.loop.create_task(exchange.run(self._shared.app))
+        self._shared.tasks.add(task)
+        task.add_done_callback(self._shared.tasks.discard)
+
+    def answered(self, exchange: Exchange) -> None:
+        """The answer of the current exchange is out."""
+        if self.gone or exchange is not self._current:
+            return
+        self._current = None
+        if not exchange.keep_alive:
+            self._deaf = True
+            if exchange.complete and not self._waiting:
+                self.transport.close()
+            else:
+                self._linger()
+        elif self._waiting:
+            self._begin(self._waiting.popleft())
+            if not self._waiting:
+                self._let_in()
+        else:
+            self.idle_since = time.monotonic()
+            self._let_in()
+
+    def _linger(self) -> None:
+        """End the connection so that a peer still sending can read the answer: closing at once would reset it."""
+        self._waiting.clear()
+        self._let_in()
+        self._current, self.idle_since = None, None
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.loop.call_later(LINGER, self.transport.close)
+        else:
+            self.transport.close()
+
+    # -- writing
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough."""
+        while self._write_paused and not self.gone:
+            self._drained = self.loop.create_future()
+            await self._drained
+
+    def date(self) -> bytes:
+        return self._shared.date()
+
+    async def send_file(self, file: int, offset: int, count: int) -> None:
+        """Bytes of a file, from the page cache to the socket. Raises EOFError when the file is shorter."""
+        self.transport.set_write_buffer_limits(0)
+        try:
+            await self._flushed()
+            await self._pass(file, offset, count)
+        finally:
+            if not self.gone:
+                self.transport.set_write_buffer_limits(WRITE_BUFFER)
+
+    async def _flushed(self) -> None:
+        while not self.gone and self.transport.get_write_buffer_size():
+            self._drained = self.loop.create_future()
+            await self._drained
+
+    async def _pass(self, file: int, offset: int, count: int) -> None:
+        socket = os.dup(self.transport.get_extra_info("socket").fileno())  # the transport watches its own number
+        sending: asyncio.Future[int] | None = None
+        try:
+            while count and not self.gone:
+                sending = self.loop.run_in_executor(None, os.sendfile, socket, file, offset, min(count, FILE_PIECE))
+                try:
+                    sent = await sending
+                except BlockingIOError:
+                    await self._writable(socket)
+                    continue
+                except (BrokenPipeError, ConnectionResetError):
+                    self.transport.abort()
+                    return
+                if not sent:
+                    raise EOFError("the file is shorter than it was")
+                offset, count = offset + sent, count - sent
+        finally:
+            if sending is not None and not sending.done():
+                await asyncio.wait([sending])  # the thread still holds both
+            os.close(socket)
+
+    async def _writable(self, socket: int) -> None:
+        ready = self._drained = self.loop.create_future()
+        self.loop.add_writer(socket, settle, ready)
+        try:
+            await ready
+        finally:
+            self.loop.remove_writer(socket)
