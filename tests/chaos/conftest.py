@@ -6,10 +6,8 @@ import json
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -19,16 +17,11 @@ from sagewright.testing.server import TestServer
 
 
 class Chaos:
-    """One server of the test's own, its jobs, and marks by which their processes are found from outside."""
+    """One server of the test's own, its jobs, and their processes as they are seen from outside."""
 
     def __init__(self, server: TestServer) -> None:
         self.server, self.data = server, server.data
         self.jobs = Jobs(server)
-        self.mark = uuid.uuid4().hex
-
-    def train(self, code: str = "", **more: Any) -> str:
-        """A training job whose processes carry the mark."""
-        return self.jobs.train(code, Environment={"SW_MARK": self.mark, **more.pop("Environment", {})}, **more)
 
     def restart(self) -> None:
         """SIGKILL to the server, and a new one on the same data and port."""
@@ -62,13 +55,14 @@ class Chaos:
         """What a job of ``waiting`` waits for."""
         (self.folder(name) / "ml" / "model" / "go").touch()
 
-    def marked(self) -> list[psutil.Process]:
-        """Living processes that carry the mark: what runs inside of sandboxes."""
-        return [p for p in psutil.process_iter() if _environ(p).get("SW_MARK") == self.mark]
+    def inside(self) -> list[psutil.Process]:
+        """Living processes inside of sandboxes of this server: they see a folder of its jobs."""
+        mine = "/".join(self.data.parts[-3:]) + "/jobs/"
+        return [p for p in psutil.process_iter() if mine in _mounts(p)]
 
     def settled(self) -> None:
         """Nothing is left over: no task, no process, no temporary file; every object is whole."""
-        until(lambda: not self.marked(), what=lambda: f"orphans: {self.marked()}")
+        until(lambda: not self.inside(), what=lambda: f"orphans: {self.inside()}")
         jobs = self.data / "jobs"
         until(lambda: not [p for p in jobs.iterdir() if not p.name.startswith(".")], what=lambda: f"left: {list(jobs.iterdir())}")
         self.whole()
@@ -82,18 +76,19 @@ class Chaos:
                     body = s3.get_object(Bucket=bucket["Name"], Key=item["Key"])["Body"].read()
                     assert len(body) == item["Size"], item
         with sqlite3.connect(f"file:{self.data}/objects/index.sqlite?mode=ro", uri=True) as index:
-            pending = index.execute("SELECT count(*) FROM objects WHERE temp IS NOT NULL").fetchone()[0]
-            known = index.execute("SELECT count(*) FROM objects").fetchone()[0]
+            rows = index.execute("SELECT bucket, key, temp FROM objects").fetchall()
         index.close()
-        files = [p for p in (self.data / "objects" / "buckets").rglob("*") if p.is_file()]
-        assert len(files) + pending == known, (len(files), pending, known)
+        files = sorted(str(p.relative_to(self.data)) for p in (self.data / "objects" / "buckets").rglob("*") if p.is_file())
+        assert len(files) == len([row for row in rows if row[2] is None]), (files, rows)
 
 
-def _environ(process: psutil.Process) -> dict[str, str]:
+def _mounts(process: psutil.Process) -> str:
     try:
-        return process.environ() if process.status() != psutil.STATUS_ZOMBIE else {}
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return ""
+        return Path(f"/proc/{process.pid}/mountinfo").read_text()
     except (psutil.Error, OSError):
-        return {}
+        return ""
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0, what: Callable[[], str] = lambda: "it did not come true") -> None:
@@ -134,5 +129,5 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
     with TestServer(tmp_path / "data", {"stop_grace": "30"}) as running:
         made = Chaos(running)
         yield made
-        for process in made.marked():
+        for process in made.inside():
             os.kill(process.pid, 9)

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,7 +30,7 @@ def passed(job: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.08, 0.2])
 def test_starting(chaos: Chaos, delay: float) -> None:
     """Killed at once after the answer, and at moments of the start that nobody can see from outside."""
-    name = chaos.train("print('ran', flush=True); open('/opt/ml/model/made', 'w').write('yes')")
+    name = chaos.jobs.train("print('ran', flush=True); open('/opt/ml/model/made', 'w').write('yes')")
     time.sleep(delay)
     chaos.restart()
     job = chaos.jobs.ended(name)
@@ -46,7 +47,7 @@ def test_downloading(chaos: Chaos) -> None:
     for number in range(6):
         chaos.jobs.put(f"checkpoints/{number}", bytes(size))
     code = "import os; print('seen', sum(os.path.getsize('/opt/ml/checkpoints/' + n) for n in os.listdir('/opt/ml/checkpoints')))"
-    name = chaos.train(code, CheckpointConfig={"S3Uri": f"s3://{chaos.jobs.bucket}/checkpoints"})
+    name = chaos.jobs.train(code, CheckpointConfig={"S3Uri": f"s3://{chaos.jobs.bucket}/checkpoints"})
     agent = chaos.agent(name)
     until(lambda: any((chaos.folder(name) / "ml" / "checkpoints").glob("*")))
     os.kill(agent, signal.SIGSTOP)
@@ -64,18 +65,18 @@ def test_downloading(chaos: Chaos) -> None:
 
 def test_training_goes_on(chaos: Chaos) -> None:
     """The very process goes on, twice, and its log has every line once."""
-    name = chaos.train(waiting())
+    name = chaos.jobs.train(waiting())
     chaos.jobs.until(name, ["Training"])
-    until(lambda: len(chaos.marked()) > 0 and "line 20" in chaos.jobs.log(name))
-    before = {(p.pid, p.create_time()) for p in chaos.marked()}
+    until(lambda: len(chaos.inside()) > 0 and "line 20" in chaos.jobs.log(name))
+    before = {(p.pid, p.create_time()) for p in chaos.inside()}
     for _ in range(2):
         lines = len(chaos.jobs.log(name))
         chaos.server.kill()
-        assert {(p.pid, p.create_time()) for p in chaos.marked()} == before
+        assert {(p.pid, p.create_time()) for p in chaos.inside()} == before
         chaos.server.start()
         assert chaos.jobs.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Training"
         until(lambda: len(chaos.jobs.log(name)) > lines)  # noqa: B023
-    assert {(p.pid, p.create_time()) for p in chaos.marked()} == before
+    assert {(p.pid, p.create_time()) for p in chaos.inside()} == before
     chaos.let_go(name)
     job = chaos.jobs.ended(name)
     assert job["TrainingJobStatus"] == "Completed"
@@ -100,13 +101,13 @@ def everything(chaos: Chaos, name: str) -> str:
 
 def test_a_job_that_ends_while_no_server_is_there(chaos: Chaos) -> None:
     """It uploads and reports on its own; the next server finds it finished."""
-    name = chaos.train(waiting("open('/opt/ml/model/made', 'w').write('alone')"))
+    name = chaos.jobs.train(waiting("open('/opt/ml/model/made', 'w').write('alone')"))
     chaos.jobs.until(name, ["Training"])
     folder = chaos.folder(name)
     chaos.server.kill()
     (folder / "ml" / "model" / "go").touch()
-    until(lambda: "Finished" in (folder / "events").read_text() if (folder / "events").exists() else _finished(folder))
-    until(lambda: not chaos.marked())
+    until(lambda: "Finished" in (folder / "events.jsonl").read_text())
+    until(lambda: not chaos.inside())
     chaos.server.start()
     job = chaos.jobs.ended(name)
     assert job["TrainingJobStatus"] == "Completed"
@@ -116,14 +117,10 @@ def test_a_job_that_ends_while_no_server_is_there(chaos: Chaos) -> None:
     chaos.settled()
 
 
-def _finished(folder: Any) -> bool:
-    return any(b"Finished" in p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name.startswith("events"))
-
-
 def test_stopping(chaos: Chaos) -> None:
     """The stop is remembered: asked for once, the process gets SIGTERM once, and what it saves is kept."""
     handler = "signal.signal(signal.SIGTERM, lambda *_: print('term', flush=True))"
-    name = chaos.train(waiting("open('/opt/ml/model/made', 'w').write('saved')", handler))
+    name = chaos.jobs.train(waiting("open('/opt/ml/model/made', 'w').write('saved')", handler))
     chaos.jobs.until(name, ["Training"])
     until(lambda: "line 1" in chaos.jobs.log(name))
     chaos.jobs.sagemaker.stop_training_job(TrainingJobName=name)
@@ -142,7 +139,7 @@ def test_stopping(chaos: Chaos) -> None:
 
 def test_uploading(chaos: Chaos) -> None:
     """No half archive is ever seen; the whole one is there in the end."""
-    name = chaos.train("import os\nopen('/opt/ml/model/big', 'wb').write(os.urandom(2**25))\nprint('made', flush=True)")
+    name = chaos.jobs.train("import os\nopen('/opt/ml/model/big', 'wb').write(os.urandom(2**25))\nprint('made', flush=True)")
     chaos.jobs.until(name, ["Uploading"])
     agent = chaos.agent(name)
     os.kill(agent, signal.SIGSTOP)
@@ -161,7 +158,7 @@ def test_uploading(chaos: Chaos) -> None:
 
 def test_a_killed_agent(chaos: Chaos) -> None:
     """The job fails and says why; its processes end with it. Also when no server looks."""
-    seen, unseen = chaos.train(waiting()), chaos.train(waiting())
+    seen, unseen = chaos.jobs.train(waiting()), chaos.jobs.train(waiting())
     for name in (seen, unseen):
         chaos.jobs.until(name, ["Training"])
     os.kill(chaos.agent(seen), signal.SIGKILL)
@@ -169,7 +166,7 @@ def test_a_killed_agent(chaos: Chaos) -> None:
     agent = chaos.agent(unseen)
     chaos.server.kill()
     os.kill(agent, signal.SIGKILL)
-    until(lambda: not chaos.marked())
+    until(lambda: not chaos.inside())
     chaos.server.start()
     job = chaos.jobs.ended(unseen)
     assert job["TrainingJobStatus"] == "Failed"
@@ -179,13 +176,13 @@ def test_a_killed_agent(chaos: Chaos) -> None:
 
 def test_a_killed_launcher(chaos: Chaos) -> None:
     """Running jobs go on, and new ones start."""
-    name = chaos.train(waiting())
+    name = chaos.jobs.train(waiting())
     chaos.jobs.until(name, ["Training"])
     agents = {chaos.agent(name)}
     launchers = [p for p in chaos.server.processes() if "sagewright.agent.launcher" in p.cmdline() and p.pid not in agents]
     for launcher in launchers:
         launcher.kill()
-    other = chaos.train("print('other')")
+    other = chaos.jobs.train("print('other')")
     assert chaos.jobs.ended(other)["TrainingJobStatus"] == "Completed"
     chaos.let_go(name)
     assert chaos.jobs.ended(name)["TrainingJobStatus"] == "Completed"
@@ -195,11 +192,11 @@ def test_a_killed_launcher(chaos: Chaos) -> None:
 
 def test_down_lets_jobs_go_on(chaos: Chaos) -> None:
     """SIGTERM, which ``sagewright down`` sends, ends the server alone; nothing idle stays behind without work."""
-    name = chaos.train(waiting())
+    name = chaos.jobs.train(waiting())
     chaos.jobs.until(name, ["Training"])
-    before = {p.pid for p in chaos.marked()}
+    before = {p.pid for p in chaos.inside()}
     chaos.server.stop()
-    assert {p.pid for p in chaos.marked()} == before
+    assert {p.pid for p in chaos.inside()} == before
     chaos.server.start()
     chaos.let_go(name)
     assert chaos.jobs.ended(name)["TrainingJobStatus"] == "Completed"
@@ -210,7 +207,7 @@ def test_down_lets_jobs_go_on(chaos: Chaos) -> None:
 
 
 def test_a_killed_server_leaves_nothing_idle_behind(chaos: Chaos) -> None:
-    chaos.jobs.ended(chaos.train("print('warm')"))
+    chaos.jobs.ended(chaos.jobs.train("print('warm')"))
     chaos.settled()
     chaos.server.kill()
     until(lambda: not chaos.server.processes(), what=lambda: f"stays: {[p.cmdline() for p in chaos.server.processes()]}")
@@ -227,7 +224,7 @@ def test_a_storm(chaos: Chaos) -> None:
             name = f"storm-{number}"
             while not over.is_set():
                 try:
-                    chaos.train("print('ran', flush=True)", TrainingJobName=name)
+                    chaos.jobs.train("print('ran', flush=True)", TrainingJobName=name)
                 except (BotoCoreError, ClientError) as error:
                     if "already exist" in str(error):  # accepted, though the answer was lost
                         break
@@ -253,4 +250,23 @@ def test_a_storm(chaos: Chaos) -> None:
         assert passed(job) == STAGES
         assert chaos.jobs.log(name) == "ran", "once"
     assert not [p for p in psutil.process_iter() if p.status() == psutil.STATUS_STOPPED and p in chaos.server.processes()]
+    chaos.settled()
+
+
+def test_agents_hold_their_own_locks(chaos: Chaos) -> None:
+    """The launcher opens no store: an agent forked after that would believe that it holds its parent's locks."""
+    name = chaos.jobs.train(waiting())
+    chaos.jobs.until(name, ["Training"])
+    chaos.jobs.ended(chaos.jobs.train("print('second')"))
+    agent = chaos.agent(name)
+    launcher = psutil.Process(agent).ppid()
+    kept = {Path(f"/proc/{launcher}/fd/{fd}").readlink().suffix for fd in os.listdir(f"/proc/{launcher}/fd")}  # noqa: PTH208
+    assert ".sqlite" not in kept
+    locks = Path("/proc/locks").read_text()
+    index = (chaos.data / "objects" / "index.sqlite").stat().st_ino
+    holders = {int(line.split()[-4]) for line in locks.splitlines() if f":{index} " in line and "->" not in line}
+    assert {agent, chaos.server.process.pid} <= holders  # type: ignore[union-attr]
+    assert launcher not in holders
+    chaos.let_go(name)
+    chaos.jobs.ended(name)
     chaos.settled()

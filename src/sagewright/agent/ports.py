@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from ..stores.images import Images
 from ..stores.logs import Logs
@@ -25,7 +24,17 @@ class AgentPorts:
     images: Images
 
 
-Factory = Callable[[dict[str, Any]], AgentPorts]
+class Factory(Protocol):
+    """Builds the ports, from the settings that the server wrote down."""
+
+    def __call__(self, settings: dict[str, Any], /) -> AgentPorts:
+        """Open every port: in an agent's own process only. A store that a parent had open before a fork would share
+        its memory of locks with the child, which then takes none."""
+        ...
+
+    def images(self, settings: dict[str, Any], /) -> Images:
+        """The images alone. Opens no store: the launcher may call it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Warmth:
     def want(self, uri: str) -> None:
         """An image is being used: start its interpreter unless it runs, and evict others over the budget."""
         if self._images is None:
-            self._images = self._factory(self._settings).images
+            self._images = self._factory.images(self._settings)
         try:
             image = self._images.resolve(uri)
         except UnknownImage:

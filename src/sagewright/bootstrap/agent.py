@@ -15,13 +15,21 @@ from ..stores.images import Images
 from ..stores.objects import Objects
 
 
-def ports(given: dict[str, Any]) -> AgentPorts:
-    """Open the ports in this process, from the settings that the server wrote down (JSON)."""
-    settings = Settings.load({}, **given)
-    return AgentPorts(
-        objects=objects(settings), logs=FileLogs(settings.data / "logs"),
-        metrics=SqliteMetrics(settings.data / "metrics.sqlite"), images=images(settings),
-    )
+class Ports:
+    """The agents' ``Factory``, from the settings that the server wrote down (JSON)."""
+
+    def __call__(self, given: dict[str, Any]) -> AgentPorts:
+        settings = Settings.load({}, **given)
+        return AgentPorts(
+            objects=objects(settings), logs=FileLogs(settings.data / "logs"),
+            metrics=SqliteMetrics(settings.data / "metrics.sqlite"), images=images(settings),
+        )
+
+    def images(self, given: dict[str, Any]) -> Images:
+        return images(Settings.load({}, **given))
+
+
+ports = Ports()
 
 
 def objects(settings: Settings) -> Objects:

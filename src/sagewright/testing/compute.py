@@ -189,14 +189,22 @@ class OneImage:
         return None
 
 
-def ports(settings: dict[str, Any]) -> AgentPorts:
-    """The agent's factory."""
-    data = Path(settings["data"])
-    (data / "objects").mkdir(parents=True, exist_ok=True)
-    return AgentPorts(
-        cast(Objects, FolderObjects(data / "objects")), cast(Logs, FileLogs(data / "logs")), cast(Metrics, FileMetrics(data / "metrics.jsonl")),
-        OneImage(Path(settings["environment"]), Path(settings["image"]), tuple(settings["preload"])),
-    )
+class Ports:
+    """The agents' ``Factory``."""
+
+    def __call__(self, settings: dict[str, Any]) -> AgentPorts:
+        data = Path(settings["data"])
+        (data / "objects").mkdir(parents=True, exist_ok=True)
+        return AgentPorts(
+            cast(Objects, FolderObjects(data / "objects")), cast(Logs, FileLogs(data / "logs")),
+            cast(Metrics, FileMetrics(data / "metrics.jsonl")), self.images(settings),
+        )
+
+    def images(self, settings: dict[str, Any]) -> OneImage:
+        return OneImage(Path(settings["environment"]), Path(settings["image"]), tuple(settings["preload"]))
+
+
+ports = Ports()
 
 
 class Bench:
