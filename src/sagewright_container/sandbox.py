@@ -26,7 +26,7 @@ import signal
 import socket
 import struct
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -119,12 +119,17 @@ def place(root: str, path: str, source: str) -> str:
     return target
 
 
-def build_view(spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
-    """Mount everything but /proc under ``spec["root"]``; the caller is in its own mount namespace."""
-    root = spec["root"]
+def build_base(root: str) -> None:
+    """Mount what every job sees at ``root``, which stays as it is outside of this process's new mount namespace."""
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m")
     _system(root)
+    os.makedirs(root + "/proc", exist_ok=True)
+
+
+def build_view(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
+    """Add what this job sees."""
+    _etc(root, ("resolv.conf",))
     for item in spec["binds"]:
         _place_bind(root, item, userns, rootless)
     for path, text in spec.get("files", {}).items():
@@ -132,7 +137,6 @@ def build_view(spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> N
         with open(target, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(target, 0o644)
-    os.makedirs(root + "/proc", exist_ok=True)
 
 
 def _place_bind(root: str, item: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
@@ -158,11 +162,8 @@ def _system(root: str) -> None:
             os.symlink(os.readlink(path), root + path)
         elif os.path.isdir(path):
             bind(path, place(root, path, path))
-    for name in ("ssl", "pki", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
-                 "mime.types", "magic", "fonts", "resolv.conf", "protocols", "services", "nsswitch.conf"):
-        path = "/etc/" + name
-        if os.path.exists(path):
-            bind(os.path.realpath(path), place(root, path, path))
+    _etc(root, ("ssl", "pki", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+                "mime.types", "magic", "fonts", "protocols", "services", "nsswitch.conf"))
     os.makedirs(root + "/dev/shm", 0o755, exist_ok=True)
     devices = ["null", "zero", "full", "random", "urandom"]
     devices += [name for name in sorted(os.listdir("/dev")) if name.startswith("nvidia")]
@@ -176,6 +177,13 @@ def _system(root: str) -> None:
         os.makedirs(root + path, 0o755, exist_ok=True)
     if os.path.isdir("/sys/devices/system"):
         bind("/sys/devices/system", place(root, "/sys/devices/system", "/sys/devices/system"))
+
+
+def _etc(root: str, names: Sequence[str]) -> None:
+    for name in names:
+        path = "/etc/" + name
+        if os.path.exists(path):
+            bind(os.path.realpath(path), place(root, path, path))
 
 
 def enter_namespaces(isolated: bool, rootless: bool) -> None:
@@ -196,6 +204,12 @@ def enter_namespaces(isolated: bool, rootless: bool) -> None:
         loopback_up()
 
 
+def isolate() -> None:
+    """Leave the machine's network; all that is left is a loopback of one's own."""
+    check(libc.unshare(CLONE_NEWNET), "unshare the network")
+    loopback_up()
+
+
 def loopback_up() -> None:
     """Set IFF_UP on ``lo`` of the current network namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -206,8 +220,7 @@ def loopback_up() -> None:
 
 
 def pivot(root: str) -> None:
-    """Make ``root`` the whole file system, read-only at its top, with a fresh /proc. Runs in the new PID namespace."""
-    mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    """Make ``root`` the whole file system, read-only at its top."""
     os.chdir(root)
     number = SYS_PIVOT_ROOT.get(platform.machine())
     if number is None:
@@ -308,8 +321,30 @@ def _some(conn: socket.socket, size: int) -> bytes:
     return data
 
 
-def enter(conn: socket.socket, spec: Dict[str, Any], fds: List[int]) -> None:
-    """From a forked process to the job's main process. Returns only there; every other process ends inside.
+def prepare(root: str, rootless: bool) -> str:
+    """From a forked process to the future init of a job that need not be known yet: returns only there.
+
+    The result is what went wrong, for ``finish`` to tell; else empty.
+    """
+    os.umask(0o022)
+    error = ""
+    try:
+        enter_namespaces(False, rootless)
+        build_base(root)
+    except BaseException as refused:
+        error = told(refused)
+    if os.fork():
+        os._exit(0)
+    if not error:
+        try:
+            mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        except BaseException as refused:
+            error = told(refused)
+    return error
+
+
+def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str, error: str) -> None:
+    """From the init that ``prepare`` made to the job's main process. Returns only there.
 
     ``fds``: the job's output, then the user namespace for id-mapped mounts if there is one. Tells the agent on
     ``conn``: {"init": pid} as the machine counts, {"started": true}, {"exit": code} or {"error": text}.
@@ -317,34 +352,42 @@ def enter(conn: socket.socket, spec: Dict[str, Any], fds: List[int]) -> None:
     from sagewright_container.init import supervise
     from sagewright_container.syscalls import filter_calls
 
-    rootless = spec["uid"] is None
-    os.umask(0o022)
     try:
-        for group in spec.get("cgroups", []):
-            with open(os.path.join(group, "cgroup.procs"), "w") as file:
-                file.write("0")
+        if error:
+            raise Forbidden(error)
+        send(conn, init=int(os.readlink("/proc/self")))  # the old root's /proc counts as the machine does
+        join(spec.get("cgroups", []))
         if spec.get("cpus"):
             os.sched_setaffinity(0, spec["cpus"])
-        enter_namespaces(bool(spec.get("isolated")), rootless)
+        if spec.get("isolated"):
+            isolate()
         name = spec.get("hostname", "algo-1").encode()
         check(libc.sethostname(name, len(name)), "sethostname")
-        build_view(spec, fds[1] if len(fds) > 1 else None, rootless)
-        pid = os.fork()
-        if pid:
-            send(conn, init=pid)
-            os._exit(0)
-        pivot(spec["root"])
+        build_view(root, spec, fds[1] if len(fds) > 1 else None, spec["uid"] is None)
+        pivot(root)
         drop_privileges(spec["uid"])
         filter_calls()
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the job's code must not trace its init
-    except BaseException as error:
+    except BaseException as refused:
         try:
-            send(conn, error="%s" % error if isinstance(error, Forbidden) else "%s: %s" % (type(error).__name__, error))
+            send(conn, error=told(refused))
         finally:
             os._exit(70)
     supervise(conn)
     conn.detach()  # become_main closes the descriptor itself
     become_main(spec, fds[0])
+
+
+def join(groups: Sequence[str]) -> None:
+    """Enter control groups. A few milliseconds each: the kernel waits until no processor looks at the old ones."""
+    for group in groups:
+        with open(os.path.join(group, "cgroup.procs"), "w") as file:
+            file.write("0")
+
+
+def told(error: BaseException) -> str:
+    """An error as the agent hears it."""
+    return "%s" % error if isinstance(error, Forbidden) else "%s: %s" % (type(error).__name__, error)
 
 
 def execute(spec: Dict[str, Any]) -> None:
@@ -361,7 +404,8 @@ def main() -> None:
     conn = socket.socket(fileno=int(sys.argv[1]))
     conn.set_inheritable(False)
     spec, fds = receive(conn)
-    enter(conn, spec, fds)
+    error = prepare(spec["root"], spec["uid"] is None)
+    finish(conn, spec, fds, spec["root"], error)
     execute(spec)
 
 

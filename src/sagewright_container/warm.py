@@ -1,8 +1,11 @@
-"""A warm interpreter: imports an image's heavy libraries once, then forks a job per request.
+"""A warm interpreter: imports an image's heavy libraries once, then forks jobs.
+
+It keeps one fork ahead: a process that already is the init of a sandbox and waits for its job, so that a job's start
+pays for its own mounts and a single fork, whatever the size of the libraries.
 
 ``python -m sagewright_container.warm SOCKET PARENT MODULE...``: once the modules are imported, listens on the Unix socket of that
-path, whose folder only the server's user can enter; dies with the process that started it. A connection is one job: the request of
-``sandbox.receive``, with ``python`` = {"script": path} or {"module": name} and ``argv``, ``env``, ``cwd``.
+path, whose folder only the server's user can enter; dies with the process that started it. A connection is one job: {"cgroups": folders},
+which takes the kernel long and so comes while the inputs are being staged, then the request of ``sandbox.receive``, with ``python`` = {"script": path} or {"module": name} and ``argv``, ``env``, ``cwd``.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import importlib.machinery
 import os
 import random
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -25,6 +29,8 @@ from typing import Any, Dict, List
 from sagewright_container import init, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
+FAILURES = 5
+"""Spares that may die one after another before anything took them; then something is wrong with this interpreter."""
 
 
 def main() -> Dict[str, Any]:
@@ -44,18 +50,57 @@ def main() -> Dict[str, Any]:
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)
     os.umask(0o077)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     listener.bind(sys.argv[1] + ".new")
     listener.listen(128)
+    root = sys.argv[1] + ".root"
+    os.makedirs(root, exist_ok=True)
     os.rename(sys.argv[1] + ".new", sys.argv[1])
-    while True:
-        conn, _ = listener.accept()
-        pid = os.fork()
-        if pid == 0:
-            listener.detach()
+    failures = 0
+    while failures < FAILURES:
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            ours.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return _job(conn)
-        conn.close()
+            return _spare(listener, theirs, root)
+        theirs.close()
+        with ours:
+            failures = 0 if ours.recv(1) else failures + 1
+    os._exit(1)
+
+
+def _spare(listener: socket.socket, parent: socket.socket, root: str) -> Dict[str, Any]:
+    """A sandbox made ahead of its job: waits for one, and returns in the job's main process.
+
+    Its parent makes the next one when this one says that it is taken, or is gone. It ends with its parent.
+    """
+    error = sandbox.prepare(root, os.getuid() != 0)
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    poll.register(parent, select.POLLIN)
+    while True:
+        if any(fd == parent.fileno() for fd, _ in poll.poll()):
+            os._exit(0)
+        try:
+            conn, _ = listener.accept()
+            break
+        except BlockingIOError:
+            continue
+    conn.setblocking(True)
+    parent.send(b"t")
+    parent.close()
+    listener.close()
+    try:
+        groups, _ = sandbox.receive(conn)
+        try:
+            sandbox.join(groups["cgroups"])
+        except OSError as refused:
+            error = error or sandbox.told(refused)
+        spec, fds = sandbox.receive(conn)
+    except (EOFError, OSError):
+        os._exit(0)
+    sandbox.finish(conn, spec, fds, root, error)
+    return spec
 
 
 def _reap(*_: object) -> None:
@@ -64,15 +109,6 @@ def _reap(*_: object) -> None:
             pass
     except ChildProcessError:
         pass
-
-
-def _job(conn: socket.socket) -> Dict[str, Any]:
-    try:
-        spec, fds = sandbox.receive(conn)
-    except (EOFError, OSError):
-        os._exit(0)
-    sandbox.enter(conn, spec, fds)
-    return spec
 
 
 def clean(spec: Dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The node launcher: a small process that forks one agent a task and keeps the warm interpreters.
 
 The server starts it with one end of a socket pair and writes it one JSON line a request; it ends when the server does.
-Agents go on without it. It stays single-threaded, so that its forks are safe, and opens no store, so that each agent
+Agents go on without it. One agent is forked ahead of its task. It stays single-threaded, so that its forks are safe, and opens no store, so that each agent
 opens its own.
 """
 
@@ -16,15 +16,33 @@ import socket
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import probe, run, serving, staging, usage  # noqa: F401  (imported before the forks)
 from .journal import Journal, read_reports
 from .layout import Layout, load_task, write_atomic
-from .ports import AgentConfig, Factory
-from .view import choose_user
+from .ports import AgentConfig, AgentPorts, Factory
+from .view import User, choose_user
 from .warmth import Warmth
+
+IDLE = 0.03
+"""Seconds without a request after which the next agent is made ready: not while a task is just starting."""
+
+
+@dataclass(slots=True)
+class Spare:
+    """An agent made ahead of its task: its stores are open and its user is chosen. It ends when ``conn`` closes."""
+
+    pid: int
+    conn: socket.socket
+
+    def take(self, task_id: str) -> bool:
+        """Give it its task; False if it is gone."""
+        with self.conn, contextlib.suppress(OSError):
+            return self.conn.send(task_id.encode()) > 0
+        return False
 
 
 class Launcher:
@@ -38,6 +56,8 @@ class Launcher:
         self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.inbox.bind(str(self.layout.launcher))
         self.warmth = Warmth(self.layout.launcher.parent, config.warm_memory, self.factory, config.settings)
+        self.spare: Spare | None = None
+        self._wants_spare = bool(self.can.get("namespaces"))
 
     def serve(self) -> None:
         """Answer until the server is gone."""
@@ -52,7 +72,10 @@ class Launcher:
             poll.register(fd, select.POLLIN)
         pending = b""
         while True:
-            for fd, _ in poll.poll():
+            ready = poll.poll(1000 * IDLE if self._wants_spare else None)
+            if not ready:
+                self.spare, self._wants_spare = self._fork(), False
+            for fd, _ in ready:
                 if fd == reader:
                     with contextlib.suppress(BlockingIOError):
                         os.read(reader, 512)
@@ -77,22 +100,36 @@ class Launcher:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
+                if self.spare is not None and self.spare.pid == pid:
+                    self.spare.conn.close()
+                    self.spare = None
                 self.warmth.ended(pid, status)
 
     def _start(self, task_id: str) -> None:
+        spare, self.spare = self.spare, None
+        self._wants_spare = bool(self.can.get("namespaces"))
+        if spare is None or not spare.take(task_id):
+            spare = self._fork()
+            spare.take(task_id)
+        self._answer({"task": task_id, "pid": spare.pid})
+
+    def _fork(self) -> Spare:
+        ours, theirs = socket.socketpair()
         pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                self._become_agent()
-                code = agent(self.config, self.factory, task_id, self.can)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                with contextlib.suppress(Exception):
-                    sys.stderr.flush()
-                os._exit(code)
-        self._answer({"task": task_id, "pid": pid})
+        if pid:
+            theirs.close()
+            return Spare(pid, ours)
+        code = 1
+        try:
+            ours.close()
+            self._become_agent()
+            code = agent(self.config, self.factory, theirs, self.can)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stderr.flush()
+            os._exit(code)
 
     def _become_agent(self) -> None:
         os.setsid()
@@ -104,8 +141,13 @@ class Launcher:
         self.warmth.let_go()
 
 
-def agent(config: AgentConfig, factory: Factory, task_id: str, can: dict[str, Any]) -> int:
-    """Run one task in this process, unless another agent has it or it has ended."""
+def agent(config: AgentConfig, factory: Factory, launcher: socket.socket, can: dict[str, Any]) -> int:
+    """Get ready, wait for a task, and run it in this process, unless another agent has it or it has ended."""
+    user, ports = _ready(config, factory, can)
+    with launcher:
+        task_id = launcher.recv(4096).decode()
+    if not task_id:
+        return 0  # the launcher is gone and never had one for us
     layout = Layout(config.data, task_id)
     lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not _take(lock):
@@ -119,9 +161,19 @@ def agent(config: AgentConfig, factory: Factory, task_id: str, can: dict[str, An
             "Failed", Reason=f"InternalServerError: No sandbox on this machine: {can.get('reason', '')}; see `sagewright doctor`"
         )
         return 0
-    user = choose_user(task_id)
-    run.Run(layout, task, factory(config.settings), user, can).execute()
+    run.Run(layout, task, ports or factory(config.settings), user or choose_user(str(os.getpid())), can).execute()
     return 0
+
+
+def _ready(config: AgentConfig, factory: Factory, can: dict[str, Any]) -> tuple[User | None, AgentPorts | None]:
+    """What a task needs whatever it is; nothing where that fails now: the task tries again, and tells."""
+    if not can.get("namespaces"):
+        return None, None
+    try:
+        return choose_user(str(os.getpid())), factory(config.settings)
+    except Exception:
+        traceback.print_exc()
+        return None, None
 
 
 def _take(lock: int) -> bool:

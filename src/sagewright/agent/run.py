@@ -26,7 +26,7 @@ from .pump import Pump, Sink
 from .staging import Cancelled, StagingError, stage
 from .usage import Usage
 from .view import Command, Mount, NoEntry, User, command, request
-from .workload import SandboxError, Workload, start_cold, start_warm
+from .workload import SandboxError, Workload, reserve, start_cold, start_warm
 
 TEXT_LIMIT = 1024
 CONTINUOUS_EVERY = 1.0
@@ -82,6 +82,7 @@ class Run:
         self.overlaid = can.get("overlay", False) and (self.idmap or user.uid is None)
         self.environment: Path | None = None
         """Takes what the task installs into its image's environment."""
+        self._reserved: socket.socket | None = None
 
     # the sequence
 
@@ -100,6 +101,8 @@ class Run:
         finally:
             for workload in self.workloads:
                 workload.kill()
+            if self._reserved is not None:
+                self._reserved.close()
             self.control.close()
             self.group.remove()
 
@@ -107,6 +110,7 @@ class Run:
         image = self._prepare()
         what = self._command(image)
         self.journal.report("Staging")
+        self._reserved = self._reserve(image, what)
         self._folders()
         self._stage()
         if self.task.kind == "serve":
@@ -257,12 +261,16 @@ class Run:
         workload.wait_started()
         return workload
 
-    def _start_warm(self, image: Image, what: Command, spec: dict[str, object], fds: list[int]) -> Workload | None:
+    def _reserve(self, image: Image, what: Command) -> socket.socket | None:
+        """A warm sandbox, if the program is one for it and its interpreter is up."""
         if what.python is None:
             return None
-        path = self.layout.launcher.with_name(f"warm-{image.lock_hash[:16]}.sock")
         nudge(self.layout.launcher, json.dumps({"warm": self.task.image}))
-        return start_warm(path, {**spec, "argv": what.python_argv, "python": what.python}, fds)
+        return reserve(self.layout.launcher.with_name(f"warm-{image.lock_hash[:16]}.sock"), self.group.folders)
+
+    def _start_warm(self, image: Image, what: Command, spec: dict[str, object], fds: list[int]) -> Workload | None:
+        conn, self._reserved = self._reserved or self._reserve(image, what), None
+        return None if conn is None else start_warm(conn, {**spec, "argv": what.python_argv, "python": what.python}, fds)
 
     def inits(self) -> list[int]:
         return [workload.pid for workload in self.workloads if workload.pid and workload.code is None]

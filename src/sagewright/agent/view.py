@@ -46,13 +46,16 @@ class User:
             os.chown(path, self.uid, self.uid, follow_symlinks=False)
 
 
-def choose_user(task_id: str) -> User:
-    """A uid that no other running task of this machine has. Call before any thread is started: it forks."""
+def choose_user(seed: str) -> User:
+    """A uid that no other running task of this machine has. Call before any thread is started: it forks.
+
+    ``seed``: anything; where the search begins.
+    """
     if os.getuid() != 0:
         return User()
     folder = Path("/run/sagewright/uids")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    start = hash(task_id) % UIDS
+    start = hash(seed) % UIDS
     for step in range(UIDS):
         uid = FIRST_UID + (start + step) % UIDS
         fd = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -92,7 +92,7 @@ class Workload:
 def send_request(conn: socket.socket, spec: dict[str, Any], fds: list[int]) -> None:
     body = json.dumps(spec).encode()
     head = struct.pack("!I", len(body))
-    conn.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    conn.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
     conn.sendall(body)
 
 
@@ -109,12 +109,25 @@ def start_cold(spec: dict[str, Any], fds: list[int]) -> Workload:
     return Workload(ours, process)
 
 
-def start_warm(path: Path, spec: dict[str, Any], fds: list[int]) -> Workload | None:
-    """Have a warm interpreter fork the job; None if there is none at that socket."""
+def reserve(path: Path, cgroups: list[str]) -> socket.socket | None:
+    """Take the sandbox that a warm interpreter keeps ready, and have it enter the groups; None if there is none.
+
+    It waits for ``start_warm``, and ends when the connection closes.
+    """
     conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         conn.connect(str(path))
-        send_request(conn, spec, fds)
+        send_request(conn, {"cgroups": cgroups}, [])
+    except OSError:
+        conn.close()
+        return None
+    return conn
+
+
+def start_warm(conn: socket.socket, spec: dict[str, Any], fds: list[int]) -> Workload | None:
+    """Have a reserved sandbox run the job; None if it is gone."""
+    try:
+        send_request(conn, {**spec, "cgroups": []}, fds)
     except OSError:
         conn.close()
         return None
