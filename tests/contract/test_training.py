@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 import time
+from itertools import chain
 
 import pytest
 from botocore.exceptions import ClientError
@@ -131,7 +132,7 @@ def test_sharding_by_key_and_merged_archives(jobs: Jobs) -> None:
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     found = {k: json.loads(v) for k, v in jobs.members(job["ModelArtifacts"]["S3ModelArtifacts"]).items()}
     assert sorted(found) == ["algo-1.json", "algo-2.json", "algo-3.json"]
-    assert sorted(sum(found.values(), [])) == [f"s{n}.txt" for n in range(7)], "every object once"
+    assert sorted(chain.from_iterable(found.values())) == [f"s{n}.txt" for n in range(7)], "every object once"
     assert max(map(len, found.values())) - min(map(len, found.values())) <= 1
 
 

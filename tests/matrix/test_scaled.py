@@ -11,6 +11,7 @@ from sagewright.testing.jobs import XGBOOST, Jobs
 from sagewright.testing.postgres import running
 from sagewright.testing.server import TestServer
 
+
 @pytest.fixture(scope="module")
 def scaled(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """A server whose objects lie in another server's S3 and whose records lie in PostgreSQL."""
