@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from ..stores.compute import Input
 from ..stores.objects import NoSuchBucket, NoSuchKey, Objects
-from .archive import BadArchive, unpack
+from .archive import BadArchive, room, unpack
 
 FICLONE = 0x40049409
 
@@ -165,9 +165,14 @@ def _place(objects: Objects, item: Input, one: Found, target: Path, copy: bool) 
 
 
 def _gunzip(objects: Objects, one: Found, path: Path) -> None:
-    _, file = objects.open(one.bucket, one.key)
+    info, file = objects.open(one.bucket, one.key)
+    left = room(info.size, path.parent)
     with file, gzip.open(file) as text, path.with_suffix("" if path.suffix == ".gz" else path.suffix).open("wb") as out:
-        shutil.copyfileobj(text, out, 2**20)
+        while data := text.read(2**20):
+            left -= len(data)
+            if left < 0:
+                raise BadArchive("it unpacks to more than it may")
+            out.write(data)
 
 
 def link(source: Path, target: Path) -> None:
