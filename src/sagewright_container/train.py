@@ -113,7 +113,7 @@ def _here(path: str, folder: str, words: List[str]) -> int:
             raise ScriptError("ExecuteUserScriptError", code & 0xFF, message, command) from None
     except BaseException as e:
         trace = e.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        while trace is not None and trace.tb_frame.f_code.co_filename == _here.__code__.co_filename:
             trace = trace.tb_next
         traceback.print_exception(type(e), e.with_traceback(trace), trace)
         text = "".join(traceback.format_exception_only(type(e), e)).strip()

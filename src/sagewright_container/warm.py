@@ -24,11 +24,17 @@ import socket
 import sys
 import traceback
 import types
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 from sagewright_container import init, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
+TOOLKIT = ("errors", "paths", "job", "s3", "sources", "train")
+"""Modules of the contract toolkit that script mode needs; a job finds them imported."""
+OURS = ("init", "sandbox", "syscalls", "warm")
+"""Modules of this package that a job does not find imported."""
+THREADS: List[Tuple[Any, Any]] = []
+"""(get, set) of the thread counts that the imported libraries keep."""
 FAILURES = 5
 """Spares that may die one after another before anything took them; then something is wrong with this interpreter."""
 
@@ -46,6 +52,9 @@ def main() -> Dict[str, Any]:
             importlib.import_module(name)
         except Exception:
             traceback.print_exc()
+    for name in TOOLKIT:
+        importlib.import_module("sagewright_container." + name)
+    THREADS.extend(thread_controls())
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)
@@ -75,6 +84,9 @@ def _spare(listener: socket.socket, parent: socket.socket, root: str) -> Dict[st
     Its parent makes the next one when this one says that it is taken, or is gone. It ends with its parent.
     """
     error = sandbox.prepare(root, os.getuid() != 0)
+    random.seed()
+    if "numpy.random" in sys.modules:  # imported lazily: asking numpy for it would import it
+        sys.modules["numpy.random"].seed()
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     poll.register(parent, select.POLLIN)
@@ -115,36 +127,57 @@ def clean(spec: Dict[str, Any]) -> None:
     """Make this interpreter look freshly started for the job."""
     os.environ.clear()
     os.environ.update(spec["env"])
-    for name in [name for name in sys.modules if name.partition(".")[0] == "sagewright_container"]:
-        del sys.modules[name]
+    extra = [entry for entry in spec["env"].get("PYTHONPATH", "").split(":") if entry]
+    move_toolkit(extra)
     importlib.invalidate_caches()
     sys.path_importer_cache.clear()
     python = spec["python"]
-    extra = [entry for entry in spec["env"].get("PYTHONPATH", "").split(":") if entry]
     first = os.path.dirname(os.path.abspath(python["script"])) if "script" in python else os.getcwd()
     sys.path[:] = [first, *extra, *BASE_PATH]
     sys.argv[:] = spec["argv"]
-    random.seed()
-    if "numpy.random" in sys.modules:  # imported lazily: asking numpy for it would import it
-        sys.modules["numpy.random"].seed()
-    set_threads(int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0)))
+    count = int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
+    for get, change in THREADS:
+        if get() != count:  # OpenBLAS starts its threads at once when told the count it has
+            change(count)
 
 
-def set_threads(count: int) -> None:
-    """Tell the loaded OpenMP and OpenBLAS libraries how many threads the job may use; they counted before the fork."""
-    setters = ("omp_set_num_threads", "openblas_set_num_threads", "openblas_set_num_threads64_",
-               "scipy_openblas_set_num_threads", "scipy_openblas_set_num_threads64_")
+def move_toolkit(path: List[str]) -> None:
+    """Let the package and the toolkit's modules say that they come from where the job would find them."""
+    package = sys.modules["sagewright_container"]
+    for name in OURS:
+        sys.modules.pop("sagewright_container." + name, None)
+        package.__dict__.pop(name, None)
+    home = next((entry for entry in path if os.path.isdir(entry + "/sagewright_container")), None)
+    if home is None:
+        for name in TOOLKIT:
+            del sys.modules["sagewright_container." + name]
+        del sys.modules["sagewright_container"]
+        return
+    package.__path__ = [home + "/sagewright_container"]
+    for module in (package, *(sys.modules["sagewright_container." + name] for name in TOOLKIT)):
+        module.__file__ = "%s/%s" % (package.__path__[0], os.path.basename(module.__file__ or ""))
+        if module.__spec__ is not None:
+            module.__spec__.origin = module.__file__
+            if module is package:
+                module.__spec__.submodule_search_locations = package.__path__
+
+
+def thread_controls() -> Iterator[Tuple[Any, Any]]:
+    """How to ask and tell the imported OpenMP and OpenBLAS libraries their thread counts; they count when they load."""
+    names = [("omp_get_max_threads", "omp_set_num_threads")]
+    for prefix in ("", "scipy_"):
+        names += [(prefix + "openblas_get_num_threads" + bits, prefix + "openblas_set_num_threads" + bits) for bits in ("", "64_")]
     with open("/proc/self/maps") as file:
         paths = {line.split(None, 5)[5].strip() for line in file if line.count("/") and ".so" in line}
-    for path in paths:
+    for path in sorted(paths):
         if any(mark in os.path.basename(path) for mark in ("gomp", "libomp", "iomp", "openblas")):
             try:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
             except OSError:
                 continue
-            for name in setters:
-                if hasattr(library, name):
-                    getattr(library, name)(count)
+            for get, change in names:
+                if hasattr(library, change):
+                    yield getattr(library, get), getattr(library, change)
 
 
 def run(spec: Dict[str, Any]) -> None:
