@@ -79,7 +79,7 @@ class Server:
             settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
             metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),
             operations=operations, reconciler=reconciler, tasks=Tasks(self.records, self.compute, reconciler),
-            api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock,
+            api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
         )
         install(self.platform, SLICES)
         app = App(self.models, dispatcher, s, self._authority, internal=self.internal())

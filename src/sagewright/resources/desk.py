@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..runtime.lifecycle import Event, ImpossibleTransition
 from ..stores.records import Change, Conflict, Delete, Put, Record
 from ..wire.errors import AlreadyExists, InUse, Invalid, NotFound
-from ..wire.types import Call
+from ..wire.types import Call, Reply
 from . import paging
 from .arn import name_in
 from .patience import patient
@@ -37,18 +37,20 @@ class Desk:
 
     # -- the generic verbs
 
-    async def create(self, call: Call) -> dict[str, Any]:
+    async def create(self, call: Call) -> Reply:
         name = call.params[self.resource.name_member]
         doc = {**call.params, self.resource.arn_member: self.arn(call, name)}
         if await self.platform.records.get(self.resource.noun, call.scope, name.lower()):
             raise self.exists(call, name)
         if self.resource.prepare:
             await self.resource.prepare(self.platform, call, doc)
+        result = {m: doc[m] for m in self.shapes.output(f"Create{self.resource.noun}") if m in doc}
+        audit = self.platform.audit(call, result)
         try:
-            await self.write_new(call, name, doc)
+            await self.write_new(call, name, doc, *([audit] if audit else ()))
         except Conflict:
             raise self.exists(call, name) from None
-        return {m: doc[m] for m in self.shapes.output(f"Create{self.resource.noun}") if m in doc}
+        return Reply(result, audited=audit is not None)
 
     async def write_new(self, call: Call, name: str, doc: dict[str, Any], *also: Change, parent: str = "") -> None:
         """Write a new document and, with a lifecycle, its first instructions. Raises Conflict if the name is taken."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..stores.logs import Logs
     from ..stores.metrics import Metrics
     from ..stores.objects import Objects
-    from ..stores.records import Records
+    from ..stores.records import Put, Records
     from ..wire.operations import Operations
-    from ..wire.types import Authority, Principal
+    from ..wire.types import Authority, Call, Principal
     from .desk import Desk
     from .shape import Shapes
     from .tasks import Tasks
@@ -52,6 +52,8 @@ class Platform:
     clock: Callable[[], float] = time.time
     nouns: dict[str, Desk] = field(default_factory=dict)
     """ARN type, such as ``training-job``, → desk; filled as resources are installed."""
+    audit: Callable[[Call, Mapping[str, Any]], Put | None] = lambda call, result: None
+    """The audit record of a call and its result, to be stored with the change itself; None where there is none to keep."""
     endpoint: str = ""
     """Base URL of this server, as jobs reach it."""
     authority: Authority | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..runtime.lifecycle import Instruction, Lifecycle
 from ..stores.records import Record
-from ..wire.types import Call
+from ..wire.types import Call, Handler
 from .arn import arn
 from .desk import Desk
 from .platform import Platform
@@ -74,7 +74,7 @@ class Resource:
         if self.lifecycle:
             platform.reconciler.lifecycle(self.noun, self.lifecycle)
         platform.nouns[self.slug] = desk
-        verbs = {"Create": desk.create, "Describe": desk.describe, "List": desk.list, "Delete": desk.delete}
+        verbs: dict[str, Handler] = {"Create": desk.create, "Describe": desk.describe, "List": desk.list, "Delete": desk.delete}
         for verb in self.verbs:
             name = f"List{self.noun}s" if verb == "List" else f"{verb}{self.noun}"
             platform.operations.bind(self.service, name, verbs[verb], resources=None if verb == "List" else desk.arns)

@@ -19,6 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 IDLE_SECONDS = 60.0
 """How long a client may leave its body unsent before the request is given up."""
 _LONGEST_LINE = 8192
+_BATCH = 1 << 20
 _LONGEST_CHUNK = 2**33
 
 
@@ -114,13 +115,17 @@ class StreamBody:
             async for piece in self._decoded(self._decoder):
                 yield piece
             return
-        digest = hashlib.sha256() if self._sha256 else None
+        if not self._sha256:
+            async for data in self._incoming:
+                yield data
+            return
+        digest = _Beside()
         async for data in self._incoming:
-            if digest is not None:
-                digest.update(data)
+            await digest.update(data)
             yield data
-        if digest is not None and not hmac.compare_digest(digest.hexdigest(), self._sha256):
-            raise sha_mismatch(self._sha256, digest.hexdigest())
+        found = await digest.hexdigest()
+        if not hmac.compare_digest(found, self._sha256):
+            raise sha_mismatch(self._sha256, found)
 
     async def _decoded(self, decoder: ChunkedDecoder) -> AsyncIterator[bytes]:
         size = 0
@@ -143,6 +148,37 @@ class StreamBody:
                 raise too_large(limit)
             pieces.append(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class _Beside:
+    """SHA-256 of a stream: a large one is hashed in a thread, one batch while the next comes in."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._batch: list[bytes] = []
+        self._size = 0
+        self._job: asyncio.Future[None] | None = None
+
+    async def update(self, data: bytes) -> None:
+        self._batch.append(data)
+        self._size += len(data)
+        if self._size >= _BATCH:
+            await self._settle()
+            batch, self._batch, self._size = self._batch, [], 0
+            self._job = asyncio.get_running_loop().run_in_executor(None, self._feed, batch)
+
+    async def _settle(self) -> None:
+        if self._job is not None:
+            await self._job
+
+    def _feed(self, batch: list[bytes]) -> None:
+        for data in batch:
+            self._hash.update(data)
+
+    async def hexdigest(self) -> str:
+        await self._settle()
+        self._feed(self._batch)
+        return self._hash.hexdigest()
 
 
 class MemoryBody:

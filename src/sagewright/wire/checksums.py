@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 
 import crc32c
 import crcmod
+from zlib_ng import zlib_ng
 
 
 class Running(Protocol):
@@ -49,7 +49,7 @@ def _crc64nvme() -> Callable[[bytes, int], int]:
 
 
 _MAKERS: dict[str, Callable[[], Running]] = {
-    "crc32": lambda: _Crc(zlib.crc32, 4),
+    "crc32": lambda: _Crc(zlib_ng.crc32, 4),
     "crc32c": lambda: _Crc(crc32c.crc32c, 4),
     "crc64nvme": lambda: _Crc(_crc64nvme(), 8),
     "sha1": lambda: _Hash("sha1"),

@@ -88,6 +88,8 @@ class Reply:
     result: dict[str, Any]
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    audited: bool = False
+    """The operation has stored its audit record itself, in the transaction of its change."""
 
 
 Handler = Callable[[Call], Awaitable["dict[str, Any] | Reply | None"]]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import crc32c as _crc32c
 import crcmod
+from zlib_ng import zlib_ng
 
 _crc64nvme: Callable[..., int] = crcmod.mkCrcFun(0x1AD93D23594C93659, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF, rev=True)
 
 _CRC: dict[str, tuple[Callable[..., int], int, int]] = {
     # name: function(data, crc), width in bits, polynomial in reflected form
-    "crc32": (zlib.crc32, 32, 0xEDB88320),
+    "crc32": (zlib_ng.crc32, 32, 0xEDB88320),
     "crc32c": (_crc32c.crc32c, 32, 0x82F63B78),
     "crc64nvme": (_crc64nvme, 64, 0x9A6C9329AC4BC9B5),
 }

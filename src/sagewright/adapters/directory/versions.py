@@ -45,14 +45,24 @@ class Versions:
         Raises:
             NoSuchBucket, PreconditionFailed: nothing was published; the file is still the caller's.
         """
-        with self.index.write() as db:
-            self.commit(db, row, if_match, if_none_match)
+        place = None
+        try:
+            with self.index.write() as db:
+                if not self.commit(db, row, if_match, if_none_match):
+                    # No version can be lost by moving before the commit: until then nobody sees the file.
+                    place = self._settle(db, row) or natural(row.bucket, row.key)
+        except BaseException:
+            if place is not None:
+                self.tree.move(place, row.temp or "")
+            raise
+        if place is not None:
+            return
         settled = self.settle_now(row.bucket, row.key)
         if row.temp is not None and (settled is None or settled.inode != row.inode):
             self.tree.remove(row.temp)  # of a version that was replaced before it was settled
 
-    def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> None:
-        """Inside a write transaction: check the conditions and write the row."""
+    def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> bool:
+        """Inside a write transaction: check the conditions and write the row. Whether it replaces another version."""
         if not self.index.has_bucket(row.bucket):
             raise NoSuchBucket(row.bucket)
         old = self.index.row(row.bucket, row.key)
@@ -65,6 +75,7 @@ class Versions:
             path = old.path if old.temp is None else self._settle(db, old)
         values = (*(getattr(row, name) for name in COLUMNS.split(", ")[:-2]), path, row.temp)
         db.execute(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
+        return old is not None
 
     def settle_now(self, bucket: str, key: str) -> Row | None:
         """Put a key's version in its place; its row after that."""

@@ -80,7 +80,10 @@ async def _check_source(platform: Platform, source: dict[str, Any]) -> None:
 
 async def _check_object(platform: Platform, uri: str) -> None:
     try:
-        await asyncio.to_thread(platform.objects.head, *s3_location(uri))
+        if platform.settings.objects:
+            await asyncio.to_thread(platform.objects.head, *s3_location(uri))
+        else:
+            platform.objects.head(*s3_location(uri))  # one look at the embedded index costs less than a thread
     except (NoSuchBucket, NoSuchKey):
         raise Invalid(f"Could not find model data at {uri}.") from None
 
