@@ -1,6 +1,6 @@
 """Runs at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, as ``sitecustomize``.
 
-Two things, and nothing else; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
+Three things, and nothing else; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
 
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
@@ -8,6 +8,9 @@ gives way to it.
 
 Both SDKs' waiting loops sleep 5 to 30 seconds before they ask for the first time. Here they ask first, and sleep only
 if the answer was "not yet"; the server holds that answer until the work is done, so that nobody waits for a poll.
+
+Both SDKs check their configuration file against its schema anew for each value they look up in it, a fifth of a second
+each, twenty times a ``fit()``. Here a configuration that has passed is not checked again until it changes.
 
 This file is copied into ``<data>/client/python`` and imports nothing of Sagewright; Python 3.8 and later. Every Python
 that starts pays for its imports, so there are almost none.
@@ -79,11 +82,38 @@ def _asking_first(wait: Any) -> Any:
     return asking
 
 
+def check_once(module: Any) -> None:
+    """Let a module's ``jsonschema.validate`` remember what has passed."""
+    library: Any = getattr(module, "jsonschema", None)
+    if library is None:
+        return
+    passed: dict[str, Any] = {}
+
+    class Remembering:
+        """The library, but for ``validate``."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(library, name)
+
+        def validate(self, instance: Any, schema: Any, *args: Any, **kwargs: Any) -> None:
+            key = repr(instance)
+            if passed.get(key) is not schema or args or kwargs:
+                library.validate(instance, schema, *args, **kwargs)
+                passed[key] = schema
+
+    module.jsonschema = Remembering()
+
+
 ADAPTERS = {
     "botocore.session": adapt,
     "sagemaker.session": ask_first,
     "sagemaker.core.common_utils": ask_first,
     "sagemaker.core.helper.session_helper": ask_first,
+    "sagemaker.config.config": check_once,
+    "sagemaker_core.main.default_configs_helper": check_once,
+    "sagemaker.core.config.config": check_once,
+    "sagemaker.core.config.config_manager": check_once,
+    "sagemaker.core.utils.intelligent_defaults_helper": check_once,
 }
 """Module → what is done to it once it is loaded."""
 
