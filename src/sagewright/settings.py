@@ -33,7 +33,6 @@ class Settings:
     warm_memory: int = field(default=4 * 2**30, metadata={"help": "bytes that warm interpreters may hold together"})
     stop_grace: float = field(default=120.0, metadata={"help": "seconds between SIGTERM and SIGKILL when a job is stopped"})
     capacity: str = field(default="shrink", metadata={"help": "shrink: a job of an instance type larger than this machine runs in what there is; strict: it fails with CapacityError"})
-    sandbox: str = field(default="namespaces", metadata={"help": "namespaces, or none (trusted code only; loopback only)"})
     cors_origin: str = field(default="", metadata={"help": "browser origin that may call the API"})
     images: str = field(default="", metadata={"help": "further directories with images, separated by ':'"})
     environments: str = field(default="", metadata={"help": "directory of built image environments, to share between servers; inside the data directory when empty"})

@@ -135,6 +135,12 @@ def clean(spec: Dict[str, Any]) -> None:
     first = os.path.dirname(os.path.abspath(python["script"])) if "script" in python else os.getcwd()
     sys.path[:] = [first, *extra, *BASE_PATH]
     sys.argv[:] = spec["argv"]
+    if spec["env"].get("AWS_ENDPOINT_URL"):  # else it does nothing
+        sys.modules.pop("sitecustomize", None)
+        try:
+            importlib.import_module("sitecustomize")  # as an interpreter does once its path is known
+        except ImportError:
+            pass
     count = int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
     for get, change in THREADS:
         if get() != count:  # OpenBLAS starts its threads at once when told the count it has

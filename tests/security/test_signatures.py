@@ -346,7 +346,7 @@ def test_ended_keys(fort: Fort) -> None:
     iam.delete_user(UserName="leaver")
 
 
-@pytest.mark.parametrize("given", [{"auth": "off"}, {"auth": "lenient"}, {"sandbox": "none"}, {"auth": "none"}, {"auth": ""}])
+@pytest.mark.parametrize("given", [{"auth": "off"}, {"auth": "lenient"}, {"auth": "none"}, {"auth": ""}])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_modes_that_open_are_refused_off_loopback(tmp_path: Path, host: str, given: dict[str, str]) -> None:
     data = tmp_path / "data"

@@ -47,17 +47,15 @@ class AgentConfig:
     settings: dict[str, Any]
     """JSON; what the factory gets."""
     warm_memory: int = 4 * 2**30
-    sandbox: str = "namespaces"
 
     @classmethod
     def load(cls, text: str) -> AgentConfig:
         raw = json.loads(text)
-        return cls(Path(raw["data"]), raw["factory"], raw["settings"], raw["warm_memory"], raw["sandbox"])
+        return cls(Path(raw["data"]), raw["factory"], raw["settings"], raw["warm_memory"])
 
     def dump(self) -> str:
         return json.dumps({
             "data": str(self.data), "factory": self.factory, "settings": self.settings, "warm_memory": self.warm_memory,
-            "sandbox": self.sandbox,
         })
 
     def build(self) -> Factory:

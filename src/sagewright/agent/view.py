@@ -197,11 +197,13 @@ def request(
     ``idmap``: shared files are shown as the task user's own. ``over``: the folder that takes changes to the environment;
     None leaves it read-only, and pip installs beside it.
     """
+    package = Path(sagewright_container.__file__).parent
     mounts = [
         Mount(image.environment, str(image.environment), owned=idmap, upper=over),
         *(Mount(real, shown) for real, shown in interpreter_prefixes(image)),
         Mount(image.folder, IMAGE, owned=idmap),
-        Mount(Path(sagewright_container.__file__).parent, f"{LIBRARY}/sagewright_container", owned=idmap),
+        Mount(package, f"{LIBRARY}/sagewright_container", owned=idmap),
+        Mount(package / "clientshim.py", f"{LIBRARY}/sitecustomize.py"),
         Mount(layout.folder / "tmp", "/tmp", writable=True),
         Mount(layout.folder / "home", HOME, writable=True),
         Mount(layout.ml, "/opt/ml", writable=True),

@@ -161,26 +161,21 @@ clock = time.time
 
 def check(settings: Settings) -> None:
     """Raises UnsafeSettings for what only a machine of one's own may do, and for modes that do not exist."""
-    for name, allowed in (("auth", ("strict", "lenient", "off")), ("sandbox", ("namespaces", "none"))):
-        value = getattr(settings, name)
-        if value not in allowed:
-            raise UnsafeSettings(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
-    if settings.host in LOOPBACK:
-        return
-    if settings.auth != "strict":
+    modes = ("strict", "lenient", "off")
+    if settings.auth not in modes:
+        raise UnsafeSettings(f"auth must be one of {', '.join(modes)}, not {settings.auth!r}.")
+    if settings.host not in LOOPBACK and settings.auth != "strict":
         raise UnsafeSettings(
             f"auth={settings.auth} is refused unless the server listens on loopback: it lets anybody in. "
             "Use strict, or host 127.0.0.1."
         )
-    if settings.sandbox == "none":
-        raise UnsafeSettings("sandbox=none is refused unless the server listens on loopback.")
 
 
 def agent_config(settings: Settings) -> AgentConfig:
     given = {**asdict(settings), "data": str(settings.data)}
     return AgentConfig(
         data=settings.data, factory="sagewright.bootstrap.agent:ports", settings=given,
-        warm_memory=settings.warm_memory, sandbox=settings.sandbox,
+        warm_memory=settings.warm_memory,
     )
 
 

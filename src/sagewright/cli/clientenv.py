@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from . import clientshim
+from sagewright_container import clientshim
 
 STALE = (
     "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN",

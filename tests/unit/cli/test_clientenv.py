@@ -19,7 +19,7 @@ import pytest
 from sagewright.cli import certificates
 from sagewright.cli.certificates import ensure, server_context
 from sagewright.cli.clientenv import applied, client_environment, endpoints_document, shell_lines, stale_variables
-from sagewright.cli.clientshim import gives_way
+from sagewright_container.clientshim import gives_way
 
 
 def made(data: Path, endpoint: str = "http://127.0.0.1:4566", **more: Any) -> dict[str, str]:

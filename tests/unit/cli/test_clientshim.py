@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sagewright.cli import clientshim
+from sagewright_container import clientshim
 
 Loop = Callable[..., Any]
 

@@ -84,8 +84,7 @@ def check_sandbox(place: Place, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "fail", "sandbox", f"the kernel refuses namespaces: {can.get('reason', 'no reason given')}",
             "As a user: allow them with `sysctl kernel.unprivileged_userns_clone=1` (and kernel.apparmor_restrict_"
-            "unprivileged_userns=0 on Ubuntu). In a container: run it privileged or with --security-opt systempaths=unconfined. "
-            "For trusted code only: sagewright up --sandbox none.",
+            "unprivileged_userns=0 on Ubuntu). In a container: run it privileged or with --security-opt systempaths=unconfined.",
         )
         return
     who = "the server runs as root; jobs as an unprivileged user" if os.getuid() == 0 else f"rootless, as user {os.getuid()}"

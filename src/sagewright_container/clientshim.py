@@ -1,4 +1,5 @@
-"""Runs at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, as ``sitecustomize``.
+"""Runs as ``sitecustomize`` at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, and of
+a job's.
 
 Three things, and nothing else; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
 
@@ -12,7 +13,7 @@ if the answer was "not yet"; the server holds that answer until the work is done
 Both SDKs check their configuration file against its schema anew for each value they look up in it, a fifth of a second
 each, twenty times a ``fit()``. Here a configuration that has passed is not checked again until it changes.
 
-This file is copied into ``<data>/client/python`` and imports nothing of Sagewright; Python 3.8 and later. Every Python
+This file is copied into ``<data>/client/python``, shown in sandboxes beside the toolkit, and imports nothing of Sagewright; Python 3.8 and later. Every Python
 that starts pays for its imports, so there are almost none.
 """
 
@@ -164,4 +165,4 @@ def next_sitecustomize(here: str) -> None:
 if __name__ == "sitecustomize":
     if os.environ.get("AWS_ENDPOINT_URL"):
         start()
-    next_sitecustomize(os.path.realpath(os.path.join(__file__, os.pardir)))  # noqa: PTH118
+    next_sitecustomize(os.path.realpath(os.path.join(__file__, os.pardir)))
