@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ..stores.records import Put
@@ -21,6 +22,8 @@ KIND = "AuditEvent"
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 LONGEST = 4096
 """Characters kept of one text."""
+DEEPEST = 40
+"""Levels kept of one document: refused calls are kept too, whatever they say."""
 
 _READS = re.compile(
     r"(?:Describe|List|Get|Search|Query|BatchGet|BatchDescribe|Head|Lookup|Filter|Simulate|Select|Render|Estimate|Check|Test"
@@ -50,16 +53,19 @@ _HIDDEN = re.compile(
 _MAPS = re.compile(
     r".*HyperParameters|Properties|Parameters|Metadata|.*MetadataProperties|Options|Attributes", re.IGNORECASE
 )
+_NAMING = re.compile(r"(?:Name|Arn)$")
 _SOURCES = {"cloudwatch": "monitoring", "cloudtrail": "cloudtrail", "application-autoscaling": "autoscaling"}
 _TYPES = {"sagemaker": "SageMaker", "iam": "IAM", "s3": "S3", "logs": "Logs", "cloudwatch": "CloudWatch", "sts": "STS"}
 _GLOBAL_TYPES = {"RoleArn": "AWS::IAM::Role", "PolicyArn": "AWS::IAM::Policy", "KmsKeyId": "AWS::KMS::Key"}
 
 
+@lru_cache(maxsize=4096)
 def mutating(operation: str) -> bool:
     """Whether an operation changes something, by its verb."""
     return _READS.match(operation) is None
 
 
+@lru_cache(maxsize=4096)
 def audited(service: str, operation: str) -> bool:
     """Whether a call belongs in the trail: it changes something, and it is not the data plane."""
     if service in _DATA_PLANE or not mutating(operation):
@@ -146,18 +152,19 @@ def _identity(call: Call) -> dict[str, Any]:
     return {**identity, "sessionContext": {"sessionIssuer": issuer}}
 
 
-def _clean(value: Any, camel: bool = True) -> Any:
+def _clean(value: Any, camel: bool = True, depth: int = 0) -> Any:
     """A value without secrets, in plain JSON, members in CloudTrail's lowerCamelCase."""
+    if depth > DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        return {
-            (_camel(k) if camel else str(k)): HIDDEN
-            if _HIDDEN.fullmatch(str(k))
-            else _clean(v, camel and not _MAPS.fullmatch(str(k)))
-            for k, v in value.items()
-            if v is not None
-        }
+        found: dict[str, Any] = {}
+        for key, v in value.items():
+            if v is not None:
+                name, hidden, inner = _member(str(key), camel)
+                found[name] = HIDDEN if hidden else _clean(v, inner, depth + 1)
+        return found
     if isinstance(value, list | tuple):
-        return [_clean(v, camel) for v in value]
+        return [_clean(v, camel, depth + 1) for v in value]
     if isinstance(value, str):
         return value if len(value) <= LONGEST else value[:LONGEST] + "..."
     if isinstance(value, float) and not math.isfinite(value):
@@ -169,9 +176,20 @@ def _clean(value: Any, camel: bool = True) -> Any:
     return HIDDEN  # bytes and streams: contents
 
 
-def _camel(name: str) -> str:
-    """``TrainingJobName`` → ``trainingJobName``, ``KMSKeyId`` → ``kMSKeyId``, as CloudTrail has it."""
-    return name[:1].lower() + name[1:]
+@lru_cache(maxsize=4096)
+def _member(name: str, camel: bool) -> tuple[str, bool, bool]:
+    """(name in the trail, whether its value is hidden, whether the names inside its value are members too).
+
+    ``TrainingJobName`` → ``trainingJobName``, ``KMSKeyId`` → ``kMSKeyId``, as CloudTrail has it.
+    """
+    shown = name[:1].lower() + name[1:] if camel else name
+    return shown, _HIDDEN.fullmatch(name) is not None, camel and _MAPS.fullmatch(name) is None
+
+
+@lru_cache(maxsize=4096)
+def _stem(member: str) -> str:
+    """``ModelArn`` → ``Model``."""
+    return _NAMING.sub("", member)
 
 
 def _resources(call: Call, result: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -179,7 +197,7 @@ def _resources(call: Call, result: Mapping[str, Any]) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for source in (call.params, result):
         for member, value in source.items():
-            stem = re.sub(r"(?:Name|Arn)$", "", member)
+            stem = _stem(member)
             if not isinstance(value, str) or not value or (stem == member and member not in {"Bucket", "KmsKeyId"}):
                 continue
             family = _TYPES.get(call.service, call.service.title().replace("-", ""))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runtime.lifecycle import Event, ImpossibleTransition
 from ..stores.records import Change, Conflict, Delete, Put, Record
-from ..wire.errors import AlreadyExists, InUse, Invalid, NotFound
+from ..wire.errors import AlreadyExists, DomainError, InUse, Invalid, NotFound
 from ..wire.types import Call, Reply
 from . import paging
 from .arn import name_in
@@ -40,10 +40,14 @@ class Desk:
     async def create(self, call: Call) -> Reply:
         name = call.params[self.resource.name_member]
         doc = {**call.params, self.resource.arn_member: self.arn(call, name)}
-        if await self.platform.records.get(self.resource.noun, call.scope, name.lower()):
-            raise self.exists(call, name)
         if self.resource.prepare:
-            await self.resource.prepare(self.platform, call, doc)
+            try:
+                await self.resource.prepare(self.platform, call, doc)
+            except DomainError:
+                # a name that is taken is the fault to tell of, whatever else is wrong
+                if await self.platform.records.get(self.resource.noun, call.scope, name.lower()):
+                    raise self.exists(call, name) from None
+                raise
         result = {m: doc[m] for m in self.shapes.output(f"Create{self.resource.noun}") if m in doc}
         audit = self.platform.audit(call, result)
         try:
