@@ -16,6 +16,7 @@ import pytest
 from sagewright.testing.server import TestServer
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.xdist_group("sdk")  # the v2 flow runs once
 POLL = 10.0
 """Seconds of the SDK's shortest poll interval."""
 CLIENTS = HERE.parent.parent / ".cache" / "clients"
@@ -56,7 +57,7 @@ def test_nobody_waits_for_a_poll(v2: dict[str, Any]) -> None:
 
 def test_v3_trains_and_deploys(server: TestServer, tmp_path: Path, v2: dict[str, Any]) -> None:
     s3 = server.client("s3")
-    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith("sagemaker-us-east-1-"))
     model = next(
         o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix="models/sagemaker-xgboost")["Contents"]
         if o["Key"].endswith("model.tar.gz")

@@ -71,8 +71,9 @@ class Searcher:
             for text in (line, line.replace("\t", "#011")) if "\t" in line else (line,):
                 try:
                     match = pattern.search(text, timeout=SEARCH_SECONDS)
-                    value = float(match.group(1)) if match else None
-                except (TimeoutError, ValueError, TypeError, IndexError):
+                    # ``(\S+)`` runs across the tabs that became #011: the number ends at the first
+                    value = float(match.group(1).partition("#011")[0]) if match else None
+                except (TimeoutError, ValueError, AttributeError, IndexError):
                     value = None
                 if value is not None:
                     found.append((name, value))
