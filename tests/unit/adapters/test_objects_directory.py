@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,29 @@ def test_objects_are_plain_files_at_their_keys(box: DirectoryObjects) -> None:
     assert box.local_path("box", "data/2024/train.csv") == box.root / "buckets/box/data/2024/train.csv"
     box.delete("box", ["data/2024/train.csv"])
     assert list((box.root / "buckets/box").iterdir()) == []
+
+
+def test_a_commit_that_fails_leaves_neither_object_nor_file(box: DirectoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new key's file is in its place before the commit; when that fails, it must not stay there."""
+    transaction = box.index.write
+
+    @contextmanager
+    def full() -> Iterator[sqlite3.Connection]:
+        with transaction() as db:
+            yield db
+            raise sqlite3.OperationalError("database or disk is full")
+
+    writer = box.writer("box", "a/key")
+    writer.write(b"x")
+    with monkeypatch.context() as patch:
+        patch.setattr(box.index, "write", full)
+        with pytest.raises(sqlite3.OperationalError):
+            writer.commit()
+    assert files(box) == set()
+    with pytest.raises(NoSuchKey):
+        box.head("box", "a/key")
+    put(box, "a/key", b"y")
+    assert get(box, "a/key") == b"y"
 
 
 def test_no_key_leaves_the_root(box: DirectoryObjects) -> None:
