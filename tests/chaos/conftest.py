@@ -33,8 +33,7 @@ class Chaos:
         found: list[int] = []
 
         def known() -> bool:
-            for path in self.folder(name).glob("pid"):
-                found.append(int(json.loads(path.read_text())["pid"]))
+            found.extend(int(json.loads(path.read_text())["pid"]) for path in self.folder(name).glob("pid"))
             return bool(found)
 
         until(known)

@@ -113,10 +113,8 @@ def test_killed_while_completing(chaos: Chaos, delay: float) -> None:
     time.sleep(delay)
     chaos.restart()
     completing.join()
-    try:
+    if "Uploads" in s3.list_multipart_uploads(Bucket=bucket):
         s3.complete_multipart_upload(**of, MultipartUpload={"Parts": parts})
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "NoSuchUpload", error
     assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == data(1) + data(2)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
     chaos.whole()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ STAGES = ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 def passed(job: dict[str, Any]) -> list[str]:
     """The stages of a job: each once, in order, and each ends where the next begins."""
     transitions = job["SecondaryStatusTransitions"]
-    for one, two in zip(transitions, transitions[1:], strict=False):
+    for one, two in itertools.pairwise(transitions):
         assert one["EndTime"] == two["StartTime"]
     return [t["Status"] for t in transitions]
 

@@ -7,7 +7,7 @@ import http.client
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,8 @@ class Fort:
             if "Transfer-Encoding" not in wire.headers and not any(k.lower() == "content-length" for k in wire.headers):
                 connection.putheader("Content-Length", str(len(wire.body)))
             connection.endheaders()
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before the body was read: the answer is there
                 connection.send(wire.body)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # refused before the body was read: the answer is there
             answer = connection.getresponse()
             return Got(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:

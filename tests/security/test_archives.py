@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -46,11 +47,11 @@ def long_way_out(deep: int) -> list[tuple[tarfile.TarInfo, bytes]]:
     """Links whose resolution is longer than a path may be, so that what checks resolved names gives up half way."""
     component, members, path = "d" * 247, [], ""
     for letter in "abcdefghijklmnop"[:deep]:
-        members.append(member(os.path.join(path, component), tarfile.DIRTYPE))
-        members.append(link(os.path.join(path, letter), component))
-        path = os.path.join(path, component)
+        members.append(member(f"{path}{component}", tarfile.DIRTYPE))
+        members.append(link(f"{path}{letter}", component))
+        path = f"{path}{component}/"
     short = "/".join("abcdefghijklmnop"[:deep])
-    end = os.path.join(short, "l" * 254)
+    end = f"{short}/{'l' * 254}"
     return [*members, link(end, "../" * deep), link("way", f"{end}/../../outside"), member("way/evil", data=b"evil")]
 
 
@@ -175,10 +176,8 @@ def test_any_archive_stays_inside(tmp_path_factory: pytest.TempPathFactory, memb
     target = folder / "in"
     target.mkdir()
     data = tar(*[member(n, k, to, b"x" if k == tarfile.REGTYPE else b"") for n, k, to in members], mode="w") + garbage
-    try:
+    with contextlib.suppress(BadArchive):
         unpack(io.BytesIO(data), len(data), target)
-    except BadArchive:
-        pass
     assert [p.name for p in folder.iterdir()] == ["in"]
     for place, folders, files in os.walk(target):
         for name in (*folders, *files):

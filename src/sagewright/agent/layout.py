@@ -80,8 +80,11 @@ class Layout:
 
 
 def write_atomic(path: Path, text: str) -> None:
+    """A whole file or none, for its owner alone: a task's specification holds its container's keys."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
     temporary.replace(path)
 
 

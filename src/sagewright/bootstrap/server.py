@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import ipaddress
 import json
 import logging
 import os
@@ -143,6 +144,11 @@ class Server:
         await answer(send, body, b"application/json")
 
     async def _metrics(self, scope: Any, receive: Any, send: Any) -> None:
+        """Counts, to whoever asks from this machine."""
+        if not local(scope):
+            body = b'{"__type":"AccessDeniedException","message":"Metrics are for this machine; scrape them from 127.0.0.1."}'
+            await answer(send, body, b"application/json", 403)
+            return
         await answer(send, self.telemetry.render().encode(), b"text/plain; version=0.0.4")
 
     def _announce(self) -> None:
@@ -200,9 +206,18 @@ async def settle(result: Any) -> None:
         await result
 
 
-async def answer(send: Any, body: bytes, content_type: bytes) -> None:
+def local(scope: Any) -> bool:
+    """Whether a request comes from this machine. What a proxy says of its clients is not asked."""
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+async def answer(send: Any, body: bytes, content_type: bytes, status: int = 200) -> None:
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -358,4 +358,6 @@ def gunzip(data: bytes, limit: int) -> bytes:
                         query="RequestEntityTooLarge", xml="EntityTooLarge")
     if not inflate.eof:
         raise WireFault("SerializationException", "The gzip request body is cut off")
+    if inflate.unused_data:
+        raise WireFault("SerializationException", "Bytes follow the end of the gzip request body")
     return out

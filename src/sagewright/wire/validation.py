@@ -290,12 +290,14 @@ def _show(value: Any) -> str:
     return f"'{text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}'"
 
 
-def _java(value: Any) -> str:
+def _java(value: Any, depth: int = 0) -> str:
     """As Java's toString writes collections, which is what clients have learned to read."""
+    if depth > 64:
+        return "..."
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}={_java(v)}" for k, v in list(value.items())[:20]) + "}"
+        return "{" + ", ".join(f"{k}={_java(v, depth + 1)}" for k, v in list(value.items())[:20]) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_java(v) for v in value[:20]) + "]"
+        return "[" + ", ".join(_java(v, depth + 1) for v in value[:20]) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
