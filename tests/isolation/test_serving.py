@@ -90,3 +90,12 @@ async def test_a_worker_that_never_answers(bench: Bench) -> None:
     assert reports[-1].name == "Failed"
     assert "/ping" in reports[-1].data["Reason"]
     assert "thinking" in reports[-1].data["Reason"]
+    assert "SAGEWRIGHT_SOCKET" in reports[-1].data["Reason"], "nothing listened on it"
+
+
+async def test_a_server_on_tcp_alone_is_told_where_to_listen(bench: Bench) -> None:
+    code = "import http.server\nhttp.server.HTTPServer(('127.0.0.1', 8080), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
+    reports = await bench.run(serve(bench, code, startup_seconds=1.0, isolated=True), seconds=20)
+    assert reports[-1].name == "Failed"
+    assert "SAGEWRIGHT_SOCKET" in reports[-1].data["Reason"]
+    assert "8080" in reports[-1].data["Reason"]

@@ -146,6 +146,16 @@ class Serving:
             sockets = [str(one.path) for one in sorted(self.workers, key=lambda one: one.index) if one.ready]
             self.run.journal.report("Ready", Sockets=sockets)
 
+    def unheard(self) -> str:
+        """Why the endpoint failed when its workers ran and did not answer."""
+        reason = f"ClientError: No answer to GET /ping within {self.run.task.startup_seconds:g} seconds. "
+        if not any(worker.path.exists() for worker in self.workers):
+            reason += (
+                "Nothing listens on the Unix socket that the variable SAGEWRIGHT_SOCKET names. A model server that listens on "
+                "TCP port 8080 alone is not reached here: have it listen on that socket too. "
+            )
+        return reason + "Last log: " + " | ".join(self.run.sink.last[-3:])
+
     def stop(self, grace: float) -> None:
         """SIGTERM to all, SIGKILL after ``grace`` seconds; returns when all have ended."""
         for worker in self.workers:
@@ -170,6 +180,7 @@ def serve(run: Run, image: Image, what: Command) -> None:
     run.journal.report("Started", Pid=serving.workers[0].workload.pid)
     usage = run.usage()
     outcome = serving.loop()
+    reason = serving.unheard()
     codes = [worker.workload.code for worker in serving.workers if worker.workload.code is not None]
     grace = run.control.grace()
     serving.stop(0.0 if outcome != "stopped" else STOP_GRACE if grace is None or grace < 0 else grace)
@@ -180,10 +191,7 @@ def serve(run: Run, image: Image, what: Command) -> None:
         for path in run.layout.sockets.iterdir():
             path.unlink()
     if outcome == "slow":
-        run.journal.report(
-            "Failed", Reason=f"ClientError: No answer to GET /ping within {run.task.startup_seconds:g} seconds. "
-            "Last log: " + " | ".join(run.sink.last[-3:]),
-        )
+        run.journal.report("Failed", Reason=reason)
         return
     code = codes[0] if codes else 143
     run.journal.report("Exited", **run._exit(code, stopped=outcome == "stopped"))
