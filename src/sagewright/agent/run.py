@@ -310,7 +310,7 @@ class Run:
             syncer.start()
         clock = StopClock(self.task, self.control, workload.signal)
         poll = select.poll()
-        poll.register(workload.conn, select.POLLIN)
+        workload.watch(poll)
         poll.register(self.control.socket, select.POLLIN)
         while workload.code is None:
             ready = {fd for fd, _ in poll.poll(clock.wait() * 1000)}

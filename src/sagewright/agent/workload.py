@@ -6,6 +6,7 @@ import array
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -71,6 +72,13 @@ class Workload:
             self.read()
         if self.error:
             raise SandboxError(self.error)
+
+    def watch(self, poll: select.poll) -> bool:
+        """Have ``poll`` tell of news; False if there will be none, for a short job may end before anyone looks."""
+        if self.code is not None:
+            return False
+        poll.register(self.conn, select.POLLIN)
+        return True
 
     def signal(self, number: int) -> None:
         """Send a signal to every process of the sandbox."""
