@@ -80,8 +80,8 @@ class Serving:
         while True:
             poll = select.poll()
             poll.register(control.socket, select.POLLIN)
-            news = all([worker.workload.watch(poll) for worker in self.workers])
-            ready = {fd for fd, _ in poll.poll(self._wait() * 1000 if news else 0)}
+            watched = [worker.workload.watch(poll) for worker in self.workers]
+            ready = {fd for fd, _ in poll.poll(self._wait() * 1000 if all(watched) else 0)}
             if control.grace() is not None:
                 return "stopped"
             for worker in list(self.workers):
