@@ -29,7 +29,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from sagewright_container import init, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
-TOOLKIT = ("errors", "paths", "job", "s3", "sources", "train")
+TOOLKIT = ("clientshim", "errors", "paths", "job", "s3", "sources", "train")
 """Modules of the contract toolkit that script mode needs; a job finds them imported."""
 OURS = ("init", "sandbox", "syscalls", "warm")
 """Modules of this package that a job does not find imported."""
@@ -128,6 +128,7 @@ def clean(spec: Dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(spec["env"])
     extra = [entry for entry in spec["env"].get("PYTHONPATH", "").split(":") if entry]
+    shim = sys.modules["sagewright_container.clientshim"]
     move_toolkit(extra)
     importlib.invalidate_caches()
     sys.path_importer_cache.clear()
@@ -135,12 +136,8 @@ def clean(spec: Dict[str, Any]) -> None:
     first = os.path.dirname(os.path.abspath(python["script"])) if "script" in python else os.getcwd()
     sys.path[:] = [first, *extra, *BASE_PATH]
     sys.argv[:] = spec["argv"]
-    if spec["env"].get("AWS_ENDPOINT_URL"):  # else it does nothing
-        sys.modules.pop("sitecustomize", None)
-        try:
-            importlib.import_module("sitecustomize")  # as an interpreter does once its path is known
-        except ImportError:
-            pass
+    if spec["env"].get("AWS_ENDPOINT_URL"):  # a new interpreter runs it as sitecustomize
+        shim.start()  # type: ignore[attr-defined, unused-ignore]
     count = int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
     for get, change in THREADS:
         if get() != count:  # OpenBLAS starts its threads at once when told the count it has
