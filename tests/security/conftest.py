@@ -104,6 +104,10 @@ class Fort:
         found["outside"] = " ".join(sorted(p.name for p in data.parent.iterdir()))
         return found
 
+    def working(self) -> bool:
+        """Whether the server still has instructions to carry out."""
+        return not _tables(self.server.data / "records.sqlite")["work"].startswith("0:")
+
     @contextmanager
     def untouched(self) -> Iterator[None]:
         """Nothing is written in here."""
