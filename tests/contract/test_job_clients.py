@@ -72,7 +72,4 @@ def test_boto3_in_a_job_is_the_execution_role(server: TestServer, jobs: Jobs, en
     assert found["fixed"] == found["arn"]
     assert "from-the-job" in found["keys"]
     assert found["iam"] == "AccessDenied"
-
-
-def test_what_the_job_wrote_is_there(jobs: Jobs) -> None:
     assert jobs.get("s3://job-clients/from-the-job") == b"hello"
