@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sagewright.testing.server import TestServer
 
 REPOSITORY = Path(__file__).parent.parent
+# CI tries the same examples every time; at home each run looks for new ones
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 os.environ.setdefault("SAGEWRIGHT_ENVIRONMENTS", str(REPOSITORY / ".cache" / "environments"))
 
 

@@ -33,7 +33,7 @@ from sagewright.wire.http import Request
 from sagewright.wire.models import Member, Models, OperationModel, Shape
 from sagewright.wire.routing import Router
 from sagewright.wire.types import Body
-from sagewright.wire.validation import Validator, sentence
+from sagewright.wire.validation import MOST_FAULTS, Validator, sentence
 
 SERVICES = [
     "sagemaker", "sagemaker-runtime", "sagemaker-featurestore-runtime", "sagemaker-metrics", "sagemaker-a2i-runtime",
@@ -327,6 +327,8 @@ def test_what_is_wrong_is_named(seed: int) -> None:
             continue
         path, rule = spoiled
         faults = VALIDATOR.faults(op.input, params)
+        if len(faults) == MOST_FAULTS:
+            continue  # the random document was so wrong by itself that the list ended before this fault
         assert any(f[1] == path and rule in f[2] for f in faults), (service, name, path, rule, faults)
         assert f"at '{path}' failed to satisfy constraint" in sentence(faults)
 

@@ -18,6 +18,8 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 JOINED = 64 << 10
 """Bytes of a body up to which it is copied behind its head, so that both leave at once."""
 ZEROCOPY = "http.response.zerocopysend"
+READY = "sagewright.request.ready"
+"""ASGI extension: a callable that says whether ``receive`` would answer at once."""
 STATUS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in http.HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = {204, 304}
@@ -65,6 +67,7 @@ class Exchange:
             settle(self._arrived)
 
     async def run(self, app: Asgi) -> None:
+        self._scope["extensions"][READY] = self.ready
         try:
             await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -90,6 +93,10 @@ class Exchange:
         self._finish()
 
     # -- the application's side
+
+    def ready(self) -> bool:
+        """Whether ``receive`` has something to hand out without waiting for the peer."""
+        return bool(self._pieces) or (self.complete and self.unread >= 0) or self._gone or self.finished
 
     async def receive(self) -> dict[str, Any]:
         if self._expects and not self.started:

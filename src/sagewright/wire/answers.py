@@ -15,6 +15,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 ZEROCOPY = "http.response.zerocopysend"
+READY = "sagewright.request.ready"
+"""ASGI extension of our own listener: a callable that says whether ``receive`` would answer at once."""
 _PIECE = 1 << 20
 _INLINE = 1 << 17
 _BARE = {204, 304}

@@ -38,8 +38,9 @@ def bad_chunk(why: str) -> ServiceError:
 class Incoming:
     """The bytes of one request as they come off the connection, at most once."""
 
-    def __init__(self, receive: Receive, declared: int | None) -> None:
+    def __init__(self, receive: Receive, declared: int | None, ready: Callable[[], bool] | None = None) -> None:
         self._receive = receive
+        self._ready = ready
         self.declared = declared
         self.started = False
         self.finished = declared == 0
@@ -50,8 +51,11 @@ class Incoming:
         self.started = True
         while not self.finished:
             try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    message = await self._receive()
+                if self._ready is not None and self._ready():
+                    message = await self._receive()  # it is here: a timer would cost more than the reading
+                else:
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        message = await self._receive()
             except TimeoutError:
                 raise ServiceError(
                     "RequestTimeout", "The request body did not arrive: nothing was sent within the timeout period.", 400

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from .answers import ZEROCOPY, Receive, Send, respond
+from .answers import READY, ZEROCOPY, Receive, Send, respond
 from .body import Incoming
 from .exchange import KEY, Asgi, Exchange, Scope, WireSettings, exchange_of
 from .http import Answer, Request
@@ -35,7 +35,9 @@ class Entrance:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope, trust=self._settings.trust_forwarded)
         request_id = str(uuid.uuid4())
-        scope[KEY] = Exchange(request, request_id, Incoming(receive, _declared(request)), receive, ZEROCOPY in scope.get("extensions", ()))
+        extensions = scope.get("extensions") or {}
+        incoming = Incoming(receive, _declared(request), extensions.get(READY))
+        scope[KEY] = Exchange(request, request_id, incoming, receive, ZEROCOPY in extensions)
         raw_id = request_id.encode()
 
         async def labelled(message: MutableMapping[str, Any]) -> None:

@@ -18,7 +18,8 @@ Fault = tuple[str, str, str]
 Check = Callable[[Any, str, list[Fault]], None]
 
 _SHOWN = 512
-_MOST_FAULTS = 50
+MOST_FAULTS = 50
+"""How many faults one answer lists; a hostile document could have millions."""
 _INTEGERS = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
              "byte": (-128, 127)}
 _JAVA = {"structure": "object", "map": "map", "list": "list", "blob": "blob", "character": "string"}
@@ -103,7 +104,7 @@ def _structure(shape: Shape, validator: Validator) -> Check:
                 known = checks[name] = _member(member, validator)
             present += 1
             known(item, inner + names[name], faults)
-            if len(faults) >= _MOST_FAULTS:
+            if len(faults) >= MOST_FAULTS:
                 return
         if union and present != 1:
             faults.append((_show(value), path or "input", "Exactly one member of the union must be set"))
@@ -141,7 +142,7 @@ def _list(shape: Shape, validator: Validator) -> Check:
                 faults.append(("null", where, "Member must not be null"))
             else:
                 element(item, where, faults)
-            if len(faults) >= _MOST_FAULTS:
+            if len(faults) >= MOST_FAULTS:
                 return
 
     return check
@@ -175,7 +176,7 @@ def _map(shape: Shape, validator: Validator) -> Check:
             else:
                 for rule in value_rules(item):
                     bad_values[rule] = None
-            if len(faults) >= _MOST_FAULTS:
+            if len(faults) >= MOST_FAULTS:
                 return
         if bad_keys:
             faults.append((_show(value), path, f"Map keys must satisfy constraint: [{', '.join(bad_keys)}]"))
