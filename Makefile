@@ -65,8 +65,15 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .venv --editable . --group dev
 	@touch $@ .venv/.install
 
-.venv/.bench: .venv/.dev
-	@$(UV) pip install --quiet --python .venv boto3
+.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete
+	@touch $@
+
+.cache/peers/moto/.complete: PEER = moto[server]==5.2.1
+.cache/peers/metaflow/.complete: PEER = metaflow==2.19.39
+.cache/peers/%/.complete: | .venv/.uv
+	@echo "installing the peer $* (once)"
+	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/peers/$*
+	@$(UV) pip install --quiet --python .cache/peers/$* '$(PEER)'
 	@touch $@
 
 .cache/clients/%/.complete: scripts/clients/%.txt | .venv/.uv
