@@ -270,7 +270,9 @@ def test_update_drops_no_request(models: Models) -> None:
         with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
             models.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
         about = models.settled(endpoint)
-        time.sleep(0.3)
+        settled = len(seen)
+        while len(seen) < settled + 20 and not errors:
+            time.sleep(0.01)  # the threads ask on: a few whole rounds after the switch
         stop.set()
     assert about["EndpointConfigName"] == new
     assert about["ProductionVariants"][0]["CurrentInstanceCount"] == 2

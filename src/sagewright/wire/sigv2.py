@@ -11,8 +11,8 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 from .http import Request, WireFault
-from .sigv4 import Verified, bad_token, expired, incomplete, mismatch, skewed, unknown_key
-from .types import Authority, Principal
+from .sigv4 import Verified, expired, incomplete, live_secret, mismatch, skewed
+from .types import Authority
 
 # Query keys that are part of the resource, by S3's documentation.
 SIGNED_KEYS = frozenset({
@@ -42,7 +42,7 @@ class SigV2:
             raise WireFault("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", 403) from None
         if abs(self._clock() - moment) > self._skew:
             raise skewed(date)
-        secret, principal = self._secret(key, request.headers.get("x-amz-security-token"))
+        secret, principal = live_secret(self._authority(), key, request.headers.get("x-amz-security-token"))
         shown = "" if "x-amz-date" in request.headers else request.headers.get("date", "")
         headers = {k: v for k, v in request.headers.items() if k.startswith("x-amz-")}
         self._compare(request, bucket_in_host, secret, shown, headers, signature)
@@ -56,7 +56,8 @@ class SigV2:
             raise WireFault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}", 403)
         if self._clock() > int(expires):
             raise expired()
-        secret, principal = self._secret(
+        secret, principal = live_secret(
+            self._authority(),
             arg["AWSAccessKeyId"], arg.get("x-amz-security-token") or request.headers.get("x-amz-security-token")
         )
         headers = {k.lower(): v for k, v in request.args if k.lower().startswith("x-amz-")}
@@ -66,19 +67,9 @@ class SigV2:
 
     def verify_text(self, key: str, text: str, signature: str, token: str | None) -> Verified:
         """Check the signature of a POST policy."""
-        secret, principal = self._secret(key, token)
+        secret, principal = live_secret(self._authority(), key, token)
         _check(secret, text, signature)
         return Verified(principal)
-
-    def _secret(self, key: str, token: str | None) -> tuple[str, Principal]:
-        authority = self._authority()
-        found = authority.secret(key) if authority is not None else None
-        if found is None:
-            raise unknown_key(key)
-        secret, expected, principal = found
-        if (expected or token) and not hmac.compare_digest((expected or "").encode(), (token or "").encode()):
-            raise bad_token()
-        return secret, principal
 
     def _compare(
         self, request: Request, bucket: str, secret: str, date: str, amz: dict[str, str], signature: str

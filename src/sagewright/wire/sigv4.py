@@ -152,6 +152,17 @@ def timestamp(stamp: str) -> float:
     return float(calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)))
 
 
+def live_secret(authority: Authority | None, key: str, token: str | None) -> tuple[str, Principal]:
+    """The secret and the owner of a live key whose session token, if it has one, is the given one. Raises WireFault."""
+    found = authority.secret(key) if authority is not None else None
+    if found is None:
+        raise unknown_key(key)
+    secret, expected, principal = found
+    if (expected or token) and not hmac.compare_digest((expected or "").encode(), (token or "").encode()):
+        raise bad_token()
+    return secret, principal
+
+
 class SigV4:
     """Verifies signatures against an authority's keys. Signing keys are cached: four HMACs less a request."""
 
@@ -176,7 +187,7 @@ class SigV4:
             raise skewed(stamp)
         if stamp[:8] != scope.date:
             raise incomplete(f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: '{stamp}'.")
-        secret, principal = self._secret(scope.key, request.headers.get("x-amz-security-token"))
+        secret, principal = live_secret(self._authority(), scope.key, request.headers.get("x-amz-security-token"))
         said = request.headers.get("x-amz-content-sha256", "")
         payload = said or (body_sha256() if body_sha256 is not None else EMPTY_SHA256)
         key = self._signing_key(secret, scope)
@@ -209,7 +220,7 @@ class SigV4:
         if arg["X-Amz-Date"][:8] != scope.date:
             raise incomplete("The date of the Credential is not the date of X-Amz-Date")
         token = arg.get("X-Amz-Security-Token") or request.headers.get("x-amz-security-token")
-        secret, principal = self._secret(scope.key, token)
+        secret, principal = live_secret(self._authority(), scope.key, token)
         said = request.headers.get("x-amz-content-sha256") or arg.get("X-Amz-Content-Sha256", "")
         payload = said or (UNSIGNED if scope.service in {"s3", "s3express"} else body_sha256() if body_sha256 else EMPTY_SHA256)
         query = "&".join(p for p in request.query.split("&") if not p.startswith("X-Amz-Signature="))
@@ -221,21 +232,11 @@ class SigV4:
 
     def verify_text(self, scope: Scope, text: str, signature: str, token: str | None) -> Verified:
         """Check the signature of a POST policy."""
-        secret, principal = self._secret(scope.key, token)
+        secret, principal = live_secret(self._authority(), scope.key, token)
         expected = hmac.new(self._signing_key(secret, scope), text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise mismatch()
         return Verified(principal, scope.region)
-
-    def _secret(self, key: str, token: str | None) -> tuple[str, Principal]:
-        authority = self._authority()
-        found = authority.secret(key) if authority is not None else None
-        if found is None:
-            raise unknown_key(key)
-        secret, expected, principal = found
-        if (expected or token) and not hmac.compare_digest((expected or "").encode(), (token or "").encode()):
-            raise bad_token()
-        return secret, principal
 
     def _signing_key(self, secret: str, scope: Scope) -> bytes:
         cached = self._keys.get((secret, scope.date, scope.region, scope.service))
