@@ -10,6 +10,7 @@ from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
+from . import channels, cluster
 
 DAY = 86_400
 
@@ -32,8 +33,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
             raise Invalid(f"{member} is required.")
     _algorithm(doc["AlgorithmSpecification"])
     _builtin_metrics(platform, doc)
-    _resources(doc["ResourceConfig"])
-    _channels(doc)
+    cluster.check(doc["ResourceConfig"])
+    channels.check(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
     wait = stopping.get("MaxWaitTimeInSeconds")
     spot = doc.get("EnableManagedSpotTraining", False)
@@ -88,36 +89,3 @@ def _builtin_metrics(platform: Platform, doc: dict[str, Any]) -> None:
     if image.metrics and image.builtin:
         named = {name: {"Name": name, "Regex": regex} for name, regex in image.metrics}
         algorithm["MetricDefinitions"] = [*given.values(), *(m for n, m in named.items() if n not in given)]
-
-
-def _resources(resources: dict[str, Any]) -> None:
-    if "InstanceGroups" in resources:
-        raise NotImplementedHere("Heterogeneous clusters (InstanceGroups) are not implemented.")
-    if "InstanceType" not in resources:
-        raise Invalid("ResourceConfig needs InstanceType and InstanceCount.")
-    resources.setdefault("InstanceCount", 1)
-
-
-def _channels(doc: dict[str, Any]) -> None:
-    seen: set[str] = set()
-    for channel in doc.get("InputDataConfig", ()):
-        name = channel["ChannelName"]
-        if name in seen:
-            raise Invalid(f"Duplicate channel name: {name}.")
-        seen.add(name)
-        source = channel["DataSource"]
-        if len(source) != 1:
-            raise Invalid(f"Channel {name}: specify exactly one data source.")
-        if "S3DataSource" not in source:
-            raise NotImplementedHere(f"Channel {name}: only S3DataSource is implemented.")
-        s3 = source["S3DataSource"]
-        check_s3(s3["S3Uri"])
-        if s3["S3DataType"] not in ("S3Prefix", "ManifestFile"):
-            raise NotImplementedHere(f"Channel {name}: S3DataType {s3['S3DataType']} is not implemented.")
-        if channel.get("InputMode") == "Pipe":
-            raise NotImplementedHere(f"Channel {name}: InputMode Pipe is not implemented; use File or FastFile.")
-        if channel.get("RecordWrapperType", "None") != "None" or channel.get("CompressionType", "None") != "None":
-            raise Invalid(f"Channel {name}: CompressionType and RecordWrapperType need InputMode Pipe.")
-        s3.setdefault("S3DataDistributionType", "FullyReplicated")
-        channel.setdefault("CompressionType", "None")
-        channel.setdefault("RecordWrapperType", "None")
