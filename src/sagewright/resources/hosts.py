@@ -7,6 +7,7 @@ Waiting → Staging → Running → Exited → Ended.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.lifecycle import Event
@@ -18,6 +19,16 @@ Hosts = dict[str, dict[str, Any]]
 
 EXTRA = 3600.0
 """Seconds that a job's keys stay good beyond its runtime limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a job."""
+
+    name: str
+    instance_type: str
+    group: str
+    """Of the instance group that it belongs to."""
 
 
 # -- for lifecycles: pure

@@ -46,12 +46,18 @@ def instance(name: str) -> Instance:
     return here if said is None else Instance(min(said.cores, here.cores), min(said.memory, here.memory))
 
 
-def shortage(name: str, count: int) -> str:
-    """What this machine lacks for ``count`` such instances, in words; empty if it has it."""
-    here, said = machine(), declared(name)
-    if said is None or (said.cores * count <= here.cores and said.memory * count <= here.memory):
+def shortage(*wanted: tuple[str, int]) -> str:
+    """What this machine lacks for so many instances of each type at once, in words; empty if it has it.
+
+    A type whose name says nothing of its size counts as nothing.
+    """
+    here = machine()
+    known = [(name, count, said) for name, count in wanted if (said := declared(name)) is not None]
+    cores, memory = (sum(getattr(said, what) * count for _, count, said in known) for what in ("cores", "memory"))
+    if cores <= here.cores and memory <= here.memory:
         return ""
+    named = " and ".join(f"{count} x {name}" for name, count, _ in known)
     return (
-        f"{count} x {name} needs {said.cores * count} cores and {said.memory * count >> 30} GiB; "
+        f"{named} {'needs' if len(known) == 1 else 'need'} {cores} cores and {memory >> 30} GiB; "
         f"this machine has {here.cores} cores and {here.memory >> 30} GiB"
     )

@@ -10,6 +10,7 @@ from ..stores.compute import Limits
 from ..stores.records import Record
 from ..wire.types import Call
 from .arn import parse, s3_location
+from .hosts import Host
 from .instances import instance, shortage
 from .platform import Platform
 
@@ -46,7 +47,8 @@ def capacity_refusal(platform: Platform, resources: dict[str, Any]) -> str:
     """The CapacityError of instances that this machine does not have, when the setting ``capacity`` is strict."""
     if platform.settings.capacity != "strict":
         return ""
-    lacking = shortage(resources["InstanceType"], resources.get("InstanceCount", 1))
+    groups = resources.get("InstanceGroups") or [resources]
+    lacking = shortage(*((group["InstanceType"], group.get("InstanceCount", 1)) for group in groups))
     return f"CapacityError: Unable to provision requested ML compute capacity: {lacking}." if lacking else ""
 
 
@@ -92,20 +94,31 @@ def limits(instance_type: str, *, seconds: float, grace: float) -> Limits:
     return Limits(memory=size.memory, cpus=float(size.cores), seconds=seconds, grace=grace)
 
 
-def resource_config(hosts: list[str], current: str, instance_type: str) -> str:
-    """``resourceconfig.json`` of one host; both spellings of the current group are in use among toolkits."""
-    group = "homogeneousCluster"
+def resource_config(hosts: list[Host], current: Host) -> str:
+    """``resourceconfig.json`` of one host; both spellings of the current group are in use among toolkits.
+
+    Several hosts have an ``eth0`` each in a network of their own. One alone talks to itself, which ``lo`` does wherever it
+    runs; the machine's interfaces have other names everywhere, and libraries that are told a wrong one fail.
+    """
+    members: dict[str, list[Host]] = {}
+    for host in hosts:
+        members.setdefault(host.group, []).append(host)
     return json.dumps(
         {
-            "current_host": current,
-            "current_instance_type": instance_type,
-            "current_group_name": group,
-            "current_instance_group": group,
-            "hosts": sorted(hosts),
+            "current_host": current.name,
+            "current_instance_type": current.instance_type,
+            "current_group_name": current.group,
+            "current_instance_group": current.group,
+            "hosts": sorted(host.name for host in hosts),
             "instance_groups": [
-                {"instance_group_name": group, "instance_type": instance_type, "hosts": sorted(hosts)}
+                {
+                    "instance_group_name": group,
+                    "instance_type": inside[0].instance_type,
+                    "hosts": sorted(host.name for host in inside),
+                }
+                for group, inside in members.items()
             ],
-            "network_interface_name": "eth0",
+            "network_interface_name": "eth0" if len(hosts) > 1 else "lo",
         }
     )
 

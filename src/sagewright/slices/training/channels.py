@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...resources.arn import s3_uri
+from ...resources.hosts import Host
 from ...resources.jobs import check_s3
 from ...stores.compute import Input
 from ...wire.errors import Invalid, NotImplementedHere
+from . import cluster
 
 
 def check(doc: dict[str, Any]) -> None:
@@ -35,10 +37,12 @@ def check(doc: dict[str, Any]) -> None:
         channel.setdefault("RecordWrapperType", "None")
 
 
-def config(doc: dict[str, Any]) -> dict[str, Any]:
-    """What ``inputdataconfig.json`` says of every channel."""
+def config(doc: dict[str, Any], hosts: list[Host], host: Host) -> dict[str, Any]:
+    """What ``inputdataconfig.json`` says of every channel that the host has."""
     channels = {}
     for channel in doc.get("InputDataConfig", ()):
+        if cluster.share(channel, hosts, host) is None:
+            continue
         about = {
             "TrainingInputMode": channel.get("InputMode", doc["AlgorithmSpecification"]["TrainingInputMode"]),
             "S3DistributionType": channel["DataSource"]["S3DataSource"]["S3DataDistributionType"],
@@ -50,10 +54,13 @@ def config(doc: dict[str, Any]) -> dict[str, Any]:
     return channels
 
 
-def inputs(doc: dict[str, Any], number: int, count: int) -> list[Input]:
-    """What host ``number`` of ``count`` stages."""
+def inputs(doc: dict[str, Any], hosts: list[Host], host: Host) -> list[Input]:
+    """What the host stages: those channels that its instance group reads."""
     found = []
     for channel in doc.get("InputDataConfig", ()):
+        share = cluster.share(channel, hosts, host)
+        if share is None:
+            continue
         s3 = channel["DataSource"]["S3DataSource"]
         sharded = s3["S3DataDistributionType"] == "ShardedByS3Key"
         found.append(
@@ -61,8 +68,8 @@ def inputs(doc: dict[str, Any], number: int, count: int) -> list[Input]:
                 path=f"/opt/ml/input/data/{channel['ChannelName']}",
                 uri=s3_uri(s3["S3Uri"]),
                 type=s3["S3DataType"],
-                shard=number if sharded else 0,
-                shards=count if sharded else 1,
+                shard=share[0] if sharded else 0,
+                shards=share[1] if sharded else 1,
                 label=channel["ChannelName"],
             )
         )

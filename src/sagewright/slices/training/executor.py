@@ -8,14 +8,15 @@ from typing import Any
 
 from ...resources import jobs
 from ...resources.arn import join, s3_location, s3_uri
-from ...resources.hosts import EXTRA, HostTasks, names, task_ids
+from ...resources.hosts import EXTRA, HostTasks, task_ids
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
 from ...stores.objects import NewObject, NoSuchKey
+from . import cluster
 from .lifecycle import CLEAN, HALT, LAUNCH, MERGE, STOPPING
 from .request import output_base
-from .task import task
+from .task import script_archive, task
 
 
 class TrainingExecutor:
@@ -36,13 +37,15 @@ class TrainingExecutor:
         if reason := await self._refusal(doc):
             await job.send("Refused", Reason=reason)
             return
-        hosts = names(doc["ResourceConfig"]["InstanceCount"])
-        tasks = task_ids("train", doc["TrainingJobName"], doc["CreationTime"], hosts)
+        hosts = cluster.hosts(doc)
+        named = [host.name for host in hosts]
+        tasks = task_ids("train", doc["TrainingJobName"], doc["CreationTime"], named)
         env, key = await self._environment(job)
+        code = await self._code(doc)
         await self.hosts.launch(
             job,
             tasks,
-            lambda host, task_id: task(doc, task_id, hosts, hosts.index(host), env, self.platform.settings.stop_grace),
+            lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, self.platform.settings.stop_grace, code),
             stopping=STOPPING,
             access_key=key,
         )
@@ -77,6 +80,11 @@ class TrainingExecutor:
         if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
             return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})"
         return ""
+
+    async def _code(self, doc: dict[str, Any]) -> str:
+        """The script archive, as an s3:// URI, if the job's role may read it; the toolkit reports whatever is amiss."""
+        uri = script_archive(doc)
+        return uri if uri and not await jobs.read_refusal(self.platform, doc["RoleArn"], uri) else ""
 
     async def _environment(self, job: Job) -> tuple[dict[str, str], str]:
         """The containers' variables, and the access key among them."""

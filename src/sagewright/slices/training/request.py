@@ -35,6 +35,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     _builtin_metrics(platform, doc)
     cluster.check(doc["ResourceConfig"])
     channels.check(doc)
+    cluster.check_channels(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
     wait = stopping.get("MaxWaitTimeInSeconds")
     spot = doc.get("EnableManagedSpotTraining", False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...resources import jobs
 from ...resources.arn import join, s3_uri
+from ...resources.hosts import Host
 from ...stores.compute import Input, Output, Task
 from . import channels
 from .request import artifacts, output_base
@@ -17,10 +18,26 @@ DIRECTORIES = ["/opt/ml/model", "/opt/ml/output/data", "/opt/ml/output/intermedi
                "/opt/ml/input/data"]
 
 
-def task(doc: dict[str, Any], task_id: str, hosts: list[str], number: int, env: dict[str, str], grace: float) -> Task:
-    """The task of host ``number`` of ``hosts``; ``grace`` is how long a stopped container may take to end, in seconds."""
+def script_archive(doc: dict[str, Any]) -> str:
+    """Where a script-mode job's code lies, as an s3:// URI; empty if it is elsewhere or the job brings its own entry."""
+    if "ContainerEntrypoint" in doc["AlgorithmSpecification"]:
+        return ""
+    uri = doc.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
+    return uri if uri.startswith("s3://") and uri.endswith(".tar.gz") else ""
+
+
+def task(
+    doc: dict[str, Any], task_id: str, hosts: list[Host], number: int, env: dict[str, str], grace: float, code: str = ""
+) -> Task:
+    """The task of host ``number`` of ``hosts``.
+
+    Args:
+        grace: how long a stopped container may take to end, in seconds.
+        code: a script archive that the platform unpacks, which takes a fraction of what the toolkit in the container
+            needs to fetch and unpack it.
+    """
     host = hosts[number]
-    algorithm, instance = doc["AlgorithmSpecification"], doc["ResourceConfig"]["InstanceType"]
+    algorithm = doc["AlgorithmSpecification"]
     name = doc["TrainingJobName"]
     entrypoint = algorithm.get("ContainerEntrypoint")
     arguments = algorithm.get("ContainerArguments", [])
@@ -29,29 +46,29 @@ def task(doc: dict[str, Any], task_id: str, hosts: list[str], number: int, env: 
         kind="run",
         image=algorithm["TrainingImage"],
         argv=[*entrypoint, *arguments] if entrypoint else (arguments or ["train"]),
-        env=env | {"CURRENT_HOST": host},
-        files=_files(doc, hosts, host, instance),
+        env=env | {"CURRENT_HOST": host.name},
+        files=_files(doc, hosts, host),
         directories=DIRECTORIES,
-        inputs=[*channels.inputs(doc, number, len(hosts)), *_checkpoints(doc)],
-        outputs=_outputs(doc, name, host if len(hosts) > 1 else ""),
-        limits=jobs.limits(instance, seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]), grace=grace),
+        inputs=[*channels.inputs(doc, hosts, host), *_checkpoints(doc), *_script(code)],
+        outputs=_outputs(doc, name, host.name if len(hosts) > 1 else ""),
+        limits=jobs.limits(host.instance_type, seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]), grace=grace),
         isolated=doc.get("EnableNetworkIsolation", False),
-        hostname=host,
+        hostname=host.name,
         log_group=GROUP,
-        log_stream=f"{name}/{host}-{int(doc['CreationTime'])}",
+        log_stream=f"{name}/{host.name}-{int(doc['CreationTime'])}",
         metrics=algorithm.get("MetricDefinitions", []),
         metric_namespace=GROUP,
         metric_dimensions={"TrainingJobName": name},
         usage_namespace=GROUP,
-        usage_host=f"{name}/{host}",
+        usage_host=f"{name}/{host.name}",
     )
 
 
-def _files(doc: dict[str, Any], hosts: list[str], host: str, instance: str) -> dict[str, str]:
+def _files(doc: dict[str, Any], hosts: list[Host], host: Host) -> dict[str, str]:
     files = {
         f"{CONFIG}/hyperparameters.json": json.dumps(doc.get("HyperParameters", {})),
-        f"{CONFIG}/inputdataconfig.json": json.dumps(channels.config(doc)),
-        f"{CONFIG}/resourceconfig.json": jobs.resource_config(hosts, host, instance),
+        f"{CONFIG}/inputdataconfig.json": json.dumps(channels.config(doc, hosts, host)),
+        f"{CONFIG}/resourceconfig.json": jobs.resource_config(hosts, host),
     }
     for member, file in (("CheckpointConfig", "checkpointconfig"), ("DebugHookConfig", "debughookconfig"),
                          ("ProfilerConfig", "profilerconfig"), ("TensorBoardOutputConfig", "tensorboardoutputconfig")):
@@ -66,6 +83,10 @@ def _checkpoints(doc: dict[str, Any]) -> list[Input]:
         return []
     path = config.get("LocalPath", "/opt/ml/checkpoints")
     return [Input(path=path.rstrip("/"), uri=s3_uri(config["S3Uri"]), required=False, writable=True, label="checkpoints")]
+
+
+def _script(code: str) -> list[Input]:
+    return [Input("/opt/ml/code", code, type="S3Object", unpack=True, required=False, writable=True)] if code else []
 
 
 def _outputs(doc: dict[str, Any], name: str, host: str) -> list[Output]:
