@@ -13,10 +13,11 @@ from . import paths, s3
 from .errors import CustomerError, ScriptError
 
 
-def fetch(source: Optional[str], target: str) -> str:
+def fetch(source: Optional[str], target: str, program: str = "") -> str:
     """Put the code of ``source`` (an s3:// URI, an archive or a directory) into ``target`` and return the directory.
 
-    Without a source, a channel called ``code`` is taken, and else ``target`` as it stands.
+    Without a source, a channel called ``code`` is taken, and else ``target`` as it stands. An archive in S3 that holds
+    ``program`` may have been unpacked already, before the container started.
 
     Raises:
         CustomerError: the source is missing or is no archive.
@@ -27,6 +28,8 @@ def fetch(source: Optional[str], target: str) -> str:
     if source.startswith("file://"):
         source = urlparse(source).path
     if source.startswith("s3://"):
+        if program and os.path.isfile(os.path.join(target, program)):
+            return target
         with tempfile.TemporaryDirectory() as folder:
             archive = os.path.join(folder, "source.tar.gz")
             download(source, archive)

@@ -41,7 +41,7 @@ def main(builtin: Optional[Callable[[Job], None]] = None, framework_module: Opti
 
 def run_program(job: Job) -> int:
     """Fetch, install and run. Raises ScriptError when the program fails."""
-    folder = sources.fetch(job.submit_directory, paths.code())
+    folder = sources.fetch(job.submit_directory, paths.code(), job.program or "")
     program = job.program or ""
     os.environ.update(job.variables())
     _python_path(folder)

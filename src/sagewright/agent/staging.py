@@ -86,7 +86,12 @@ def select(objects: Objects, item: Input) -> Iterator[Found]:
 def _candidates(objects: Objects, item: Input) -> Iterator[Found]:
     bucket, key = split_uri(item.uri)
     if item.type == "S3Object":
-        objects.head(bucket, key)
+        try:
+            objects.head(bucket, key)
+        except (NoSuchBucket, NoSuchKey):
+            if item.required:
+                raise
+            return
         yield Found(bucket, key, PurePosixPath(key).name)
     elif item.type == "S3Prefix":
         yield from _under(objects, bucket, key)
