@@ -34,6 +34,13 @@ def socket_folder(data: Path) -> Path:
     return folder
 
 
+def volume_folder(data: Path, name: str) -> Path:
+    """Where the volume ``name`` lies: ``<data>/volumes/<name>``."""
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise ValueError(f"not a volume's name: {name!r}")
+    return data / "volumes" / name
+
+
 class Layout:
     """One task's folder ``<data>/jobs/<task id>``."""
 
@@ -56,6 +63,10 @@ class Layout:
         """Bound at /opt/ml/run in the sandbox."""
         self.server = sockets / "server.sock"
         self.launcher = sockets / "launcher.sock"
+
+    def volume(self, name: str) -> Path:
+        """This machine's folder of a volume."""
+        return volume_folder(self.data, name)
 
     def inside(self, path: str) -> Path:
         """This machine's path of an absolute path under /opt/ml; refuses anything else."""

@@ -189,6 +189,18 @@ class Run:
                 self._readable(target)
                 self.mounts.append(Mount(target, path, owned=self.idmap, upper=self._upper(f"input-{index}")))
         self._nested()
+        self._volumes()
+
+    def _volumes(self) -> None:
+        """Show the volumes, as the task user's own."""
+        for path, name in self.task.volumes.items():
+            folder = self.layout.volume(name)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.idmap:
+                self.user.give(folder)
+                self._give_tree(folder)
+            self.make(self.layout.inside(path))
+            self.mounts.append(Mount(folder, path.rstrip("/"), writable=True, owned=self.idmap))
 
     def _upper(self, name: str) -> Path | None:
         """A folder that takes what the task writes over something shared; None where it must be read-only instead."""

@@ -75,6 +75,9 @@ class Task:
     """Absolute path under /opt/ml → text, written before the start."""
     directories: list[str] = field(default_factory=list)
     """Writable directories to make under /opt/ml."""
+    volumes: dict[str, str] = field(default_factory=dict)
+    """Absolute path under /opt/ml → name of a folder that outlives the task, safe as a folder name. A volume belongs to
+    one task at a time; the next one finds what the last one left."""
     inputs: list[Input] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
@@ -144,6 +147,10 @@ class Compute(Protocol):
 
     async def forget(self, task_id: str) -> None:
         """Stop at once if it runs, then remove every trace of the task."""
+        ...
+
+    async def erase(self, volume: str) -> None:
+        """Remove a volume and everything in it; fine if there is none. No task may use it any more."""
         ...
 
     async def close(self) -> None:

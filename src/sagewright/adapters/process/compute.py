@@ -19,7 +19,7 @@ from typing import Any
 from ...agent.cgroups import remove_leftovers
 from ...agent.journal import LAST, Journal, read_reports
 from ...agent.launcher import start_time
-from ...agent.layout import Layout, dump_task, nudge, socket_folder, write_atomic
+from ...agent.layout import Layout, dump_task, nudge, socket_folder, volume_folder, write_atomic
 from ...agent.ports import AgentConfig
 from ...stores.compute import Report, Task
 
@@ -93,6 +93,9 @@ class ProcessCompute:
         await asyncio.to_thread(remove_leftovers, layout.cgroups)
         await asyncio.to_thread(_remove, layout.folder)
         await asyncio.to_thread(_remove, layout.sockets)
+
+    async def erase(self, volume: str) -> None:
+        await asyncio.to_thread(_remove, volume_folder(self.config.data, volume))
 
     async def close(self) -> None:
         self._closed = True

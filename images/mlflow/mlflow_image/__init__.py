@@ -1,0 +1,1 @@
+"""What the mlflow image runs: the tracking server, and models in the MLflow format."""

@@ -1,0 +1,18 @@
+"""Serves: MLflow's tracking server where a store is named, else the model in /opt/ml/model."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+if os.environ.get("SAGEWRIGHT_MLFLOW_STORE"):
+    from mlflow_image import tracking
+
+    sys.exit(tracking.main())
+
+from mlflow_image import model
+
+from sagewright_container import handlers, serve
+
+found = handlers.find_script()
+sys.exit(serve.main(handlers.Script(*found, defaults=model.DEFAULTS) if found else model.Logged()))
