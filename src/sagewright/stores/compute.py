@@ -12,13 +12,14 @@ from typing import Any, Literal, Protocol
 
 @dataclass(slots=True)
 class Input:
-    """Objects to put under a path before the task starts."""
+    """Data that a task finds under a path."""
 
     path: str
     """Absolute, under /opt/ml."""
     uri: str
-    """s3://bucket/prefix-or-key."""
-    type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile", "S3Object"] = "S3Prefix"
+    """s3://bucket/prefix-or-key; of a Folder, file:// and its absolute path."""
+    type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile", "S3Object", "Folder"] = "S3Prefix"
+    """Folder: a directory of the machine, shown as it is."""
     shard: int = 0
     shards: int = 1
     """Take every object whose index in key order modulo ``shards`` is ``shard``."""
@@ -30,6 +31,19 @@ class Input:
     writable: bool = False
     label: str = ""
     """What the caller calls it (channel or input name), for messages."""
+    mode: Literal["File", "FastFile", "Pipe"] = "File"
+    """File: all there before the start. FastFile: a read-only view of a folder of objects, read as the task reads. Pipe:
+    one FIFO ``<path>_<epoch>`` an epoch, from 0, with the objects' bytes one after another."""
+    wrapper: Literal["None", "RecordIO"] = "None"
+    """Pipe: put every object, or every value of an augmented manifest, into a RecordIO frame."""
+    attributes: list[str] = field(default_factory=list)
+    """AugmentedManifestFile: which values of each line, in this order."""
+    seed: int | None = None
+    """Take the objects (or lines) in an order drawn from the seed and, in Pipe mode, the epoch; shards are cut after it."""
+    manifest: bool = False
+    """Also put the manifest itself at ``<path>-manifest``."""
+    version: str = ""
+    """ETag that the manifest must have: the version whose objects the caller has been allowed to read."""
 
 
 @dataclass(slots=True)
