@@ -16,9 +16,9 @@ class InProcess:
         self._dispatcher, self._region = dispatcher, region
 
     async def call(
-        self, service: str, operation: str, params: dict[str, Any], principal: Principal, region: str = ""
+        self, service: str, operation: str, params: dict[str, Any], principal: Principal, region: str = "", source: str = ""
     ) -> dict[str, Any]:
-        """The operation's result. Raises DomainError."""
+        """The operation's result. ``source`` is the ARN of the resource on whose behalf. Raises DomainError."""
         call = Call(
             service=service,
             operation=operation,
@@ -29,6 +29,7 @@ class InProcess:
             request_id=str(uuid.uuid4()),
             user_agent="sagewright",
             source_ip="sagewright.internal",
+            source=source,
         )
         answer = await self._dispatcher.invoke(call)
         return answer.result if isinstance(answer, Reply) else (answer or {})

@@ -60,6 +60,8 @@ class Desk:
         """Write a new document and, with a lifecycle, its first instructions. Raises Conflict if the name is taken."""
         now = self.platform.clock()
         doc.setdefault("_principal", call.principal.arn)
+        if call.source:
+            doc["_source"] = call.source
         doc.setdefault("CreationTime", now)
         doc.setdefault("LastModifiedTime", now)
         put = Put(self.resource.noun, call.scope, name.lower(), doc, 0, name=name, parent=parent, created=now)

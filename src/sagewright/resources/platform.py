@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 class Api(Protocol):
     """The in-process client: validated, authorised and audited like a call from outside."""
 
-    async def call(self, service: str, operation: str, params: dict[str, Any], principal: Principal, region: str = "") -> dict[str, Any]:
-        """The operation's result. Raises DomainError."""
+    async def call(
+        self, service: str, operation: str, params: dict[str, Any], principal: Principal, region: str = "", source: str = ""
+    ) -> dict[str, Any]:
+        """The operation's result. ``source``: ARN of the resource on whose behalf; the new document keeps it as ``_source``.
+
+        Raises:
+            DomainError: as the operation raised it.
+        """
         ...
 
 

@@ -74,6 +74,8 @@ class Call:
     """The base URL the client used, for answers that contain URLs."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Lower-cased request headers; empty in process."""
+    source: str = ""
+    """ARN of the resource on whose behalf the platform itself calls; nobody can say it from outside."""
 
     @property
     def scope(self) -> str:

@@ -16,6 +16,11 @@ def _profiling(doc: Mapping[str, Any], record: Record) -> str:
     return "Disabled" if doc.get("ProfilerConfig", {}).get("DisableProfiler", "ProfilerConfig" not in doc) else "Enabled"
 
 
+def _tuning(doc: Mapping[str, Any], record: Record) -> str | None:
+    source: str = doc.get("_source", "")
+    return source if ":hyper-parameter-tuning-job/" in source else None
+
+
 training_job = Resource(
     "TrainingJob",
     lifecycle=LIFECYCLE,
@@ -23,6 +28,7 @@ training_job = Resource(
     prepare=check,
     computed={
         "ProfilingStatus": _profiling,
+        "TuningJobArn": _tuning,
         "EnableNetworkIsolation": lambda doc, record: doc.get("EnableNetworkIsolation", False),
         "EnableInterContainerTrafficEncryption": lambda doc, record: doc.get("EnableInterContainerTrafficEncryption", False),
         "EnableManagedSpotTraining": lambda doc, record: doc.get("EnableManagedSpotTraining", False),
