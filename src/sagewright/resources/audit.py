@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from ..stores.records import Put
+from ..stores.records import Append
 from ..wire.errors import DomainError
 from ..wire.types import Call, Reply
 
@@ -116,10 +116,10 @@ def audit_record(
     return record
 
 
-def audit_put(call: Call, record: Mapping[str, Any], now: float) -> Put:
+def audit_put(call: Call, record: Mapping[str, Any], now: float) -> Append:
     """The change that stores a record, ready for ``Records.commit``."""
     doc = {**record, "_username": username(record)}
-    return Put(KIND, call.scope, record["eventID"], doc, 0, name=record["eventName"], created=now)
+    return Append(KIND, call.scope, record["eventID"], doc, now)
 
 
 def username(record: Mapping[str, Any]) -> str:

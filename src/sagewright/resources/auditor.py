@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..stores.records import Put, Records
+from ..stores.records import Append, Records
 from ..wire.errors import DomainError
 from ..wire.types import Call, Reply
 from .audit import audit_put, audit_record, audited
@@ -17,7 +17,7 @@ class Auditor:
     def __init__(self, records: Records, clock: Callable[[], float]) -> None:
         self._records, self._clock = records, clock
 
-    def change(self, call: Call, result: Mapping[str, Any]) -> Put | None:
+    def change(self, call: Call, result: Mapping[str, Any]) -> Append | None:
         """The record of a call that will have worked, to be stored together with what it changes."""
         if not audited(call.service, call.operation):
             return None

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ..stores.logs import Logs
     from ..stores.metrics import Metrics
     from ..stores.objects import Objects
-    from ..stores.records import Put, Records
+    from ..stores.records import Append, Records
+    from ..wire.doors import Door
+    from ..wire.exchange import Asgi
     from ..wire.operations import Operations
     from ..wire.types import Authority, Call, Principal
     from .desk import Desk
@@ -58,7 +60,7 @@ class Platform:
     clock: Callable[[], float] = time.time
     nouns: dict[str, Desk] = field(default_factory=dict)
     """ARN type, such as ``training-job``, → desk; filled as resources are installed."""
-    audit: Callable[[Call, Mapping[str, Any]], Put | None] = lambda call, result: None
+    audit: Callable[[Call, Mapping[str, Any]], Append | None] = lambda call, result: None
     """The audit record of a call and its result, to be stored with the change itself; None where there is none to keep."""
     endpoint: str = ""
     """Base URL of this server, as jobs reach it."""
@@ -66,6 +68,10 @@ class Platform:
     """Set by the identity slice."""
     identity: Identity | None = None
     """Set by the identity slice."""
+    doors: dict[str, Door] = field(default_factory=dict)
+    """Header name → what answers signed requests that carry it and are no AWS operation."""
+    pages: dict[str, Asgi] = field(default_factory=dict)
+    """Name → the ASGI app of ``/_sagewright/<name>``; it authenticates its callers itself."""
     closers: list[Callable[[], Any]] = field(default_factory=list)
     """Called, and awaited if awaitable, in reverse order at shutdown."""
     starters: list[Callable[[], Any]] = field(default_factory=list)

@@ -117,7 +117,23 @@ class DoneWork:
     id: str
 
 
-Change = Put | Delete | AddWork | DoneWork
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add to a history: written once, never changed, found by its time alone (``Records.history``).
+
+    Costs a fraction of a Put, which keeps an index for every way to list.
+    """
+
+    kind: str
+    scope: str
+    key: str
+    """Unique within the kind and scope."""
+    doc: dict[str, Any]
+    at: float
+    """Epoch seconds."""
+
+
+Change = Put | Delete | AddWork | DoneWork | Append
 
 
 class Conflict(Exception):
@@ -143,6 +159,13 @@ class Records(Protocol):
 
     async def count(self, kind: str, scope: str | None, query: Query = Query()) -> int:
         """How many records match, the page left aside."""
+        ...
+
+    async def history(self, kind: str, scope: str, query: Query = Query()) -> list[Record]:
+        """What was appended, newest first; of the query only ``where``, ``created_...``, ``after`` and ``limit`` count.
+
+        ``created`` and ``modified`` of the records are the time they were appended with.
+        """
         ...
 
     async def commit(self, *changes: Change) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from ..stores.records import (
     AddWork,
+    Append,
     Conflict,
     Delete,
     DoneWork,
@@ -252,6 +253,29 @@ class RecordsSuite:
             assert await other.due(1.0) == [work("w", 1.0, n=1)]
         finally:
             await other.close()
+
+    # -- history
+
+    async def test_a_history_is_read_newest_first_in_pages(self, records: Records) -> None:
+        times = [3.0, 1.0, 2.0, 2.0, 5.0, 4.0]
+        await records.commit(*(Append(KIND, SCOPE, f"k{i}", {"n": i, "even": i % 2 == 0}, at) for i, at in enumerate(times)))
+        await records.commit(Append(KIND, "other", "x", {}, 9.0), Append("Other", SCOPE, "x", {}, 9.0))
+        seen: list[Record] = []
+        after: tuple[Any, str] | None = None
+        while page := await records.history(KIND, SCOPE, Query(limit=2, after=after)):
+            seen += page
+            after = (page[-1].created, page[-1].key)
+        assert [r.key for r in seen] == ["k4", "k5", "k0", "k3", "k2", "k1"]
+        assert seen[0] == Record(KIND, SCOPE, "k4", {"n": 4, "even": True}, 1, 5.0, 5.0, "", "k4", "")
+        some = await records.history(KIND, SCOPE, Query(created_after=2.0, created_before=4.0, where=(("even", True),)))
+        assert [r.key for r in some] == ["k0", "k2"]
+        assert await records.find(KIND, SCOPE) == []
+
+    async def test_a_history_is_part_of_its_commit(self, records: Records) -> None:
+        await records.commit(put("a"))
+        with pytest.raises(Conflict):
+            await records.commit(Append(KIND, SCOPE, "k", {}, 1.0), put("a", expected=0))
+        assert await records.history(KIND, SCOPE) == []
 
     # -- work
 

@@ -31,7 +31,7 @@ def postgres() -> Iterator[Postgres]:
 async def records(postgres: Postgres) -> AsyncIterator[Records]:
     opened = await PostgresRecords.open(postgres.url)
     async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
-        await connection.execute("TRUNCATE sagewright_records, sagewright_work")
+        await connection.execute("TRUNCATE sagewright_records, sagewright_work, sagewright_history")
     yield opened
     await opened.close()
 
@@ -134,7 +134,7 @@ async def test_a_later_release_is_refused_and_a_broken_upgrade_undone(records: R
         assert await records.due(1.0) == []
         await connection.execute("INSERT INTO sagewright_schema VALUES (99)")
         try:
-            with pytest.raises(NewerSchema, match="schema version 99; this release knows up to 1"):
+            with pytest.raises(NewerSchema, match="schema version 99; this release knows up to 2"):
                 await PostgresRecords.open(postgres.url)
         finally:
             await connection.execute("DELETE FROM sagewright_schema WHERE version = 99")

@@ -141,7 +141,7 @@ async def test_a_later_release_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO schema_version VALUES (99)")
     db.close()
-    with pytest.raises(NewerSchema, match="schema version 99; this release knows up to 1"):
+    with pytest.raises(NewerSchema, match="schema version 99; this release knows up to 2"):
         SqliteRecords(path)
 
 
@@ -151,7 +151,7 @@ async def test_an_upgrade_keeps_a_copy_and_is_all_or_nothing(tmp_path: Path) -> 
     await records.commit(put("a", {"x": 1}))
     await records.close()
 
-    def second(db: sqlite3.Connection) -> None:
+    def third(db: sqlite3.Connection) -> None:
         db.execute("ALTER TABLE records ADD COLUMN extra TEXT")
 
     def broken(db: sqlite3.Connection) -> None:
@@ -159,16 +159,16 @@ async def test_an_upgrade_keeps_a_copy_and_is_all_or_nothing(tmp_path: Path) -> 
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        open_database(path, (*MIGRATIONS, second, broken))
-    records = SqliteRecords(path)  # still at version 1
+        open_database(path, (*MIGRATIONS, third, broken))
+    records = SqliteRecords(path)  # still at the last version
     assert await records.due(1.0) == []
     await records.close()
-    open_database(path, (*MIGRATIONS, second)).close()
+    open_database(path, (*MIGRATIONS, third)).close()
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT key, extra FROM records").fetchall() == [("a", None)]
-        assert db.execute("SELECT max(version) FROM schema_version").fetchone() == (2,)
+        assert db.execute("SELECT max(version) FROM schema_version").fetchone() == (len(MIGRATIONS) + 1,)
     db.close()
-    copy = SqliteRecords(tmp_path / "r.sqlite.v1")
+    copy = SqliteRecords(tmp_path / f"r.sqlite.v{len(MIGRATIONS)}")
     found = await copy.get(KIND, SCOPE, "a")
     assert found is not None
     assert found.doc == {"x": 1}
@@ -230,3 +230,18 @@ async def test_a_narrow_filter_is_used_although_the_sort_is_another(tmp_path: Pa
     finally:
         db.close()
         await records.close()
+
+
+async def test_version_2_makes_the_audit_trail_a_history(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with sqlite3.connect(path) as db:
+        open_database(path, MIGRATIONS[:1]).close()
+        for kind in ("AuditEvent", KIND):
+            row = (kind, SCOPE, "e1", 1, 5.0, 5.0, "", "CreateModel", "", '{"x":1}')
+            db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+    records = SqliteRecords(path)
+    assert [(r.key, r.created, r.doc) for r in await records.history("AuditEvent", SCOPE)] == [("e1", 5.0, {"x": 1})]
+    assert await records.get("AuditEvent", SCOPE, "e1") is None
+    assert await records.get(KIND, SCOPE, "e1") is not None
+    await records.close()

@@ -35,6 +35,21 @@ def page(kind: str, scopes: Sequence[str], query: Query) -> Statement:
     return f"SELECT * FROM ({union}) AS branches {order}", [v for _, values in branches for v in values] + [query.limit]
 
 
+def history(kind: str, scope: str, query: Query) -> Statement:
+    """One page of a history, newest first."""
+    sql: list[str] = ["kind = %s", "scope = %s"]
+    values: list[Any] = [kind, scope]
+    _filter(sql, values, Query(where=query.where, created_after=query.created_after, created_before=query.created_before))
+    if query.after is not None:
+        sql.append("(created, key) < (%s, %s)")
+        values += query.after[:2]
+    return (
+        "SELECT kind, scope, key, doc::text, 1, created, created, '', key, '' FROM sagewright_history "
+        f"WHERE {' AND '.join(sql)} ORDER BY created DESC, key DESC LIMIT %s",
+        [*values, query.limit],
+    )
+
+
 def count(kind: str, scope: str | None, query: Query) -> Statement:
     """How many match, the page left aside."""
     sql, values = ["kind = %s"], [kind]

@@ -16,7 +16,7 @@ from psycopg import OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import AsyncConnectionPool
 
-from ...stores.records import AddWork, Change, Conflict, Delete, DoneWork, Put, Query, Record, Work
+from ...stores.records import AddWork, Append, Change, Conflict, Delete, DoneWork, Put, Query, Record, Work
 from ..sqlite.engine import MIGRATIONS as COPY_TABLES
 from ..sqlite.schema import open_database
 from . import query as sql
@@ -84,6 +84,9 @@ class PostgresRecords:
             return []
         return [_record(row) for row in await self._rows(*sql.page(kind, scopes, query))]
 
+    async def history(self, kind: str, scope: str, query: Query = Query()) -> list[Record]:
+        return [_record(row) for row in await self._rows(*sql.history(kind, scope, query))]
+
     async def count(self, kind: str, scope: str | None, query: Query = Query()) -> int:
         return int((await self._rows(*sql.count(kind, scope, query)))[0][0])
 
@@ -136,6 +139,7 @@ class PostgresRecords:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 for table, columns in (
                     ("records", "kind, scope, key, version, created, modified, status, name, parent, doc::text"),
+                    ("history", "kind, scope, key, created, doc::text"),
                     ("work", "id, kind, scope, key, instruction, args::text, due, attempt"),
                 ):
                     await self._copy(connection, table, columns, copy)
@@ -181,6 +185,9 @@ def _steps(change: Change, now: float) -> list[Step]:
         case Delete():
             at = (change.kind, change.scope, change.key)
             return [*_delete(change, at), ("DELETE FROM sagewright_work WHERE kind = %s AND scope = %s AND key = %s", at, None)]
+        case Append():
+            row = (change.kind, change.scope, change.key, change.at, _text(change.doc))
+            return [("INSERT INTO sagewright_history (kind, scope, key, created, doc) VALUES (%s, %s, %s, %s, %s)", row, None)]
         case AddWork(work):
             values = (work.id, work.kind, work.scope, work.key, work.instruction, _text(work.args), work.due, work.attempt)
             return [(

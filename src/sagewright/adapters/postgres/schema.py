@@ -48,7 +48,20 @@ async def first(connection: Connection) -> None:
     await connection.execute("CREATE INDEX sagewright_work_record ON sagewright_work (kind, scope, key)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (first,)
+async def second(connection: Connection) -> None:
+    """Schema version 2: the audit trail becomes a history, which needs one index instead of eight."""
+    await connection.execute("""
+        CREATE TABLE sagewright_history (
+            kind text COLLATE "C" NOT NULL, scope text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL,
+            created double precision NOT NULL, doc json NOT NULL)""")
+    await connection.execute("CREATE INDEX sagewright_history_created ON sagewright_history (kind, scope, created, key)")
+    await connection.execute(
+        "INSERT INTO sagewright_history SELECT kind, scope, key, created, doc FROM sagewright_records WHERE kind = 'AuditEvent'"
+    )
+    await connection.execute("DELETE FROM sagewright_records WHERE kind = 'AuditEvent'")
+
+
+MIGRATIONS: tuple[Migration, ...] = (first, second)
 
 
 async def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

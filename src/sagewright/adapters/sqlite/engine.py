@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ...stores.records import AddWork, Change, Conflict, Delete, DoneWork, Put, Query, Record, Work
+from ...stores.records import AddWork, Append, Change, Conflict, Delete, DoneWork, Put, Query, Record, Work
 from . import query as sql
 
 
@@ -42,7 +42,19 @@ def first(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX work_record ON work (kind, scope, key)")
 
 
-MIGRATIONS = (first,)
+def second(connection: sqlite3.Connection) -> None:
+    """Schema version 2: the audit trail becomes a history, which needs one index instead of eight."""
+    connection.execute("""
+        CREATE TABLE history (
+            kind TEXT NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL, created REAL NOT NULL, doc TEXT NOT NULL)""")
+    connection.execute("CREATE INDEX history_created ON history (kind, scope, created, key)")
+    connection.execute(
+        "INSERT INTO history SELECT kind, scope, key, created, doc FROM records WHERE kind = 'AuditEvent' ORDER BY created"
+    )
+    connection.execute("DELETE FROM records WHERE kind = 'AuditEvent'")
+
+
+MIGRATIONS = (first, second)
 
 _AT = "WHERE kind = ? AND scope = ? AND key = ?"
 _COLUMN = {"created": 5, "modified": 6, "name": 8, "status": 7}
@@ -73,6 +85,10 @@ class Engine:
         order = itemgetter(_COLUMN[query.sort_by], 2, 1)
         merged = heapq.merge(*branches, key=order, reverse=query.descending)
         return [_record(row) for row in islice(merged, query.limit)]
+
+    def history(self, kind: str, scope: str, query: Query) -> list[Record]:
+        select = sql.history(kind, scope, query)
+        return [_record(row) for row in self._execute(select.sql, select.values)]
 
     def count(self, kind: str, scope: str | None, query: Query) -> int:
         select = sql.count(self.connection, kind, scope, query)
@@ -111,6 +127,8 @@ class Engine:
             match change:
                 case Put():
                     size += self._put(change)
+                case Append():
+                    size += self._append(change)
                 case AddWork():
                     size += self._add_work(change.work)
                 case DoneWork():
@@ -138,6 +156,11 @@ class Engine:
             new["created"] = put.created
         columns = ", ".join(f"{column} = ?" for column in new)
         self._execute(f"UPDATE records SET {columns} {_AT}", (*new.values(), *at))
+        return len(doc) + 4096
+
+    def _append(self, change: Append) -> int:
+        doc = orjson.dumps(change.doc).decode()
+        self._execute("INSERT INTO history VALUES (?, ?, ?, ?, ?)", (change.kind, change.scope, change.key, change.at, doc))
         return len(doc) + 4096
 
     def _delete(self, delete: Delete) -> None:

@@ -65,6 +65,19 @@ def plan(connection: sqlite3.Connection, kind: str, scope: str | None, query: Qu
     return Plan(selects, quick)
 
 
+def history(kind: str, scope: str, query: Query) -> Select:
+    """How to find one page of a history, newest first."""
+    terms = Terms(["kind = ?", "scope = ?"], [kind, scope])
+    _filter(terms, Query(where=query.where, created_after=query.created_after, created_before=query.created_before))
+    if query.after is not None:
+        terms.add("(created, key) < (?, ?)", *query.after[:2])
+    sql = (
+        "SELECT kind, scope, key, doc, 1, created, created, '', key, '' FROM history INDEXED BY history_created "
+        f"WHERE {' AND '.join(terms.sql)} ORDER BY created DESC, key DESC LIMIT ?"
+    )
+    return Select(sql, (*terms.values, query.limit))
+
+
 def count(connection: sqlite3.Connection, kind: str, scope: str | None, query: Query) -> Select:
     """How to count what matches, the page left aside."""
     terms = Terms(["kind = ?"], [kind])

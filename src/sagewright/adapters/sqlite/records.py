@@ -72,6 +72,9 @@ class SqliteRecords:
             return self._engine.find(plan, query)
         return await self._read(lambda engine: engine.find(plan, query))
 
+    async def history(self, kind: str, scope: str, query: Query = Query()) -> list[Record]:
+        return await self._read(lambda engine: engine.history(kind, scope, query))
+
     async def count(self, kind: str, scope: str | None, query: Query = Query()) -> int:
         return await self._read(lambda engine: engine.count(kind, scope, query))
 

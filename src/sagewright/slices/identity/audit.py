@@ -58,7 +58,7 @@ class Trail:
                 after=after,
                 limit=size + 1 if not _scanned(attributes) else _LOOK,
             )
-            page = await self.platform.records.find(KIND, call.scope, query)
+            page = await self.platform.records.history(KIND, call.scope, query)
             for record in page:
                 if _about(record, attributes):
                     if len(events) == size:
