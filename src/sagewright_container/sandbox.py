@@ -5,11 +5,11 @@ ordinary user (a user namespace in which only that user exists).
 
 What it protects: a job sees /usr, its interpreter, its environment, its image and its own /opt/ml, /tmp and home,
 and nothing else of the file system; it sees and signals only its own processes; it has its own IPC, host name and,
-when isolated, a network with nothing but loopback; it holds no capability and cannot gain one; it cannot make new user
+when isolated, a network with nothing but loopback, or but the other hosts of its job; it holds no capability and cannot gain one; it cannot make new user
 namespaces, and rarely needed kernel interfaces are closed by a system call filter.
 
-What it does not protect: the kernel is shared, so a kernel exploit escapes; a job that is not isolated reaches the
-machine's network, loopback included; disk space is not limited; and as an ordinary user all jobs run as that same
+What it does not protect: the kernel is shared, so a kernel exploit escapes; a job of one host that is not isolated
+reaches the machine's network, loopback included; disk space is not limited; and as an ordinary user all jobs run as that same
 user, separated by their namespaces alone.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -201,22 +200,9 @@ def enter_namespaces(isolated: bool, rootless: bool) -> None:
             with open("/proc/self/" + name, "w") as file:
                 file.write(text)
     if isolated:
+        from sagewright_container.network import loopback_up
+
         loopback_up()
-
-
-def isolate() -> None:
-    """Leave the machine's network; all that is left is a loopback of one's own."""
-    check(libc.unshare(CLONE_NEWNET), "unshare the network")
-    loopback_up()
-
-
-def loopback_up() -> None:
-    """Set IFF_UP on ``lo`` of the current network namespace."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = bytearray(struct.pack("16sh22x", b"lo", 0))
-        fcntl.ioctl(sock, 0x8913, request)
-        flags = struct.unpack_from("h", request, 16)[0]
-        fcntl.ioctl(sock, 0x8914, struct.pack("16sh22x", b"lo", flags | 1))
 
 
 def pivot(root: str) -> None:
@@ -347,8 +333,9 @@ def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str,
     """From the init that ``prepare`` made to the job's main process. Returns only there.
 
     ``fds``: the job's output, then the user namespace for id-mapped mounts if there is one. Tells the agent on
-    ``conn``: {"init": pid} as the machine counts, {"started": true}, {"exit": code} or {"error": text}.
+    ``conn``: {"init": pid} as the machine counts, {"network": n} with descriptors, {"started": true}, {"exit": code} or {"error": text}.
     """
+    from sagewright_container import network
     from sagewright_container.init import supervise
     from sagewright_container.syscalls import filter_calls
 
@@ -359,8 +346,10 @@ def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str,
         join(spec.get("cgroups", []))
         if spec.get("cpus"):
             os.sched_setaffinity(0, spec["cpus"])
-        if spec.get("isolated"):
-            isolate()
+        if spec.get("network"):
+            network.enter(spec["network"], conn)
+        elif spec.get("isolated"):
+            network.isolate()
         name = spec.get("hostname", "algo-1").encode()
         check(libc.sethostname(name, len(name)), "sethostname")
         build_view(root, spec, fds[1] if len(fds) > 1 else None, spec["uid"] is None)
@@ -368,6 +357,8 @@ def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str,
         drop_privileges(spec["uid"])
         filter_calls()
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the job's code must not trace its init
+        if spec.get("network"):
+            network.wait(conn)
     except BaseException as refused:
         try:
             send(conn, error=told(refused))

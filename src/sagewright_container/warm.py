@@ -26,12 +26,12 @@ import traceback
 import types
 from typing import Any, Dict, Iterator, List, Tuple
 
-from sagewright_container import init, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
+from sagewright_container import init, network, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
 TOOLKIT = ("clientshim", "errors", "paths", "job", "s3", "sources", "train")
 """Modules of the contract toolkit that script mode needs; a job finds them imported."""
-OURS = ("init", "sandbox", "syscalls", "warm")
+OURS = ("init", "network", "sandbox", "syscalls", "warm")
 """Modules of this package that a job does not find imported."""
 THREADS: List[Tuple[Any, Any]] = []
 """(get, set) of the thread counts that the imported libraries keep."""

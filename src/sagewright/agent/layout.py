@@ -61,6 +61,8 @@ class Layout:
         self.control = sockets / f"{short(task_id)}.ctl"
         self.sockets = sockets / short(task_id)
         """Bound at /opt/ml/run in the sandbox."""
+        self.meeting = sockets / f"{short(task_id)}.met"
+        """Where the hosts of a job meet, whose first task this is."""
         self.server = sockets / "server.sock"
         self.launcher = sockets / "launcher.sock"
 

@@ -20,6 +20,7 @@ from .archive import read_text
 from .cgroups import Group
 from .journal import Journal
 from .layout import Layout, nudge, short, write_atomic
+from .network import Network
 from .output import Mirror, store
 from .ports import AgentPorts
 from .pump import Pump, Sink
@@ -83,6 +84,8 @@ class Run:
         self.environment: Path | None = None
         """Takes what the task installs into its image's environment."""
         self._reserved: socket.socket | None = None
+        self.network: Network | None = None
+        """Of a task with peers, once it is staged."""
 
     # the sequence
 
@@ -103,6 +106,8 @@ class Run:
                 workload.kill()
             if self._reserved is not None:
                 self._reserved.close()
+            if self.network is not None:
+                self.network.close()
             self.control.close()
             self.group.remove()
 
@@ -119,12 +124,16 @@ class Run:
             serve(self, image, what)
             return
         self._start_log()
+        if self.task.peers:
+            self.network = Network(self.layout, self.task)
         workload = self.start(image, what)
         self.journal.report("Started", Pid=workload.pid)
         code, stopped, timed_out = self._watch(workload)
         self._finish(code, stopped, timed_out)
 
     def _prepare(self) -> Image:
+        if self.task.peers and not self.can.get("network", True):
+            raise TaskFailed(f"InternalServerError: No network of a job's own on this machine: {self.can.get('network_reason')}; see `sagewright doctor`")
         images = self.ports.images
         try:
             image = images.resolve(self.task.image)
@@ -258,6 +267,7 @@ class Run:
         spec = request(
             self.layout, self.task, image, self.user, what, self.mounts, idmap=self.idmap, over=self.environment,
             sockets=self.task.kind == "serve", cgroups=self.group.folders, cpus=self._cpus(),
+            network=self.network,
         )
         spec["env"].update(env or {})
         reader, writer = os.pipe()
@@ -270,6 +280,8 @@ class Run:
         pump.start()
         self.pumps.append(pump)
         self.workloads.append(workload)
+        if self.network is not None:
+            self.network.start(workload, self.control)
         workload.wait_started()
         return workload
 

@@ -8,13 +8,16 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sagewright_container
 
 from ..stores.compute import Task
 from ..stores.images import Image
 from .layout import Layout
+
+if TYPE_CHECKING:
+    from .network import Network
 
 IMAGE = "/opt/sagewright/image"
 LIBRARY = "/opt/sagewright/lib"
@@ -175,7 +178,7 @@ def interpreter_prefixes(image: Image) -> list[tuple[Path, str]]:
     ]
 
 
-def system_files(task: Task, user: User) -> dict[str, str]:
+def system_files(task: Task, user: User, network: Network | None) -> dict[str, str]:
     uid = user.owner
     gid = os.getgid() if user.uid is None else uid
     names = " ".join(dict.fromkeys((task.hostname, "algo-1")))
@@ -183,7 +186,7 @@ def system_files(task: Task, user: User) -> dict[str, str]:
         "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\nsagewright:x:{uid}:{gid}::{HOME}:/bin/bash\n"
         "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
         "/etc/group": f"root:x:0:\nsagewright:x:{gid}:\nnogroup:x:65534:\n",
-        "/etc/hosts": f"127.0.0.1 localhost {names}\n::1 localhost ip6-localhost\n",
+        "/etc/hosts": network.plan.hosts if network else f"127.0.0.1 localhost {names}\n::1 localhost ip6-localhost\n",
         "/etc/hostname": task.hostname + "\n",
     }
 
@@ -191,6 +194,7 @@ def system_files(task: Task, user: User) -> dict[str, str]:
 def request(
     layout: Layout, task: Task, image: Image, user: User, what: Command, inputs: list[Mount], *, idmap: bool,
     over: Path | None, sockets: bool = False, cgroups: list[str] | None = None, cpus: list[int] | None = None,
+    network: Network | None = None,
 ) -> dict[str, Any]:
     """The sandbox's request for one process.
 
@@ -213,8 +217,9 @@ def request(
         mounts.append(Mount(layout.sockets, "/opt/ml/run", writable=True))
     mounts.sort(key=lambda mount: mount.target.count("/"))
     return {
-        "root": str(layout.folder / "root"), "binds": [mount.spec() for mount in mounts], "files": system_files(task, user),
+        "root": str(layout.folder / "root"), "binds": [mount.spec() for mount in mounts], "files": system_files(task, user, network),
         "uid": user.uid, "isolated": task.isolated, "hostname": task.hostname, "cwd": "/opt/ml",
         "limits": {"processes": task.limits.processes}, "cgroups": cgroups or [], "cpus": cpus,
-        "argv": what.argv, "python": None, "env": environment(task, image, over is not None),
+        "network": network.request() if network else None, "argv": what.argv, "python": None,
+        "env": {**(network.plan.env if network else {}), **environment(task, image, over is not None)},
     }

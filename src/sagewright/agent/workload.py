@@ -17,6 +17,9 @@ from typing import Any
 
 import sagewright_container
 
+SOCKETS = socket.CMSG_SPACE(16 * 4)
+"""Room for the descriptors of one message."""
+
 
 class SandboxError(Exception):
     """The sandbox could not be set up; the message says what the kernel refused."""
@@ -38,13 +41,18 @@ class Workload:
         self.code: int | None = None
         """Exit code of the main process; 137 when the sandbox was killed from outside."""
         self.error = ""
+        self.sockets: list[int] = []
+        """Descriptors that the sandbox sent: sockets in its network."""
 
     def read(self) -> None:
         """Take in what the sandbox says; blocks if there is nothing."""
         try:
-            data = self.conn.recv(4096)
+            data, ancillary, _, _ = self.conn.recvmsg(4096, SOCKETS, socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            data = b""
+            data, ancillary = b"", []
+        for level, kind, sent in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                self.sockets += array.array("i", sent[: len(sent) // 4 * 4])
         self._pending += data
         *lines, self._pending = self._pending.split(b"\n")
         for line in lines:
@@ -72,6 +80,19 @@ class Workload:
             self.read()
         if self.error:
             raise SandboxError(self.error)
+
+    def wait_network(self) -> list[int]:
+        """The sockets of the sandbox's network, once it is made. Raises SandboxError."""
+        while not self.sockets and self.code is None:
+            self.read()
+        if not self.sockets:
+            raise SandboxError(self.error or "it ended before its network was made")
+        return self.sockets
+
+    def go(self) -> None:
+        """Let a sandbox with a network of its job's own start its program."""
+        with contextlib.suppress(OSError):
+            self.conn.sendall(b'{"go": true}\n')
 
     def watch(self, poll: select.poll) -> bool:
         """Have ``poll`` tell of news; False if there will be none, for a short job may end before anyone looks."""

@@ -7,7 +7,7 @@ Waiting → Staging → Running → Exited → Ended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..runtime.lifecycle import Event
@@ -64,6 +64,11 @@ def task_ids(prefix: str, name: str, created: float, hosts: list[str]) -> dict[s
     return {host: f"{prefix}-{name.lower()}-{int(created * 1000)}-{host}" for host in hosts}
 
 
+def _among(task: Task, tasks: dict[str, str]) -> Task:
+    """The task with its peers, if it has any."""
+    return replace(task, peers=list(tasks), meeting=next(iter(tasks.values()))) if len(tasks) > 1 else task
+
+
 class HostTasks:
     """The executors Launch (its second half), Halt and Clean on one platform."""
 
@@ -87,7 +92,7 @@ class HostTasks:
         if record is None or set(record.doc.get("_tasks", ())) != set(tasks.values()):
             return
         for host, task in tasks.items():
-            await self.platform.tasks.submit(job.record, make(host, task))
+            await self.platform.tasks.submit(job.record, _among(make(host, task), tasks))
         record = await self.platform.records.get(*owner)
         for task in tasks.values():
             if record is None or self.platform.reconciler.settled(record):

@@ -96,8 +96,13 @@ class Task:
     outputs: list[Output] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
     isolated: bool = False
-    """No network beyond the sandbox's own loopback."""
+    """No network beyond the sandbox's own loopback, and the task's peers if it has any."""
     hostname: str = "algo-1"
+    peers: list[str] = field(default_factory=list)
+    """Host names of all tasks of its job, its own among them, the same list in each; empty for a task alone. Peers start
+    together once all are staged, on a network of their own in which their names resolve and every port is free."""
+    meeting: str = ""
+    """With peers: the id of one of their tasks, the same in each."""
     log_group: str = ""
     log_stream: str = ""
     metrics: list[dict[str, str]] = field(default_factory=list)

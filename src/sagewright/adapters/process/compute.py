@@ -90,6 +90,7 @@ class ProcessCompute:
             await asyncio.to_thread(select.select, [fd], [], [], 10.0)
             os.close(fd)
         layout.control.unlink(missing_ok=True)
+        layout.meeting.unlink(missing_ok=True)
         await asyncio.to_thread(remove_leftovers, layout.cgroups)
         await asyncio.to_thread(_remove, layout.folder)
         await asyncio.to_thread(_remove, layout.sockets)
