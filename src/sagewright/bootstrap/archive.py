@@ -21,6 +21,7 @@ from typing import IO, Any
 from .. import __version__
 from ..adapters.directory import DirectoryObjects, archive
 from ..adapters.directory.tree import escaped, natural
+from ..adapters.runs.sqlite import copy as copy_runs
 from ..settings import Settings
 from .agent import objects
 from .server import open_records
@@ -102,6 +103,7 @@ async def backup(settings: Settings, target: Path, progress: Progress = lambda w
             await records.close()
         if (settings.data / "metrics.sqlite").exists():
             _copy_database(settings.data / "metrics.sqlite", place / "metrics.sqlite")
+        copy_runs(settings.data / "runs", place / "runs")
         fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(fd, "wb") as out:
@@ -131,6 +133,8 @@ def _write(settings: Settings, place: Path, writer: Writer) -> int:
     for name in ("records.sqlite", "metrics.sqlite"):
         if (place / name).exists():
             writer.path(name, place / name)
+    for path in sorted((place / "runs").glob("*")):
+        writer.path(f"runs/{path.name}", path)
     for name in FILES:
         if (settings.data / name).exists():
             writer.path(name, settings.data / name)
@@ -245,7 +249,7 @@ def _extract(path: Path, root: Path, progress: Progress) -> None:
 
 
 def _check_databases(root: Path) -> None:
-    for name in ("records.sqlite", "metrics.sqlite", "objects/index.sqlite"):
+    for name in ("records.sqlite", "metrics.sqlite", "runs/metrics.sqlite", "objects/index.sqlite"):
         if (root / name).exists():
             db = sqlite3.connect(root / name)
             try:

@@ -28,7 +28,7 @@ def coverage() -> dict[str, dict[str, str]]:
         settings = Settings(data=Path(folder))
         platform = Platform(
             settings=settings, records=nothing, objects=objects(settings), logs=FileLogs(settings.data / "logs"),
-            metrics=SqliteMetrics(settings.data / "metrics.sqlite"), compute=nothing, images=images(settings),
+            metrics=SqliteMetrics(settings.data / "metrics.sqlite"), runs=nothing, compute=nothing, images=images(settings),
             operations=operations, reconciler=Reconciler(nothing, time.time), tasks=nothing, api=nothing,
             shapes=lambda service: Shapes(models, service),
         )

@@ -23,6 +23,7 @@ from .. import __version__
 from ..adapters.files import FileLogs
 from ..adapters.process import ProcessCompute
 from ..adapters.sqlite.metrics import SqliteMetrics
+from ..adapters.runs import SqliteRuns
 from ..adapters.sqlite.records import SqliteRecords
 from ..agent.ports import AgentConfig
 from ..listener import Listener
@@ -38,6 +39,7 @@ from ..settings import Settings
 from ..slices import SLICES
 from ..stores.records import Records
 from ..wire.app import App
+from ..stores.runs import Runs
 from ..wire.models import Models
 from ..wire.operations import Operations
 from ..wire.types import Authority
@@ -71,6 +73,7 @@ class Server:
         self.models = Models()
         self.records = await open_records(s)
         self.compute = ProcessCompute(agent_config(s))
+        self.runs = await asyncio.to_thread(open_runs, s)
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
@@ -78,7 +81,7 @@ class Server:
         dispatcher.telemetry = self.telemetry
         self.platform = Platform(
             settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
-            metrics=SqliteMetrics(s.data / "metrics.sqlite"), compute=self.compute, images=images(s),
+            metrics=SqliteMetrics(s.data / "metrics.sqlite"), runs=self.runs, compute=self.compute, images=images(s),
             operations=operations, reconciler=reconciler, tasks=Tasks(self.records, self.compute, reconciler),
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
         )
@@ -114,6 +117,7 @@ class Server:
         await self.compute.close()
         self.platform.objects.close()
         await self.records.close()
+        await self.runs.close()
 
     def _authority(self) -> Authority:
         if self.platform.authority is None:
@@ -196,6 +200,16 @@ async def open_records(settings: Settings) -> Records:
 
 
 def install(platform: Platform, slices: Iterable[str]) -> None:
+def open_runs(settings: Settings) -> Runs:
+    """Where the records are. Reads what the last server left in the log, which may take a second."""
+    durable = settings.durability == "power"
+    if settings.records:
+        from ..adapters.runs.postgres import PostgresRuns
+
+        return PostgresRuns(settings.records, durable=durable)
+    return SqliteRuns(settings.data / "runs", durable=durable)
+
+
     """Install each slice; what a slice binds is all that the rest knows of it."""
     for name in slices:
         importlib.import_module(f"sagewright.slices.{name}").install(platform)

@@ -48,6 +48,9 @@ class Desk:
                 if await self.platform.records.get(self.resource.noun, call.scope, name.lower()):
                     raise self.exists(call, name) from None
                 raise
+        for member, admit in self.platform.admissions.items():
+            if member in doc:
+                await admit(call, doc)
         result = {m: doc[m] for m in self.shapes.output(f"Create{self.resource.noun}") if m in doc}
         audit = self.platform.audit(call, result)
         try:

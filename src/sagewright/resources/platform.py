@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..stores.logs import Logs
     from ..stores.metrics import Metrics
     from ..stores.objects import Objects
-    from ..stores.records import Append, Records
+    from ..stores.records import Append, Record, Records
+    from ..stores.runs import Runs
     from ..wire.doors import Door
     from ..wire.exchange import Asgi
     from ..wire.operations import Operations
@@ -40,6 +41,25 @@ class Api(Protocol):
         ...
 
 
+class Admit(Protocol):
+    """Checks what one member of a Create request means, and may complete the document. Raises DomainError."""
+
+    async def __call__(self, call: Call, doc: dict[str, Any]) -> None: ...
+
+
+class Searched(Protocol):
+    """What Search must know of a noun beyond its documents."""
+
+    async def candidates(self, scope: str, equal: Mapping[str, str]) -> list[Record] | None:
+        """The only records that can match, when one of the equalities (property → value, every one of which must hold)
+        narrows them down by more than a member of the document; None when not."""
+        ...
+
+    async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:
+        """The documents with the members that are kept elsewhere: all for an answer (None), or what these properties need."""
+        ...
+
+
 @dataclass(slots=True)
 class Platform:
     """Built once by ``bootstrap``; every slice's ``install(platform)`` binds its operations to it."""
@@ -49,6 +69,7 @@ class Platform:
     objects: Objects
     logs: Logs
     metrics: Metrics
+    runs: Runs
     compute: Compute
     images: Images
     operations: Operations
@@ -62,6 +83,10 @@ class Platform:
     """ARN type, such as ``training-job``, → desk; filled as resources are installed."""
     audit: Callable[[Call, Mapping[str, Any]], Append | None] = lambda call, result: None
     """The audit record of a call and its result, to be stored with the change itself; None where there is none to keep."""
+    admissions: dict[str, Admit] = field(default_factory=dict)
+    """Member of a Create request, such as ``ExperimentConfig`` → who checks it for every noun, after the noun's own check."""
+    searched: dict[str, Searched] = field(default_factory=dict)
+    """Noun → what Search must know of it beyond its documents."""
     endpoint: str = ""
     """Base URL of this server, as jobs reach it."""
     authority: Authority | None = None
