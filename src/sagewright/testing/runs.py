@@ -58,7 +58,8 @@ class RunsSuite:
 
     async def test_order_is_that_of_arrival_through_every_merge(self, runs: Runs) -> None:
         """Thousands of points in small puts, of series written at different speeds."""
-        chance, written = random.Random(7), {}
+        chance = random.Random(7)
+        written: dict[str, list[tuple[int, float, float]]] = {}
         for step in range(1500):
             points = [Point(f"m{n}", chance.randrange(5000), chance.random(), chance.random()) for n in range(8) if step % (n + 1) == 0]
             for p in points:

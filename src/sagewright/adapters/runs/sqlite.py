@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..sqlite.schema import connect, open_database
+from ..sqlite.schema import backup, connect, open_database
 from .head import Head
 from .sql import TABLES, Statements, Stored
 from .store import LIMIT, ChunkedRuns
@@ -164,3 +164,18 @@ def segments(folder: Path) -> list[Path]:
     """Files of the log, oldest first."""
     found = [path for path in folder.glob("log.*") if path.suffix[1:].isdigit()]
     return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+
+def copy(folder: Path, target: Path) -> None:
+    """A consistent copy while a server writes: the log first, so that what is carried over meanwhile is there twice."""
+    if not (folder / DATABASE).exists():
+        return
+    target.mkdir(mode=0o700)
+    for path in segments(folder):
+        with contextlib.suppress(FileNotFoundError):  # its points are in the database by now
+            (target / path.name).write_bytes(path.read_bytes())
+    connection = connect(folder / DATABASE)
+    try:
+        backup(connection, target / DATABASE)
+    finally:
+        connection.close()
