@@ -9,13 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sagewright_container import sandbox
+from sagewright_container import network, sandbox
 
+from .network.meeting import join
+from .network.netlink import Namespace
 from .view import map_owner
 
 
 def probe(folder: Path) -> dict[str, bool | str]:
-    """``namespaces``, ``overlay``, ``idmap`` (booleans), and ``reason`` when namespaces are refused.
+    """``namespaces``, ``overlay``, ``idmap``, ``network`` (booleans), and ``reason`` when namespaces are refused,
+    ``network_reason`` when the hosts of a job cannot be joined.
 
     ``folder``: where job folders will be; the answer depends on its file system.
     """
@@ -28,14 +31,14 @@ def probe(folder: Path) -> dict[str, bool | str]:
     try:
         found: dict[str, bool | str] = json.loads(result.stdout)
     except ValueError:
-        return {"namespaces": False, "overlay": False, "idmap": False, "reason": result.stderr.strip()[-500:]}
+        return {"namespaces": False, "overlay": False, "idmap": False, "network": False, "reason": result.stderr.strip()[-500:]}
     return found
 
 
 def _main() -> None:
     place = sys.argv[1]
     rootless = os.getuid() != 0
-    found: dict[str, bool | str] = {"namespaces": False, "overlay": False, "idmap": False}
+    found: dict[str, bool | str] = {"namespaces": False, "overlay": False, "idmap": False, "network": False}
     userns = None if rootless else map_owner(200_000)
     for name in ("lower", "upper", "work", "target", "mapped"):
         Path(place, name).mkdir()
@@ -69,4 +72,18 @@ def _main() -> None:
         found["overlay"] = True
     except sandbox.Forbidden:
         found["overlay"] = False
+    found |= _network()
     print(json.dumps(found))
+
+
+def _network() -> dict[str, bool | str]:
+    """Join two hosts for a moment, from within new namespaces."""
+    try:
+        spaces = []
+        for _ in range(3):
+            network.isolate()
+            spaces.append(Namespace(network.netlink()))
+        join(spaces[0], spaces[1:])
+    except (sandbox.Forbidden, OSError) as error:
+        return {"network": False, "network_reason": str(error)}
+    return {"network": True}

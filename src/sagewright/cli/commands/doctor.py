@@ -89,6 +89,13 @@ def check_sandbox(place: Place, settings: Settings) -> Iterator[Finding]:
         return
     who = "the server runs as root; jobs as an unprivileged user" if os.getuid() == 0 else f"rootless, as user {os.getuid()}"
     yield Finding("ok", "sandbox", f"user, mount, process and network namespaces ({who})")
+    if can["network"]:
+        yield Finding("ok", "clusters", "hosts of a job get a network of their own")
+    else:
+        yield Finding(
+            "warn", "clusters", f"jobs of several hosts cannot run: {can.get('network_reason')}",
+            "The kernel needs veth and bridge interfaces: `modprobe veth bridge`, or a kernel built with them.",
+        )
     if not can["overlay"]:
         yield Finding("warn", "overlay", "no overlay file system for jobs: packages they install go to their home", "A newer kernel (5.11) allows it; most jobs do not notice.")
     if os.getuid() == 0 and not can["idmap"]:
