@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import inspect
 import ipaddress
@@ -22,8 +23,8 @@ import psutil
 from .. import __version__
 from ..adapters.files import FileLogs
 from ..adapters.process import ProcessCompute
-from ..adapters.sqlite.metrics import SqliteMetrics
 from ..adapters.runs import SqliteRuns
+from ..adapters.sqlite.metrics import SqliteMetrics
 from ..adapters.sqlite.records import SqliteRecords
 from ..agent.ports import AgentConfig
 from ..listener import Listener
@@ -38,8 +39,8 @@ from ..runtime.reconciler import Reconciler
 from ..settings import Settings
 from ..slices import SLICES
 from ..stores.records import Records
-from ..wire.app import App
 from ..stores.runs import Runs
+from ..wire.app import App
 from ..wire.models import Models
 from ..wire.operations import Operations
 from ..wire.types import Authority
@@ -72,8 +73,8 @@ class Server:
         s.data.chmod(0o700)  # also where somebody made the folder before: it holds keys and everybody's data
         self.models = Models()
         self.records = await open_records(s)
-        self.compute = ProcessCompute(agent_config(s))
         self.runs = await asyncio.to_thread(open_runs, s)
+        self.compute = ProcessCompute(agent_config(s))
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
@@ -86,7 +87,7 @@ class Server:
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
         )
         install(self.platform, SLICES)
-        app = App(self.models, dispatcher, s, self._authority, internal=self.internal())
+        app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors)
         self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None)
         self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
         self.platform.endpoint = self.url
@@ -116,8 +117,8 @@ class Server:
             await settle(close())
         await self.compute.close()
         self.platform.objects.close()
-        await self.records.close()
         await self.runs.close()
+        await self.records.close()
 
     def _authority(self) -> Authority:
         if self.platform.authority is None:
@@ -141,7 +142,7 @@ class Server:
 
     def internal(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """Our own endpoints below /_sagewright/."""
-        return {"health": self._health, "metrics": self._metrics}
+        return {**self.platform.pages, "health": self._health, "metrics": self._metrics}
 
     async def _health(self, scope: Any, receive: Any, send: Any) -> None:
         body = json.dumps({"status": "ok", "version": __version__}).encode()
@@ -199,7 +200,6 @@ async def open_records(settings: Settings) -> Records:
     return SqliteRecords(settings.data / "records.sqlite", durable=durable)
 
 
-def install(platform: Platform, slices: Iterable[str]) -> None:
 def open_runs(settings: Settings) -> Runs:
     """Where the records are. Reads what the last server left in the log, which may take a second."""
     durable = settings.durability == "power"
@@ -210,6 +210,7 @@ def open_runs(settings: Settings) -> Runs:
     return SqliteRuns(settings.data / "runs", durable=durable)
 
 
+def install(platform: Platform, slices: Iterable[str]) -> None:
     """Install each slice; what a slice binds is all that the rest knows of it."""
     for name in slices:
         importlib.import_module(f"sagewright.slices.{name}").install(platform)
@@ -242,6 +243,8 @@ def run(settings: Settings, started: Callable[[Server], None] = lambda server: N
     async def main() -> None:
         server = Server(settings)
         await server.start()
+        gc.collect()
+        gc.freeze()  # the models and the bindings stay for good: no collection need walk them again
         started(server)
         done = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

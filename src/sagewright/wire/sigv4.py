@@ -10,8 +10,9 @@ import calendar
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from .http import Request, WireFault, split_query
@@ -123,6 +124,7 @@ def header_scope(authorization: str) -> Scope | None:
     return parse_scope(_fields(authorization).get("Credential", ""))
 
 
+@lru_cache(maxsize=256)  # a client keeps its scope for a day
 def parse_scope(credential: str) -> Scope:
     """Raises WireFault."""
     parts = credential.rsplit("/", 4)
@@ -133,7 +135,8 @@ def parse_scope(credential: str) -> Scope:
     return Scope(parts[0], parts[1], parts[2], parts[3])
 
 
-def _fields(authorization: str) -> dict[str, str]:
+@lru_cache(maxsize=16)  # routing, authentication and the signature each ask
+def _fields(authorization: str) -> Mapping[str, str]:
     found = {}
     for part in authorization[len(ALGORITHM) :].split(","):
         name, _, value = part.strip().partition("=")
@@ -141,6 +144,7 @@ def _fields(authorization: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=64)
 def timestamp(stamp: str) -> float:
     """Epoch seconds of ``20260102T030405Z``. Raises WireFault."""
     found = _TIME.fullmatch(stamp)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ...stores.identity import Credentials
@@ -25,6 +26,15 @@ _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@
 # What anybody with valid keys may do: these say only who one is, or are decided by the role's own trust policy.
 _FREE = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
 _DECIDED_BY_TRUST = "sts:assumerole"
+TASKS = "task:"
+"""Stands for the role of task credentials; no role can have this name. Their policy is all that they have."""
+
+
+@lru_cache(maxsize=1024)
+def _lets_service_in(trust: str, role_arn: str, account: str) -> bool:
+    """Whether a trust policy lets the service assume the role. Every create asks, and the text alone decides."""
+    asked = Request("sts:AssumeRole", role_arn, context_of({"aws:SourceAccount": account}), {"Service": frozenset({SERVICE})})
+    return decide([Named("trust policy", parse(trust, "trust"))], asked).allowed
 
 
 class LocalAuthority:
@@ -114,6 +124,8 @@ class LocalAuthority:
 
     def grants(self, principal: Principal) -> tuple[Grants, dict[str, str]]:
         """What limits a principal, and its tags by name. Nothing is allowed to a role or user that is gone."""
+        if principal.name == TASKS:
+            return Grants(tuple(Named("task policy", parse(text)) for text in principal.session_policies)), {}
         key = (principal.kind, principal.name)
         if key not in self._grants:
             kind = {"user": USER, "role": ROLE}.get(principal.kind)
@@ -187,11 +199,8 @@ class LocalAuthority:
 
     def _serving(self, role_arn: str) -> Record:
         role = self.find_role(role_arn)
-        if role is not None:
-            context = context_of({"aws:SourceAccount": self.account})
-            asked = Request("sts:AssumeRole", role_arn, context, {"Service": frozenset({SERVICE})})
-            if self.trusts(role, asked).allowed:
-                return role
+        if role is not None and _lets_service_in(role.doc["AssumeRolePolicyDocument"], role_arn, self.account):
+            return role
         raise Invalid(
             f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
             f"'{SERVICE}' to assume the role."
@@ -213,6 +222,14 @@ class LocalAuthority:
 
     async def role_credentials(self, role_arn: str, session: str, seconds: float) -> Credentials:
         principal = self.session(self._serving(role_arn), session)
+        return Credentials(*await self.directory.new_session(principal, min(seconds, LONGEST_JOB)))
+
+    async def task_credentials(self, task: str, policy: str, seconds: float) -> Credentials:
+        session = re.sub(r"[^\w+=,.@-]", "-", task)[-64:].ljust(2, "-")
+        principal = Principal(
+            arn=f"arn:aws:sts::{self.account}:assumed-role/{TASKS}/{session}", account=self.account, kind="role",
+            user_id=f"{TASKS}:{session}", name=TASKS, session_policies=(policy,),
+        )
         return Credentials(*await self.directory.new_session(principal, min(seconds, LONGEST_JOB)))
 
     async def revoke(self, access_key: str) -> None:
