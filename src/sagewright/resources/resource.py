@@ -43,6 +43,7 @@ class Resource:
             (``Could not find model "arn"``).
         taken: what a duplicate name answers with; the ARN follows in parentheses.
         verbs: the generic verbs to bind, of Create, Describe, List, Delete.
+        stem: what the members of its name and ARN begin with (``TrackingServer``); the noun unless given.
     """
 
     noun: str
@@ -55,6 +56,7 @@ class Resource:
     old: bool = False
     taken: str = ""
     verbs: tuple[str, ...] = ("Create", "Describe", "List", "Delete")
+    stem: str = ""
 
     def __post_init__(self) -> None:
         self.slug = kebab(self.noun)
@@ -63,7 +65,8 @@ class Resource:
             f"{self.human.capitalize()} names must be unique within an AWS account and region, and a {self.human} with "
             "this name already exists"
         )
-        self.name_member, self.arn_member = f"{self.noun}Name", f"{self.noun}Arn"
+        stem = self.stem or self.noun
+        self.name_member, self.arn_member = f"{stem}Name", f"{stem}Arn"
 
     def arn(self, region: str, account: str, name: str) -> str:
         return arn(self.service, region, account, f"{self.slug}/{name.lower()}")

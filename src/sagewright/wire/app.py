@@ -7,6 +7,7 @@
     Cors        lets the configured origin's pages in
     Internal    /_sagewright/health, /_sagewright/metrics
     Faults      writes every error in the caller's protocol
+    Doors       signed requests that are no AWS operation, told by a header
     Routes      which service, protocol and operation is meant
     Calls       authenticate, read, dispatch, answer
 """
@@ -29,6 +30,7 @@ from .body import StreamBody, gunzip, sha_mismatch, too_large
 from .checksums import ALGORITHMS, running
 from .codecs import Codecs
 from .dispatch import Dispatcher, failure_of
+from .doors import Door, Doors
 from .errors import ServiceError
 from .exchange import Asgi, Exchange, Scope, WireSettings, exchange_of
 from .http import Answer, Request, WireFault
@@ -53,6 +55,7 @@ class App:
             trust_forwarded are read.
         authority: returns the Authority, or None while the server starts (then every signed request is refused).
         internal: name → ASGI app for ``/_sagewright/<name>``.
+        doors: header name → what answers signed requests that carry it; see ``doors``.
         operator: returns the Principal of lenient and off mode; the root of the account when None.
         clock: epoch seconds, for signatures.
         lifespan: an ASGI app for lifespan events; they are acknowledged and nothing else when None.
@@ -60,7 +63,8 @@ class App:
 
     def __init__(
         self, models: Models, dispatcher: Dispatcher, settings: WireSettings, authority: Callable[[], Authority | None], *,
-        internal: Mapping[str, Callable[..., Any]] | None = None, operator: Callable[[], Principal] | None = None,
+        internal: Mapping[str, Callable[..., Any]] | None = None, doors: Mapping[str, Door] | None = None,
+        operator: Callable[[], Principal] | None = None,
         clock: Callable[[], float] = time.time, lifespan: Asgi | None = None,
     ) -> None:
         codecs = Codecs()
@@ -72,6 +76,7 @@ class App:
         router = Router(models, codecs, domains)
         app: Asgi = Calls(models, router, dispatcher, settings, authenticator, clock)
         app = Routes(app, router)
+        app = Doors(app, {} if doors is None else doors, authenticator, settings.max_body)
         app = Faults(app, models)
         app = Internal(app, internal or {})
         app = Cors(app, settings)
