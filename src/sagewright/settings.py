@@ -35,6 +35,7 @@ class Settings:
     capacity: str = field(default="shrink", metadata={"help": "shrink: a job of an instance type larger than this machine runs in what there is; strict: it fails with CapacityError"})
     cors_origin: str = field(default="", metadata={"help": "browser origin that may call the API"})
     images: str = field(default="", metadata={"help": "further directories with images, separated by ':'"})
+    file_systems: str = field(default="", metadata={"help": "directories that stand for file systems of training channels: <id>=<directory>, separated by ','"})
     environments: str = field(default="", metadata={"help": "directory of built image environments, to share between servers; inside the data directory when empty"})
     trust_forwarded: bool = field(default=False, metadata={"help": "believe X-Forwarded-Host of a proxy in front"})
 

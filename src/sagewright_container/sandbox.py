@@ -148,8 +148,33 @@ def _place_bind(root: str, item: Dict[str, Any], userns: Optional[int], rootless
         if owner is not None:
             bind(source, target, userns=owner)
         overlay(target if owner is not None else source, item["upper"], item["work"], target, rootless)
+    elif "below" in item:
+        _bind_below(item, target, owner)
     else:
-        bind(source, target, writable=bool(item.get("writable")), userns=owner)
+        bind(source, target, bool(item.get("writable")), owner)
+
+
+def _bind_below(item: Dict[str, Any], target: str, userns: Optional[int]) -> None:
+    """A part of a directory that jobs may write to: no link of theirs must lead out of it.
+
+    A file system that cannot map owners is shown with those that it has.
+    """
+    try:
+        fd = os.open(item["source"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        for name in filter(None, item["below"].split("/")):
+            outer, fd = fd, os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            os.close(outer)
+    except OSError as error:
+        raise Forbidden("%s below %s: %s" % (item["below"] or ".", item["source"], os.strerror(error.errno or 0))) from None
+    source, writable = "/proc/self/fd/%d" % fd, bool(item.get("writable"))
+    try:
+        bind(source, target, writable, userns)
+    except Forbidden:
+        if userns is None:
+            raise
+        bind(source, target, writable)
+    finally:
+        os.close(fd)
 
 
 def _system(root: str) -> None:

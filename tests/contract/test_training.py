@@ -112,7 +112,7 @@ def test_manifest_and_single_object(jobs: Jobs) -> None:
     job = jobs.ended(name)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     tree = seen(jobs, job)["tree"]
-    assert sorted(v for k, v in tree.items() if k.startswith("input/data/listed")) == ["0", "2"]
+    assert sorted(v for k, v in tree.items() if k.startswith("input/data/listed/")) == ["0", "2"]
     assert [k for k in tree if k.startswith("input/data/one")] == ["input/data/one/p1.csv"]
 
 
@@ -231,9 +231,9 @@ def test_requests_that_mean_nothing(jobs: Jobs, change: dict[str, object], says:
 
 def test_what_is_not_built_says_so(jobs: Jobs) -> None:
     with pytest.raises(ClientError) as caught:
-        jobs.train("print(1)", AlgorithmSpecification={"TrainingInputMode": "Pipe"})
+        jobs.train("print(1)", InputDataConfig=[jobs.channel("chat", f"s3://{jobs.bucket}/chat", S3DataType="Converse")])
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert "Pipe" in caught.value.response["Error"]["Message"]
+    assert "Converse" in caught.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as caught:
         jobs.sagemaker.list_clusters()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

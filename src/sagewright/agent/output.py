@@ -8,7 +8,7 @@ from pathlib import Path
 from ..stores.compute import Output
 from ..stores.objects import Objects
 from .archive import pack, walk
-from .staging import split_uri
+from .selection import split_uri
 
 
 def store(objects: Objects, root: Path, folder: Path, output: Output) -> int:

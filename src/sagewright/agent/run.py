@@ -12,21 +12,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..stores.compute import Task
 from ..stores.images import Image, UnknownImage
 from .archive import read_text
 from .cgroups import Group
+from .inputs import Inputs
 from .journal import Journal
 from .layout import Layout, nudge, short, write_atomic
 from .network import Network
 from .output import Mirror, store
 from .ports import AgentPorts
 from .pump import Pump, Sink
-from .staging import Cancelled, StagingError, stage
+from .selection import StagingError
+from .staging import Cancelled
 from .usage import Usage
-from .view import Command, Mount, NoEntry, User, command, request
+from .view import Command, NoEntry, User, command, request
 from .workload import SandboxError, Workload, reserve, start_cold, start_warm
 
 TEXT_LIMIT = 1024
@@ -74,7 +76,7 @@ class Run:
         self.group = Group(task.id, task.limits)
         write_atomic(layout.cgroups, "\n".join(self.group.folders))
         self.sink = Sink(task, ports.logs, ports.metrics, self.journal.report)
-        self.mounts: list[Mount] = []
+        self.inputs = Inputs(self, self._check, self._kill)
         self.workloads: list[Workload] = []
         self.pumps: list[Pump] = []
         self.out_of_memory = False
@@ -102,8 +104,8 @@ class Run:
         except Exception as error:
             self.journal.report("Failed", Reason=f"InternalServerError: {type(error).__name__}: {error}")
         finally:
-            for workload in self.workloads:
-                workload.kill()
+            self._kill()
+            self.inputs.close()
             if self._reserved is not None:
                 self._reserved.close()
             if self.network is not None:
@@ -117,18 +119,21 @@ class Run:
         self.journal.report("Staging")
         self._reserved = self._reserve(image, what)
         self._folders()
-        self._stage()
+        self.inputs.put()
         if self.task.kind == "serve":
             from .serving import serve
 
             serve(self, image, what)
             return
         self._start_log()
+        self.inputs.start()
         if self.task.peers:
             self.network = Network(self.layout, self.task)
         workload = self.start(image, what)
         self.journal.report("Started", Pid=workload.pid)
         code, stopped, timed_out = self._watch(workload)
+        if (reason := self.inputs.close()) and not stopped:
+            raise TaskFailed(reason)
         self._finish(code, stopped, timed_out)
 
     def _prepare(self) -> Image:
@@ -171,7 +176,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             self.user.give(folder)
         (layout.folder / "root").mkdir(exist_ok=True)
-        self.environment = self._upper("environment")
+        self.environment = self.upper("environment")
         (layout.folder / "tmp").chmod(0o1777)
         for path in ("/opt/ml/model", "/opt/ml/output", "/opt/ml/input", *self.task.directories):
             self.make(layout.inside(path))
@@ -183,35 +188,7 @@ class Run:
             target.write_text(text, encoding="utf-8")
             self.user.give(target)
 
-    def _stage(self) -> None:
-        outputs = {output.path.rstrip("/") for output in self.task.outputs}
-        for index, item in enumerate(self.task.inputs):
-            path = item.path.rstrip("/")
-            own = item.writable or item.unpack or path in outputs
-            point = self.layout.inside(path)
-            self.make(point)
-            target = point if own else self.layout.inputs / str(index)
-            stage(self.ports.objects, item, target, own, self._check)
-            if own:
-                self._give_tree(target)
-            else:
-                self._readable(target)
-                self.mounts.append(Mount(target, path, owned=self.idmap, upper=self._upper(f"input-{index}")))
-        self._nested()
-        self._volumes()
-
-    def _volumes(self) -> None:
-        """Show the volumes, as the task user's own."""
-        for path, name in self.task.volumes.items():
-            folder = self.layout.volume(name)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self.idmap:
-                self.user.give(folder)
-                self._give_tree(folder)
-            self.make(self.layout.inside(path))
-            self.mounts.append(Mount(folder, path.rstrip("/"), writable=True, owned=self.idmap))
-
-    def _upper(self, name: str) -> Path | None:
+    def upper(self, name: str) -> Path | None:
         """A folder that takes what the task writes over something shared; None where it must be read-only instead."""
         if not self.overlaid:
             return None
@@ -220,37 +197,6 @@ class Run:
         (folder / "upper").mkdir(exist_ok=True)
         self.user.give(folder / "upper")
         return folder
-
-    def _give_tree(self, folder: Path) -> None:
-        if self.user.uid is None:
-            return
-        for place, folders, files in os.walk(folder):
-            for name in (*folders, *files):
-                self.user.give(Path(place, name))
-
-    def _readable(self, folder: Path) -> None:
-        """Without id-mapped mounts the task's user must be able to read what root staged."""
-        if self.user.uid is None or self.idmap:
-            return
-        for place, _, files in os.walk(folder):
-            Path(place).chmod(0o755)
-            for path in (Path(place, name) for name in files):
-                path.chmod(path.stat().st_mode | 0o444)
-
-    def _nested(self) -> None:
-        """Mount points that lie inside a read-only input must exist there; what is writable there is mounted again."""
-        points = {mount.target: mount for mount in self.mounts}
-        wanted = {path.rstrip("/") for path in self.task.directories}
-        wanted |= {output.path.rstrip("/") for output in self.task.outputs}
-        wanted |= {item.path.rstrip("/") for item in self.task.inputs if item.writable or item.unpack}
-        wanted |= {str(PurePosixPath(path).parent) for path in self.task.files}
-        for path in wanted - set(points):
-            if any(path.startswith(target + "/") for target in points):
-                self.mounts.append(Mount(self.layout.inside(path), path, writable=True))
-        for mount in self.mounts:
-            for outer in points.values():
-                if mount.target.startswith(outer.target + "/"):
-                    (outer.source / mount.target[len(outer.target) + 1:]).mkdir(parents=True, exist_ok=True)
 
     def _check(self) -> None:
         if self.control.grace() is not None:
@@ -261,11 +207,13 @@ class Run:
     def _start_log(self) -> None:
         if self.task.log_group:
             self.ports.logs.create_stream(self.task.log_group, self.task.log_stream)
+        if self.inputs.notes:
+            self.sink.write(self.inputs.notes)
 
     def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:
         """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
         spec = request(
-            self.layout, self.task, image, self.user, what, self.mounts, idmap=self.idmap, over=self.environment,
+            self.layout, self.task, image, self.user, what, self.inputs.mounts, idmap=self.idmap, over=self.environment,
             sockets=self.task.kind == "serve", cgroups=self.group.folders, cpus=self._cpus(),
             network=self.network,
         )
@@ -299,10 +247,13 @@ class Run:
     def inits(self) -> list[int]:
         return [workload.pid for workload in self.workloads if workload.pid and workload.code is None]
 
-    def _over_memory(self) -> None:
-        self.out_of_memory = True
+    def _kill(self) -> None:
         for workload in self.workloads:
             workload.kill()
+
+    def _over_memory(self) -> None:
+        self.out_of_memory = True
+        self._kill()
 
     def _cpus(self) -> list[int] | None:
         """The processors a task is confined to where no control group limits it: some, chosen by its name."""

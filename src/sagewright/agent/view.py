@@ -105,9 +105,13 @@ class Mount:
     writable: bool = False
     owned: bool = False
     upper: Path | None = None
+    below: str | None = None
+    """Of a directory of the operator's, perhaps on a file system that cannot map owners: the part that is shown."""
 
     def spec(self) -> dict[str, Any]:
         item: dict[str, Any] = {"source": str(self.source), "target": self.target, "writable": self.writable, "owned": self.owned}
+        if self.below is not None:
+            item["below"] = self.below
         if self.upper is not None:
             item["upper"], item["work"] = str(self.upper / "upper"), str(self.upper / "work")
         return item
@@ -178,15 +182,21 @@ def interpreter_prefixes(image: Image) -> list[tuple[Path, str]]:
     ]
 
 
+def _hosts(task: Task) -> str:
+    local = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
+    if task.addresses:
+        return local + "".join(f"{address} {name}\n" for name, address in task.addresses.items())
+    return local.replace("localhost\n", "localhost " + " ".join(dict.fromkeys((task.hostname, "algo-1"))) + "\n", 1)
+
+
 def system_files(task: Task, user: User, network: Network | None) -> dict[str, str]:
     uid = user.owner
     gid = os.getgid() if user.uid is None else uid
-    names = " ".join(dict.fromkeys((task.hostname, "algo-1")))
     return {
         "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\nsagewright:x:{uid}:{gid}::{HOME}:/bin/bash\n"
         "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
         "/etc/group": f"root:x:0:\nsagewright:x:{gid}:\nnogroup:x:65534:\n",
-        "/etc/hosts": network.plan.hosts if network else f"127.0.0.1 localhost {names}\n::1 localhost ip6-localhost\n",
+        "/etc/hosts": network.plan.hosts if network else _hosts(task),
         "/etc/hostname": task.hostname + "\n",
     }
 

@@ -42,6 +42,8 @@ class Input:
     """Take the objects (or lines) in an order drawn from the seed and, in Pipe mode, the epoch; shards are cut after it."""
     manifest: bool = False
     """Also put the manifest itself at ``<path>-manifest``."""
+    below: str = ""
+    """Folder: the path of the part that is shown; no link on the way to it is followed."""
     version: str = ""
     """ETag that the manifest must have: the version whose objects the caller has been allowed to read."""
 

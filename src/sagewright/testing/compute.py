@@ -55,6 +55,7 @@ class FolderObjects:
         return self.head(bucket, key), (self.folder / bucket / key).open("rb")
 
     def local_path(self, bucket: str, key: str) -> Path | None:
+        self.head(bucket, key)
         return self.folder / bucket / key
 
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page:

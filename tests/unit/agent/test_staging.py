@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sagewright.agent.staging import StagingError, relative, stage
+from sagewright.agent.selection import StagingError, relative
+from sagewright.agent.staging import stage
 from sagewright.stores.compute import Input
 from sagewright.testing.compute import FolderObjects
 

@@ -13,7 +13,7 @@ from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
 from ...stores.objects import NewObject, NoSuchKey
-from . import cluster
+from . import access, cluster
 from .lifecycle import CLEAN, HALT, LAUNCH, MERGE, STOPPING
 from .request import output_base
 from .task import script_archive, task
@@ -34,18 +34,20 @@ class TrainingExecutor:
     async def launch(self, job: Job) -> None:
         """Check what only the platform can know, then submit a task a host."""
         doc = job.doc
-        if reason := await self._refusal(doc):
+        if not (reason := await self._refusal(doc)):
+            reason, versions = await access.check(self.platform, doc)
+        if reason:
             await job.send("Refused", Reason=reason)
             return
         hosts = cluster.hosts(doc)
         named = [host.name for host in hosts]
         tasks = task_ids("train", doc["TrainingJobName"], doc["CreationTime"], named)
         env, key = await self._environment(job)
-        code = await self._code(doc)
+        code, grace = await self._code(doc), self.platform.settings.stop_grace
         await self.hosts.launch(
             job,
             tasks,
-            lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, self.platform.settings.stop_grace, code),
+            lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, grace, code, versions),
             stopping=STOPPING,
             access_key=key,
         )
@@ -72,10 +74,6 @@ class TrainingExecutor:
             return f"ClientError: Cannot pull {image}: {error}"
         if reason := jobs.capacity_refusal(self.platform, doc["ResourceConfig"]):
             return reason
-        for channel in doc.get("InputDataConfig", ()):
-            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-            if why := await jobs.read_refusal(self.platform, doc["RoleArn"], uri):
-                return f"ClientError: Data download failed:Unable to download object {s3_uri(uri)} (AccessDenied: {why})"
         uri = doc["OutputDataConfig"]["S3OutputPath"]
         if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
             return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})"

@@ -34,7 +34,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     _algorithm(doc["AlgorithmSpecification"])
     _builtin_metrics(platform, doc)
     cluster.check(doc["ResourceConfig"])
-    channels.check(doc)
+    channels.check(doc, platform.settings.file_systems)
     cluster.check_channels(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
     wait = stopping.get("MaxWaitTimeInSeconds")
@@ -73,8 +73,6 @@ def _algorithm(algorithm: dict[str, Any]) -> None:
         raise Invalid("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
     if "AlgorithmName" in algorithm:
         raise NotImplementedHere("AlgorithmName (algorithm resources of the marketplace) is not implemented; give a TrainingImage.")
-    if algorithm.get("TrainingInputMode") == "Pipe":
-        raise NotImplementedHere("TrainingInputMode Pipe is not implemented; use File or FastFile.")
 
 
 def _builtin_metrics(platform: Platform, doc: dict[str, Any]) -> None:

@@ -27,7 +27,8 @@ def script_archive(doc: dict[str, Any]) -> str:
 
 
 def task(
-    doc: dict[str, Any], task_id: str, hosts: list[Host], number: int, env: dict[str, str], grace: float, code: str = ""
+    doc: dict[str, Any], task_id: str, hosts: list[Host], number: int, env: dict[str, str], grace: float, code: str = "",
+    versions: dict[str, str] | None = None,
 ) -> Task:
     """The task of host ``number`` of ``hosts``.
 
@@ -35,6 +36,7 @@ def task(
         grace: how long a stopped container may take to end, in seconds.
         code: a script archive that the platform unpacks, which takes a fraction of what the toolkit in the container
             needs to fetch and unpack it.
+        versions: ETags of manifests, by channel.
     """
     host = hosts[number]
     algorithm = doc["AlgorithmSpecification"]
@@ -49,7 +51,7 @@ def task(
         env=env | {"CURRENT_HOST": host.name},
         files=_files(doc, hosts, host),
         directories=DIRECTORIES,
-        inputs=[*channels.inputs(doc, hosts, host), *_checkpoints(doc), *_script(code)],
+        inputs=[*channels.inputs(doc, hosts, host, versions), *_checkpoints(doc), *_script(code)],
         outputs=_outputs(doc, name, host.name if len(hosts) > 1 else ""),
         limits=jobs.limits(host.instance_type, seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]), grace=grace),
         isolated=doc.get("EnableNetworkIsolation", False),
