@@ -10,5 +10,6 @@ SLICES = (
     "processing",
     "hosting",
     "transform",
+    "mlflow",
 )
 """Installed in this order; identity first, because every call is authorised."""
