@@ -104,7 +104,10 @@ class Task:
     """Host names of all tasks of its job, its own among them, the same list in each; empty for a task alone. Peers start
     together once all are staged, on a network of their own in which their names resolve and every port is free."""
     meeting: str = ""
-    """With peers: the id of one of their tasks, the same in each."""
+    """With peers: the id of one of their tasks, the same in each; or, of tasks whose agents share no work folder, a folder
+    of this machine."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Host name → IP address of the job's hosts on other machines, whose network the task shares; then it has no peers."""
     log_group: str = ""
     log_stream: str = ""
     metrics: list[dict[str, str]] = field(default_factory=list)
