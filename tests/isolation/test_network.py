@@ -11,7 +11,7 @@ import signal
 import socket
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -343,10 +343,7 @@ async def test_the_network_goes_on_without_the_first_and_away_with_the_last(benc
         await bench.compute.submit(one)
     for one in tasks:
         await bench.until(one.id, "Started")
-    async with asyncio.timeout(20):
-        while not all((folder / "ml" / "model" / "up").exists() for folder in folders):
-            await asyncio.sleep(0.01)
-    # whoever listened first: kill them all in turn would be too much, algo-1 was submitted first
+    await come_true(lambda: all((folder / "ml" / "model" / "up").exists() for folder in folders))
     os.kill(json.loads((folders[0] / "pid").read_text())["pid"], signal.SIGKILL)
     assert (await bench.until(tasks[0].id))[-1].name == "Failed"
     for folder in folders[1:]:
@@ -355,10 +352,15 @@ async def test_the_network_goes_on_without_the_first_and_away_with_the_last(benc
     assert answers(bench, tasks[1:], reports) == [{"got": "hello"}, {"sent": True}]
     for one in tasks:
         await bench.compute.forget(one.id)
-    async with asyncio.timeout(20):
-        while namespaces() - before:
-            await asyncio.sleep(0.01)
+    await come_true(lambda: not namespaces() - before)
     assert not list((bench.config.data / "run").glob("*.met"))
+
+
+async def come_true(condition: Callable[[], bool]) -> None:
+    """Wait for what announces itself to nobody: files and processes of others."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def namespaces() -> set[str]:
