@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import array
 import json
 import os
 import select
 import signal
 import socket
+import struct
+from typing import Optional
 
 
-def supervise(conn: socket.socket) -> None:
+def supervise(conn: socket.socket, door: Optional[socket.socket] = None) -> None:
     """Fork; return in the child, which becomes the job. The parent stays behind as PID 1 and never returns.
 
     Commands on ``conn``, one JSON object a line: {"signal": number} goes to every process of the namespace, because a
     shell in front of the user's program does not pass signals on. When the agent closes the connection (it was killed),
     everything ends at once: no job outlives the one who answers for it.
+
+    ``door``: over it the agent asks for connections to TCP ports of the sandbox's own network; see ``_open``.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -27,7 +32,7 @@ def supervise(conn: socket.socket) -> None:
     try:
         os.closerange(0, 3)
         conn.sendall(b'{"started": true}\n')
-        code = _watch(conn, reader, child)
+        code = _watch(conn, reader, child, door)
         _kill_all()
         conn.sendall(json.dumps({"exit": code}).encode() + b"\n")
     except OSError:
@@ -36,7 +41,7 @@ def supervise(conn: socket.socket) -> None:
         os._exit(0)
 
 
-def _watch(conn: socket.socket, reader: int, child: int) -> int:
+def _watch(conn: socket.socket, reader: int, child: int, door: Optional[socket.socket]) -> int:
     """The exit code of ``child``, 128 + n for signal n, when it has ended.
 
     Once everyone was asked to stop, the others may finish too, for a shell in front ends before the program that saves
@@ -45,6 +50,9 @@ def _watch(conn: socket.socket, reader: int, child: int) -> int:
     poll = select.poll()
     poll.register(conn, select.POLLIN | select.POLLHUP)
     poll.register(reader, select.POLLIN)
+    knocks = -1 if door is None else door.fileno()
+    if door is not None:
+        poll.register(door, select.POLLIN)
     pending = b""
     asked = False
     code = None
@@ -57,6 +65,10 @@ def _watch(conn: socket.socket, reader: int, child: int) -> int:
             if fd == reader:
                 _drain(reader)
                 continue
+            if fd == knocks and door is not None:
+                if not _open(door):
+                    poll.unregister(door)
+                continue
             data = conn.recv(4096)
             if not data:
                 _kill_all()
@@ -66,6 +78,26 @@ def _watch(conn: socket.socket, reader: int, child: int) -> int:
             for line in lines:
                 asked = True
                 _signal_all(int(json.loads(line.decode())["signal"]))
+
+
+def _open(door: socket.socket) -> bool:
+    """Answer one wish for a connection, a port in two bytes: b"+" with the socket, which may still be connecting, or b"-".
+
+    False when nobody will ask any more.
+    """
+    wish = door.recv(2)
+    if len(wish) < 2:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
+        try:
+            sock.connect(("127.0.0.1", struct.unpack("!H", wish)[0]))
+        except BlockingIOError:
+            pass
+        except OSError:
+            door.sendall(b"-")
+            return True
+        door.sendmsg([b"+"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))])
+    return True
 
 
 def _drain(reader: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..stores.compute import Task
 from ..stores.images import Image, UnknownImage
+from . import rootfs
 from .archive import read_text
 from .cgroups import Group
 from .inputs import Inputs
@@ -145,16 +146,20 @@ class Run:
         except UnknownImage as error:
             raise TaskFailed(f"ClientError: Cannot pull {self.task.image}: {error}") from None
         if not images.ready(image):
-            self.journal.report("Preparing", Message=f"Building the environment of {image.repository}:{image.tag}")
+            how = "Building the environment of" if image.root is None and not image.remote else "Preparing the image"
+            self.journal.report("Preparing", Message=f"{how} {image.repository}:{image.tag}")
             try:
                 images.ensure(image, lambda line: self.journal.report("Preparing", Message=line))
             except RuntimeError as error:
                 raise TaskFailed(f"ClientError: Cannot pull {self.task.image}: {error}") from None
+            image = images.resolve(self.task.image)
+        if image.root is not None and not rootfs.hold(image.root):
+            return self._prepare()  # it was removed in this moment
         return image
 
     def _command(self, image: Image) -> Command:
         try:
-            return command(self.task, image)
+            return command(self.task, image) if image.root is None else rootfs.command(self.task, image)
         except NoEntry as error:
             raise TaskFailed(f"ClientError: {error}") from None
 
@@ -212,6 +217,8 @@ class Run:
 
     def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:
         """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
+        if image.root is not None:
+            return rootfs.launch(self, image, what, env or {})
         spec = request(
             self.layout, self.task, image, self.user, what, self.inputs.mounts, idmap=self.idmap, over=self.environment,
             sockets=self.task.kind == "serve", cgroups=self.group.folders, cpus=self._cpus(),

@@ -148,7 +148,7 @@ class Serving:
     def unheard(self) -> str:
         """Why the endpoint failed when its workers ran and did not answer."""
         reason = f"ClientError: No answer to GET /ping within {self.run.task.startup_seconds:g} seconds. "
-        if not any(worker.path.exists() for worker in self.workers):
+        if self.image.root is None and not any(worker.path.exists() for worker in self.workers):
             reason += (
                 "Nothing listens on the Unix socket that the variable SAGEWRIGHT_SOCKET names. A model server that listens on "
                 "TCP port 8080 alone is not reached here: have it listen on that socket too. "
@@ -174,7 +174,8 @@ def serve(run: Run, image: Image, what: Command) -> None:
     run.user.give(run.layout.sockets)
     run._start_log()
     serving = Serving(run, image, what)
-    for index in range(max(1, run.task.workers)):
+    # an image of its own starts its workers itself, as many as it likes
+    for index in range(max(1, run.task.workers) if image.root is None else 1):
         serving.start(index)
     run.journal.report("Started", Pid=serving.workers[0].workload.pid)
     usage = run.usage()

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sagewright_container
 
@@ -23,6 +23,12 @@ SOCKETS = socket.CMSG_SPACE(16 * 4)
 
 class SandboxError(Exception):
     """The sandbox could not be set up; the message says what the kernel refused."""
+
+
+class Helper(Protocol):
+    """Something that works beside a sandbox for as long as it runs."""
+
+    def close(self) -> None: ...
 
 
 class Workload:
@@ -43,6 +49,8 @@ class Workload:
         self.error = ""
         self.sockets: list[int] = []
         """Descriptors that the sandbox sent: sockets in its network."""
+        self.helpers: list[Helper] = []
+        """Closed when the sandbox has ended."""
 
     def read(self) -> None:
         """Take in what the sandbox says; blocks if there is nothing."""
@@ -111,6 +119,8 @@ class Workload:
 
     def _end(self) -> None:
         self.conn.close()
+        while self.helpers:
+            self.helpers.pop().close()
         if self._launcher is not None:
             self._launcher.wait()
         if self.pid is not None:

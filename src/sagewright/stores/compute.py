@@ -86,6 +86,9 @@ class Task:
     """The image URI as the caller gave it."""
     argv: list[str]
     """Command inside the sandbox; ``["train"]`` and ``["serve"]`` mean the image's own entry."""
+    own_entry: bool = False
+    """``argv`` are arguments to the entry point of an image that has one of its own (``Image.root``); to others it is the
+    command in any case."""
     env: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     """Absolute path under /opt/ml → text, written before the start."""

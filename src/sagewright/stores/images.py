@@ -9,6 +9,21 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """A root file system that an image brings along, with what its configuration says of running it."""
+
+    path: Path
+    """Unpacked after ``Images.ensure``; shared by all jobs, none of which may write there."""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    workdir: str = "/"
+    user: str = ""
+    """``name``, ``uid``, ``name:group`` ...; root when empty."""
+    hold: Path | None = None
+    """A file; whoever has a shared lock on it keeps the root from being removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """What a repository name and tag stand for. Paths are this machine's."""
 
@@ -32,6 +47,10 @@ class Image:
 
     metrics: tuple[tuple[str, str], ...] = ()
     """(name, regex) of the metrics that the built-in algorithm prints."""
+    root: Root | None = None
+    """Set for an image with a root file system of its own; ``environment`` and ``entries`` mean nothing to it then."""
+    remote: str = ""
+    """A reference that ``Images.ensure`` will pull; what the image is shows when it is resolved again after that."""
 
     @property
     def python(self) -> Path:

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, cast
 
 from ..adapters.process import ProcessCompute
 from ..agent.journal import LAST
+from ..agent.oci.blobs import Blobs
+from ..agent.oci.images import AllImages
 from ..agent.ports import AgentConfig, AgentPorts
 from ..stores.compute import Report, Task
 from ..stores.images import Image, UnknownImage
@@ -57,6 +59,14 @@ class FolderObjects:
     def local_path(self, bucket: str, key: str) -> Path | None:
         self.head(bucket, key)
         return self.folder / bucket / key
+
+    def local_tree(self, bucket: str, prefix: str) -> Path | None:
+        return self.folder / bucket / prefix
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        with self.open(info.bucket, info.key)[1] as file:
+            file.seek(start)
+            return file.read(size)
 
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
         if not (self.folder / bucket).is_dir():
@@ -201,8 +211,10 @@ class Ports:
             cast(Metrics, FileMetrics(data / "metrics.jsonl")), self.images(settings),
         )
 
-    def images(self, settings: dict[str, Any]) -> OneImage:
-        return OneImage(Path(settings["environment"]), Path(settings["image"]), tuple(settings["preload"]))
+    def images(self, settings: dict[str, Any]) -> AllImages:
+        """The one declared image, and whatever the test puts into the store below ``data``."""
+        declared = OneImage(Path(settings["environment"]), Path(settings["image"]), tuple(settings["preload"]))
+        return AllImages(Blobs(Path(settings["data"]) / "oci"), declared, lambda uri: None)
 
 
 ports = Ports()

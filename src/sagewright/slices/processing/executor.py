@@ -82,6 +82,7 @@ class ProcessingExecutor:
             kind="run",
             image=doc["AppSpecification"]["ImageUri"],
             argv=command(doc["AppSpecification"]),
+            own_entry="ContainerEntrypoint" not in doc["AppSpecification"],
             env=env,
             files={
                 f"{CONFIG}/processingjobconfig.json": json.dumps(job_config(doc), indent=1),

@@ -48,6 +48,7 @@ def task(
         kind="run",
         image=algorithm["TrainingImage"],
         argv=[*entrypoint, *arguments] if entrypoint else (arguments or ["train"]),
+        own_entry=not entrypoint,
         env=env | {"CURRENT_HOST": host.name},
         files=_files(doc, hosts, host),
         directories=DIRECTORIES,
