@@ -178,6 +178,22 @@ class Objects(Protocol):
         """
         ...
 
+    def local_tree(self, bucket: str, prefix: str) -> Path | None:
+        """A folder of this machine with the objects of a prefix, each at the rest of its key, for read-only mounts.
+
+        ``prefix`` is empty or ends with ``/``. The folder shows the store as it is from moment to moment; a file that is
+        open stays what it was. None if there is no such folder, or if it lacks an object.
+        """
+        ...
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        """A range of exactly the version that a listing told of; fewer bytes at the end of the object.
+
+        Raises:
+            NoSuchKey: that version is gone.
+        """
+        ...
+
     def writer(self, bucket: str, key: str, new: NewObject = NewObject()) -> Writer: ...
 
     def put_file(self, bucket: str, key: str, path: Path, new: NewObject = NewObject(), *, move: bool = False) -> ObjectInfo:

@@ -113,6 +113,31 @@ class ObjectsConformance:
             writer.commit()
         assert get(box, "k") == b"old"
 
+    def test_a_range_is_of_the_version_that_was_listed(self, box: Objects) -> None:
+        put(box, "k", b"0123456789")
+        (info,) = box.list("box").objects
+        assert box.read(info, 2, 3) == b"234"
+        assert box.read(info, 8, 100) == b"89"
+        assert box.read(info, 100, 1) == b""
+        put(box, "k", b"9876543210")
+        with pytest.raises(NoSuchKey):
+            box.read(info, 0, 1)
+        box.delete("box", ["k"])
+        with pytest.raises(NoSuchKey):
+            box.read(info, 0, 1)
+
+    def test_a_local_tree_has_every_object_of_its_prefix(self, box: Objects) -> None:
+        for key in ("a/x", "a/deep/y", "a/deep/", "b/z"):
+            put(box, key, key.encode())
+        for prefix, names in (("a/", {"x", "deep/y"}), ("", {"a/x", "a/deep/y", "b/z"})):
+            tree = box.local_tree("box", prefix)
+            if tree is not None:
+                found = {str(path.relative_to(tree)): path for path in tree.rglob("*") if path.is_file()}
+                assert names <= set(found)
+                assert all(found[name].read_bytes() == (prefix + name).encode() for name in names)
+        with pytest.raises(NoSuchBucket):
+            box.local_tree("no-such-box", "")
+
     def test_any_legal_key_and_all_of_them_together(self, box: Objects) -> None:
         for key in KEYS:
             put(box, key, key.encode())

@@ -134,6 +134,21 @@ def test_overwriting_makes_a_new_file(box: DirectoryObjects, tmp_path: Path) -> 
     assert (tmp_path / "staged").read_bytes() == b"old"
 
 
+def test_a_tree_is_shown_only_if_it_is_whole(box: DirectoryObjects) -> None:
+    put(box, "set/a", b"1")
+    put(box, "other/x//y", b"cannot lie at its key")
+    assert box.local_tree("box", "set/") == box.root / "buckets/box/set"
+    assert box.local_tree("box", "other/") is None
+    assert box.local_tree("box", "") is None, "the folder of escaped keys is not for showing"
+    assert box.local_tree("box", "none/") is None
+    put(box, "set/a/b", b"where another object is a file")
+    assert box.local_tree("box", "set/") is None
+    box.delete("box", ["set/a/b"])
+    assert box.local_tree("box", "set/") is not None
+    (box.root / "buckets/box/link").symlink_to("/etc")
+    assert box.local_tree("box", "link/") is None
+
+
 def test_a_shared_file_is_copied_not_taken(box: DirectoryObjects, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"one")

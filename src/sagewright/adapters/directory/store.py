@@ -124,6 +124,28 @@ class DirectoryObjects:
             row = self.versions.settle_now(bucket, key) or row
         return self.root / self.versions.location(row)
 
+    def local_tree(self, bucket: str, prefix: str) -> Path | None:
+        self._need_bucket(bucket)
+        location = f"buckets/{bucket}/{prefix}".rstrip("/")
+        try:
+            os.close(self.tree.directory(location))
+        except (OSError, ValueError):
+            return None
+        if not prefix and self.tree.names(f"{location}/{ESCAPED}"):
+            return None
+        for key in self.versions.unsettled(bucket, prefix):
+            self.versions.settle_now(bucket, key)
+        return None if self.versions.displaced(bucket, prefix) else self.root / location
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        row, fd = self._open(info.bucket, info.key)
+        try:
+            if row.etag != info.etag:
+                raise NoSuchKey(info.key)
+            return os.pread(fd, size, start)
+        finally:
+            os.close(fd)
+
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
         self._need_bucket(bucket)
         return list_page(self.index.db, bucket, prefix, after, delimiter, limit)

@@ -6,11 +6,13 @@ import hashlib
 import os
 import sqlite3
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from ...stores.objects import NoSuchBucket, PreconditionFailed
 from .index import COLUMNS, Index, Row
+from .listing import successor
 from .tree import CLASHES, Tree, escaped, natural
 
 
@@ -115,6 +117,20 @@ class Versions:
         path = None if place == expected else place
         db.execute("UPDATE objects SET temp = NULL, path = ? WHERE bucket = ? AND key = ?", (path, row.bucket, row.key))
         return path
+
+    def unsettled(self, bucket: str, prefix: str) -> list[str]:
+        """Keys of a prefix whose current version is not in its place yet."""
+        return [row[0] for row in self._under(bucket, prefix, "SELECT key", "temp IS NOT NULL")]
+
+    def displaced(self, bucket: str, prefix: str) -> bool:
+        """Whether an object of a prefix cannot lie where its key says; markers of folders do not count."""
+        return bool(self._under(bucket, prefix, "SELECT 1", "path IS NOT NULL AND key NOT LIKE '%/'", "LIMIT 1"))
+
+    def _under(self, bucket: str, prefix: str, select: str, condition: str, rest: str = "") -> list[tuple[Any, ...]]:
+        end = successor(prefix)
+        bound, values = ("", ()) if end is None else (" AND key < ?", (end,))
+        query = f"{select} FROM objects WHERE bucket = ? AND key >= ?{bound} AND {condition} {rest}"
+        return self.index.db.execute(query, (bucket, prefix, *values)).fetchall()
 
     def delete(self, bucket: str, keys: list[str]) -> list[str]:
         """Forget keys in one commit, then unlink their files. Returns the keys that existed."""

@@ -21,6 +21,7 @@ from ...stores.objects import (
     ObjectInfo,
     Page,
     Part,
+    PreconditionFailed,
     Upload,
 )
 from .errors import translated
@@ -113,6 +114,24 @@ class S3Objects:
     def local_path(self, bucket: str, key: str) -> Path | None:
         self.head(bucket, key)
         return None
+
+    def local_tree(self, bucket: str, prefix: str) -> Path | None:
+        self._need(bucket)
+        return None
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        size = min(size, info.size - start)
+        if size <= 0:
+            return b""
+        try:
+            with translated(info.key):
+                answer = self.client.get_object(
+                    Bucket=info.bucket, Key=info.key, IfMatch=f'"{info.etag}"', Range=f"bytes={start}-{start + size - 1}"
+                )
+                data: bytes = answer["Body"].read()
+                return data
+        except PreconditionFailed:
+            raise NoSuchKey(info.key) from None
 
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
         with translated(bucket):
