@@ -61,6 +61,7 @@ def client_environment(
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": secret_key,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": endpoint.rstrip("/"),  # the sagemaker-mlflow plugin's own name for it
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
         "PYTHONPATH": _first(str(shim.parent), environ.get("PYTHONPATH", ""), os.pathsep),
     }
@@ -71,6 +72,7 @@ def client_environment(
     if endpoint.startswith("https:") and authority is not None:
         found["AWS_CA_BUNDLE"] = str(_write(folder / "ca-bundle.pem", authority.read_text() + _public_roots()))
         found["NODE_EXTRA_CA_CERTS"] = str(authority)
+        found["MLFLOW_TRACKING_SERVER_CERT_PATH"] = found["AWS_CA_BUNDLE"]
     if any(environ.get(name) or environ.get(name.upper()) for name in _PROXIES):
         host = endpoint.split("://", 1)[-1].rsplit(":", 1)[0].strip("[]/")
         bypass = environ.get("NO_PROXY") or environ.get("no_proxy") or ""

@@ -25,7 +25,7 @@ def deployable(model: dict[str, Any], operation: str) -> dict[str, Any]:
     Raises:
         NotImplementedHere: several containers or models behind one endpoint.
     """
-    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    containers = model.get("_containers") or model.get("Containers") or [model["PrimaryContainer"]]
     if len(containers) > 1:
         raise NotImplementedHere(f"{operation} with a model of several containers (inference pipeline) is not implemented.")
     container = containers[0]

@@ -77,7 +77,11 @@ async def container_environment(
     env = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     if isolated:
         return env
-    env |= {"AWS_ENDPOINT_URL": platform.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    env |= {
+        "AWS_ENDPOINT_URL": platform.endpoint,
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": platform.endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     if role_arn and platform.identity:
         keys = await platform.identity.role_credentials(role_arn, session, seconds)
         env |= {
@@ -91,7 +95,7 @@ async def container_environment(
 def limits(instance_type: str, *, seconds: float, grace: float) -> Limits:
     """What a container of an instance type may use."""
     size = instance(instance_type)
-    return Limits(memory=size.memory, cpus=float(size.cores), seconds=seconds, grace=grace)
+    return Limits(memory=size.memory, cpus=float(size.cores), gpus=size.gpus, seconds=seconds, grace=grace)
 
 
 def resource_config(hosts: list[Host], current: Host) -> str:

@@ -10,6 +10,8 @@ SLICES = (
     "processing",
     "hosting",
     "transform",
+    "tuning",
+    "registry",
     "mlflow",
 )
 """Installed in this order; identity first, because every call is authorised."""

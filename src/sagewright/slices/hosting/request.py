@@ -31,8 +31,11 @@ async def check_model(platform: Platform, call: Call, doc: dict[str, Any]) -> No
     containers = doc.get("Containers", [])
     if ("PrimaryContainer" in doc) == bool(containers):
         raise Invalid("Specify exactly one of PrimaryContainer and Containers.")
-    for container in containers or [doc["PrimaryContainer"]]:
+    resolved = [await _resolved(platform, call, container) for container in containers or [doc["PrimaryContainer"]]]
+    for container in resolved:
         await _check_container(platform, container)
+    if resolved != (containers or [doc["PrimaryContainer"]]):
+        doc["_containers"] = resolved
     names = [c["ContainerHostname"] for c in containers if "ContainerHostname" in c]
     if len(set(names)) < len(names):
         raise Invalid("Every ContainerHostname of a model must be unique.")
@@ -42,9 +45,32 @@ async def check_model(platform: Platform, call: Call, doc: dict[str, Any]) -> No
         await check_assumable(platform, role)
 
 
+async def _resolved(platform: Platform, call: Call, container: dict[str, Any]) -> dict[str, Any]:
+    """The container itself, or what its model package says, with the container's own variables on top."""
+    if "ModelPackageName" not in container:
+        return container
+    where = container["ModelPackageName"]
+    if "Image" in container or "ModelDataUrl" in container or "ModelDataSource" in container:
+        raise Invalid("ModelPackageName cannot be given together with Image or model data.")
+    package = await platform.api.call("sagemaker", "DescribeModelPackage", {"ModelPackageName": where}, call.principal, call.region)
+    specification = package.get("InferenceSpecification")
+    if name := container.get("InferenceSpecificationName"):
+        more = {one["Name"]: one for one in package.get("AdditionalInferenceSpecifications", ())}
+        if name not in more:
+            raise Invalid(f"Model package {package['ModelPackageArn']} has no inference specification {name}.")
+        specification = more[name]
+    if not specification or not specification.get("Containers"):
+        raise Invalid(f"Model package {package['ModelPackageArn']} has no InferenceSpecification to deploy.")
+    if len(specification["Containers"]) > 1:
+        raise NotImplementedHere("CreateModel with a model package of several containers is not implemented.")
+    given = specification["Containers"][0]
+    taken = ("Image", "ModelDataUrl", "ModelDataSource", "AdditionalModelDataSources", "ContainerHostname")
+    env = {**given.get("Environment", {}), **container.get("Environment", {})}
+    mine = {k: v for k, v in container.items() if k not in ("ModelPackageName", "InferenceSpecificationName")}
+    return {k: given[k] for k in taken if k in given} | mine | ({"Environment": env} if env else {})
+
+
 async def _check_container(platform: Platform, container: dict[str, Any]) -> None:
-    if "ModelPackageName" in container:
-        raise NotImplementedHere("CreateModel with ModelPackageName is not implemented; give Image and ModelDataUrl.")
     if "Image" not in container:
         raise Invalid("Image is required in a container definition.")
     if "ModelDataUrl" in container and "ModelDataSource" in container:
