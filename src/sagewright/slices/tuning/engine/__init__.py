@@ -1,0 +1,1 @@
+"""What tuning decides, without I/O: spaces, strategies, early stopping, completion."""
