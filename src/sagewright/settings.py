@@ -22,6 +22,8 @@ class Settings:
     public_url: str = field(default="", metadata={"help": "base URL that clients use, when it is not host:port"})
     records: str = field(default="", metadata={"help": "postgresql://... for records; SQLite in the data directory when empty"})
     objects: str = field(default="", metadata={"help": "URL of an external S3 endpoint for objects; the data directory when empty"})
+    ray: str = field(default="", metadata={"help": "host:port of a Ray cluster that runs the jobs (this machine is one of its nodes); local processes when empty"})
+    ray_token: str = field(default="", metadata={"help": "file with that cluster's authentication token; RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token when empty"})
     durability: str = field(default="process", metadata={"help": "process: survives kill -9; power: fsync on every write, survives power loss"})
     tls: bool = field(default=True, metadata={"help": "also answer HTTPS on the same port, with certificate and key or a generated local CA"})
     certificate: str = field(default="", metadata={"help": "PEM file of the server certificate"})

@@ -161,7 +161,8 @@ def agent(config: AgentConfig, factory: Factory, launcher: socket.socket, can: d
             "Failed", Reason=f"InternalServerError: No sandbox on this machine: {can.get('reason', '')}; see `sagewright doctor`"
         )
         return 0
-    run.Run(layout, task, ports or factory(config.settings), user or choose_user(str(os.getpid())), can).execute()
+    ports = ports or factory(config.settings)
+    run.Run(layout, task, ports.bind(layout, task) if ports.bind else ports, user or choose_user(str(os.getpid())), can).execute()
     return 0
 
 

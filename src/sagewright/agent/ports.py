@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from ..stores.compute import Task
 from ..stores.images import Images
 from ..stores.logs import Logs
 from ..stores.metrics import Metrics
 from ..stores.objects import Objects
+from .layout import Layout
 
 
 @dataclass(slots=True)
@@ -22,6 +25,8 @@ class AgentPorts:
     logs: Logs
     metrics: Metrics
     images: Images
+    bind: Callable[[Layout, Task], AgentPorts] | None = None
+    """The same ports once the task is known, where they depend on it: on a node, the keys to the objects do."""
 
 
 class Factory(Protocol):

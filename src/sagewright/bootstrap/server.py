@@ -14,7 +14,6 @@ import signal
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ import psutil
 
 from .. import __version__
 from ..adapters.files import FileLogs
-from ..adapters.process import ProcessCompute
 from ..adapters.runs import SqliteRuns
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..adapters.sqlite.records import SqliteRecords
-from ..agent.ports import AgentConfig
 from ..listener import Listener
 from ..resources.api import InProcess
 from ..resources.auditor import Auditor
@@ -45,6 +42,7 @@ from ..wire.models import Models
 from ..wire.operations import Operations
 from ..wire.types import Authority
 from .agent import images, objects
+from .compute import compute
 
 log = logging.getLogger(__name__)
 
@@ -74,15 +72,16 @@ class Server:
         self.models = Models()
         self.records = await open_records(s)
         self.runs = await asyncio.to_thread(open_runs, s)
-        self.compute = ProcessCompute(agent_config(s))
+        logs, metrics = FileLogs(s.data / "logs"), SqliteMetrics(s.data / "metrics.sqlite")
+        self.compute = compute(s, logs, metrics, lambda: self.platform)
         reconciler = Reconciler(self.records, clock)
         operations = Operations()
         self.auditor = Auditor(self.records, clock)
         dispatcher = MeteredDispatcher(self.models, operations, s, self._authority, self.auditor)
         dispatcher.telemetry = self.telemetry
         self.platform = Platform(
-            settings=s, records=self.records, objects=objects(s), logs=FileLogs(s.data / "logs"),
-            metrics=SqliteMetrics(s.data / "metrics.sqlite"), runs=self.runs, compute=self.compute, images=images(s),
+            settings=s, records=self.records, objects=objects(s), logs=logs,
+            metrics=metrics, runs=self.runs, compute=self.compute, images=images(s),
             operations=operations, reconciler=reconciler, tasks=Tasks(self.records, self.compute, reconciler),
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
         )
@@ -180,14 +179,6 @@ def check(settings: Settings) -> None:
             f"auth={settings.auth} is refused unless the server listens on loopback: it lets anybody in. "
             "Use strict, or host 127.0.0.1."
         )
-
-
-def agent_config(settings: Settings) -> AgentConfig:
-    given = {**asdict(settings), "data": str(settings.data)}
-    return AgentConfig(
-        data=settings.data, factory="sagewright.bootstrap.agent:ports", settings=given,
-        warm_memory=settings.warm_memory,
-    )
 
 
 async def open_records(settings: Settings) -> Records:

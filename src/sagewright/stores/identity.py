@@ -26,6 +26,10 @@ class Identity(Protocol):
         """
         ...
 
+    async def task_credentials(self, task: str, policy: str, seconds: float) -> Credentials:
+        """Temporary keys for what carries out a task elsewhere: they may do what the policy document says, nothing else."""
+        ...
+
     async def revoke(self, access_key: str) -> None:
         """End a session before its time; unknown keys are fine."""
         ...

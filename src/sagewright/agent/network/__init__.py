@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...stores.compute import Task
@@ -30,9 +31,14 @@ class Network:
     def __init__(self, layout: Layout, task: Task) -> None:
         self.task = task
         self.plan = plan(task)
-        there = Layout(layout.data, task.meeting)
+        if task.meeting.startswith("/"):
+            folder = Path(task.meeting)
+            place = folder, folder / "meeting.sock"
+        else:
+            there = Layout(layout.data, task.meeting)
+            place = there.folder, there.meeting
         try:
-            self._meeting = Meeting(there.folder, there.meeting, task.peers)
+            self._meeting = Meeting(*place, task.peers)
         except FileNotFoundError:  # the job is over: its tasks are being removed
             raise Cancelled from None
         self._forwarders: Forwarders | None = None

@@ -1,0 +1,185 @@
+"""A Ray cluster of several nodes on this machine, for trying out and for tests.
+
+``python -m sagewright.adapters.ray.cluster up|down|status DIR [--nodes N]``. Each node has a loopback address of its own;
+the token lies in DIR/token. Nothing listens beyond loopback, and there is no dashboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+FIRST = 2
+"""Nodes have the addresses 127.<place>.0.2, .3 ...; the head is the first."""
+OBJECT_STORE = 80 * 10**6
+"""Bytes; as little as Ray takes, for jobs do not use it."""
+STARTING = 90.0
+
+
+@dataclass
+class LocalCluster:
+    """``with LocalCluster(folder) as cluster: cluster.address``."""
+
+    folder: Path
+    nodes: int = 3
+    cpus: float = 2
+    memory: int = 2 * 2**30
+    """Of each node, bytes that jobs may reserve."""
+    environ: dict[str, str] = field(default_factory=dict)
+    """More for the nodes' environment."""
+    address: str = ""
+
+    @property
+    def token(self) -> Path:
+        return self.folder / "token"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a node, and whoever joins the cluster by hand, has set."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
+        return {
+            **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token), "RAY_USAGE_STATS_ENABLED": "0",
+            "SAGEWRIGHT_NODE_DATA": str(self.folder / "nodes"), "PYTHONPATH": ":".join(entry for entry in sys.path if entry),
+            # a node that is gone is noticed within a second or two instead of a quarter of a minute
+            "RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3", "RAY_health_check_timeout_ms": "2000",
+            "RAY_health_check_initial_delay_ms": "1000", **self.environ,
+        }
+
+    def start(self) -> LocalCluster:
+        """Start every node and wait until Ray says that it runs. Raises RuntimeError with what Ray said."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.token.exists():
+            self.token.touch(mode=0o600)
+            self.token.write_text(secrets.token_hex(32))
+        place = f"127.{1 + secrets.randbelow(250)}.0"
+        self.address = f"{place}.{FIRST}:{_free_port(f'{place}.{FIRST}')}"
+        for number in range(self.nodes):
+            self.add(f"{place}.{FIRST + number}")
+        return self
+
+    def add(self, address: str) -> None:
+        """Start one node; the first is the head."""
+        known = self.state()
+        argv = [
+            str(Path(sys.executable).with_name("ray")), "start", "--node-ip-address", address, "--num-cpus", str(self.cpus),
+            "--memory", str(self.memory), "--object-store-memory", str(OBJECT_STORE), "--disable-usage-stats",
+        ]
+        if known["nodes"]:
+            argv += ["--address", self.address]
+        else:
+            argv += ["--head", "--port", self.address.rpartition(":")[2], "--include-dashboard", "false", "--temp-dir", str(self._temp())]
+        before = _raylets()
+        done = subprocess.run(
+            argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=STARTING, check=False,
+        )
+        mine = [pid for pid in _raylets() - before if f"--node_ip_address={address}" in _command(pid)]
+        if done.returncode or not mine:
+            raise RuntimeError(f"ray start for {address} failed:\n{done.stdout}")
+        known["address"] = self.address
+        known["nodes"][address] = mine[0]
+        (self.folder / "cluster.json").write_text(json.dumps(known))
+
+    def _temp(self) -> Path:
+        """Ray's own folder: a short path, for its sockets."""
+        return Path("/tmp") / f"sw-ray-{os.getuid()}-{self.address.split('.')[1]}-{self.address.rpartition(':')[2]}"
+
+    def state(self) -> dict[str, Any]:
+        """{"address", "nodes": {address: pid of the raylet}}."""
+        path = self.folder / "cluster.json"
+        if not path.exists():
+            return {"address": "", "nodes": {}}
+        found: dict[str, Any] = json.loads(path.read_text())
+        self.address = found["address"]
+        return found
+
+    def kill(self, address: str) -> None:
+        """SIGKILL to a node's raylet: to Ray, the node is lost."""
+        os.kill(self.state()["nodes"][address], signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End every process of the cluster, known by its folder, and remove what it kept."""
+        if not self.state()["address"]:
+            return
+        mark = str(self._temp())
+        mine = [process for process in psutil.process_iter() if mark in _command(process.pid)]
+        family = {child for process in mine for child in _children(process)} | set(mine)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        for process in psutil.wait_procs(list(family), timeout=10)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        shutil.rmtree(self._temp(), ignore_errors=True)
+        (self.folder / "cluster.json").unlink(missing_ok=True)
+
+    def __enter__(self) -> LocalCluster:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _free_port(address: str) -> int:
+    """Below those that Ray gives to workers."""
+    for port in range(6400, 9000):
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind((address, port))
+            return port
+    raise RuntimeError(f"no free port on {address}")
+
+
+def _raylets() -> set[int]:
+    return {process.pid for process in psutil.process_iter() if "raylet/raylet" in _command(process.pid)}
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sagewright.adapters.ray.cluster", description=__doc__)
+    parser.add_argument("verb", choices=["up", "down", "status"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--nodes", type=int, default=3)
+    given = parser.parse_args()
+    cluster = LocalCluster(given.folder.absolute(), given.nodes)
+    if given.verb == "up":
+        if cluster.state()["address"]:
+            sys.exit(f"a cluster is there already: {cluster.address}")
+        begun = time.monotonic()
+        cluster.start()
+        print(f"{given.nodes} nodes in {time.monotonic() - begun:.0f} s")
+        print(f"  sagewright up --ray {cluster.address} --ray-token {cluster.token}")
+    elif given.verb == "down":
+        cluster.stop()
+    else:
+        print(json.dumps(cluster.state(), indent=1))
+
+
+if __name__ == "__main__":
+    main()

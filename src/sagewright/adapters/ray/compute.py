@@ -1,0 +1,430 @@
+"""Compute on a Ray cluster, as the server sees it. Knows Ray only through the bridge.
+
+A job's tasks are placed together (``gang``), handed to the agents of their nodes, and followed by one poll a node. What
+must survive lies in each task's ledger; a new server reads the ledgers and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...agent.layout import dump_task, short, socket_folder, write_atomic
+from ...stores.compute import Report, Task
+from ...stores.logs import Logs
+from ...stores.metrics import Metrics
+from . import gang
+from .ledger import Ledger
+from .link import Link, NodeUnreachable, Refused
+
+log = logging.getLogger(__name__)
+
+POLL = 20.0
+"""Seconds that a node may keep silent before it is asked again."""
+AGAIN = 0.5
+"""Seconds before a node is asked again that did not answer while Ray holds it for alive."""
+FORGET = 10.0
+"""Seconds that ``forget`` waits for the node; after that it happens behind the caller's back."""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Where the cluster is, and what its nodes are told of the server."""
+
+    data: Path
+    address: str
+    """As ``ray.init`` takes it: ``host:port`` or ``auto``."""
+    token: str
+    """File with the cluster's token; empty: where Ray itself looks."""
+    settings: dict[str, Any]
+    """The server's settings that count on a node: region, account, warm_memory."""
+    shrink: bool
+    """Whether a job may get smaller hosts than it asks for; else it fails with CapacityError."""
+    declared: Callable[[str], gang.Size | None]
+    """What an instance type stands for."""
+    url: Callable[[], str]
+    """Of the server, as nodes reach it."""
+    keys: Callable[[Task], Awaitable[dict[str, str]]]
+    """{"access_key", "secret_key", "session_token"} for the objects of a task, made when it is handed to its node."""
+    revoke: Callable[[str], Awaitable[None]]
+    """Ends keys by their access key; unknown ones are fine."""
+
+
+class NodeGone(Exception):
+    """Ray says that the node is dead, or does not know it; the message says which and why."""
+
+
+class RayCompute:
+    """A ``Compute`` for tasks of kind run. Used from one event loop; ``open`` before anything else."""
+
+    def __init__(self, cluster: Cluster, logs: Logs, metrics: Metrics) -> None:
+        self.cluster, self._logs, self._metrics = cluster, logs, metrics
+        self._root = cluster.data / "ray"
+        self._ledgers: dict[str, Ledger] = {}
+        self._heard: list[Callable[[str], Awaitable[None]]] = []
+        self._placing: dict[str, asyncio.Task[None]] = {}
+        """Gang → what places and starts it."""
+        self._joined: dict[str, asyncio.Event] = {}
+        """Gang → set when a task of it is submitted, stopped or forgotten."""
+        self._following: dict[str, asyncio.Task[None]] = {}
+        """Node → its poll."""
+        self._work: set[asyncio.Task[Any]] = set()
+        self.link: Link
+
+    def has(self, task_id: str) -> bool:
+        """Whether the task is, or was until it is forgotten, one of this backend."""
+        return task_id in self._ledgers
+
+    async def open(self) -> None:
+        """Start the bridge and take up what an earlier server left. Does not wait for the cluster."""
+        (self._root / "tasks").mkdir(parents=True, exist_ok=True, mode=0o700)
+        mapping = self.cluster.data / "images.toml"
+        node = {
+            "version": __version__, "url": self.cluster.url(), "settings": self.cluster.settings,
+            "mapping": mapping.read_text() if mapping.exists() else "",
+        }
+        config = {"address": self.cluster.address, "token": self.cluster.token, "server": self._server(), "node": node}
+        self.link = Link(socket_folder(self.cluster.data), config)
+        self.link.troubled = self._tell_trouble
+        for folder in (self._root / "tasks").glob("[!.]*/spec.json"):
+            self._ledgers[folder.parent.name] = Ledger(folder.parent)
+        for ledger in list(self._ledgers.values()):
+            self._resume(ledger)
+        for folder in (self._root / "tasks").glob(".gone-*"):
+            self._keep(self._forget_there(Ledger(folder)))
+        self._keep(self.link.connected())
+
+    def _server(self) -> str:
+        """Names this data directory on the cluster."""
+        path = self._root / "name"
+        if not path.exists():
+            write_atomic(path, secrets.token_hex(6))
+        return path.read_text()
+
+    def _resume(self, ledger: Ledger) -> None:
+        if ledger.ended:
+            return
+        if not ledger.node:
+            self._place(gang.gang(ledger.task))
+            return
+        if ledger.after == 0:
+            self._place(gang.gang(ledger.task))
+        elif (stop := ledger.stopped) is not None:
+            self._keep(self._send(ledger, "stop", ledger.task.id, stop["grace"]))
+        self._follow(ledger.node)
+
+    # -- Compute
+
+    async def submit(self, task: Task) -> None:
+        if task.id in self._ledgers:
+            return
+        self._ledgers[task.id] = await asyncio.to_thread(Ledger.create, self._root / "tasks" / task.id, task)
+        if self.link.trouble:
+            self._tell_trouble()
+        self._place(gang.gang(task))
+
+    async def stop(self, task_id: str, grace: float | None = None) -> None:
+        ledger = self._ledgers.get(task_id)
+        if ledger is None or ledger.ended:
+            return
+        ledger.stop(grace)
+        if ledger.node:
+            self._keep(self._send(ledger, "stop", task_id, grace))
+        self._changed(gang.gang(ledger.task))
+
+    async def reports(self, task_id: str, after: int = 0) -> list[Report]:
+        ledger = self._ledgers.get(task_id)
+        return ledger.reports(after) if ledger else []
+
+    def subscribe(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        self._heard.append(heard)
+
+    async def forget(self, task_id: str) -> None:
+        ledger = self._ledgers.pop(task_id, None)
+        if ledger is None:
+            return
+        gone = ledger.folder.with_name(f".gone-{task_id}")
+        ledger.folder.rename(gone)
+        ledger.folder = gone
+        self._changed(gang.gang(ledger.task))
+        work = self._keep(self._forget_there(ledger))
+        await asyncio.wait([work], timeout=FORGET)
+
+    async def erase(self, volume: str) -> None:
+        path = self._root / "volumes" / volume
+        if path.exists():
+            node = path.read_text()
+            with contextlib.suppress(NodeGone, Refused):
+                await self._ask(node, "erase", volume)
+            path.unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        for work in [*self._work, *self._placing.values(), *self._following.values()]:
+            work.cancel()
+        await asyncio.gather(*self._work, *self._placing.values(), *self._following.values(), return_exceptions=True)
+        await self.link.close()
+
+    # -- placing a gang
+
+    def _changed(self, name: str) -> None:
+        self._joined.setdefault(name, asyncio.Event()).set()
+        self._place(name)
+
+    def _place(self, name: str) -> None:
+        """See to it that a gang gets its place and starts, or gives it back."""
+        self._joined.setdefault(name, asyncio.Event()).set()
+        if name not in self._placing:
+            work = self._placing[name] = asyncio.ensure_future(self._serve_gang(name))
+            work.add_done_callback(lambda done: self._placed_out(name, done))
+
+    def _placed_out(self, name: str, done: asyncio.Task[None]) -> None:
+        self._placing.pop(name, None)
+        if not done.cancelled() and (error := done.exception()):
+            log.error("placing %s failed", name, exc_info=error)
+
+    def _members(self, name: str) -> list[Ledger]:
+        """In the order of their hosts."""
+        found = [ledger for ledger in self._ledgers.values() if gang.gang(ledger.task) == name]
+        return sorted(found, key=lambda ledger: _rank(ledger.task))
+
+    async def _serve_gang(self, name: str) -> None:
+        """From the first of its tasks to the last: reserve, start, and release when all have ended."""
+        joined = self._joined.setdefault(name, asyncio.Event())
+        while True:
+            joined.clear()
+            members = self._members(name)
+            if all(ledger.ended for ledger in members):
+                await self._ask_ray("unplace", name=name)
+                if all(ledger.ended for ledger in self._members(name)):
+                    self._joined.pop(name, None)
+                    return
+                continue
+            self._stop_waiting(members)
+            complete = len(members) >= max(1, len(members[0].task.peers)) and not any(ledger.ended for ledger in members)
+            if complete and not all(ledger.node for ledger in members) and not await self._reserve(name, members):
+                continue  # no room yet; something may have changed meanwhile
+            fresh = [ledger for ledger in members if ledger.node and not (ledger.handed or ledger.ended or ledger.after)]
+            if fresh := [ledger for ledger in fresh if complete or ledger.stopped is not None]:
+                await self._start(members, fresh)
+                continue
+            await joined.wait()
+
+    def _stop_waiting(self, members: list[Ledger]) -> None:
+        """A task that is to stop before it has a place has ended."""
+        for ledger in members:
+            if not ledger.ended and not ledger.node and ledger.stopped is not None:
+                ledger.report("Exited", {
+                    "ExitCode": 143, "Failure": None, "Message": None, "TimedOut": False, "Stopped": True,
+                    "OutOfMemory": False, "LastLog": "",
+                })
+                ledger.report("Finished", {})
+                self._announce(ledger)
+
+    async def _reserve(self, name: str, members: list[Ledger]) -> bool:
+        """Ask for room once; True when the members have their places, or have failed for want of any."""
+        nodes = {node["id"]: node for node in await self._ask_ray("nodes") if node["alive"]}
+        sizes = gang.fit(
+            [gang.wanted(ledger.task, self.cluster.declared) for ledger in members],
+            [gang.node_size(node["resources"]) for node in nodes.values()], shrink=self.cluster.shrink,
+        )
+        if sizes is None:
+            has = ", ".join(f"{node['address']}: {gang.node_size(node['resources']).cpus:g} CPUs" for node in nodes.values())
+            for ledger in members:
+                self._fail(ledger, f"CapacityError: Unable to provision requested ML compute capacity: the Ray cluster has {has or 'no nodes'}.")
+            return True
+        bundles = [size.bundle() | self._volumes(ledger.task, nodes) for size, ledger in zip(sizes, members, strict=True)]
+        where = await self._ask_ray("place", name=name, bundles=bundles)
+        if where is None:
+            return False
+        if not all(node in nodes for node in where):  # one has come or gone this moment
+            await asyncio.sleep(AGAIN)
+            return False
+        for ledger, size, node in zip(members, sizes, where, strict=True):
+            ledger.placed(node=node, address=nodes[node]["address"], cpus=size.cpus, memory=size.memory, gpus=size.gpus)
+            for volume in ledger.task.volumes.values():
+                (self._root / "volumes").mkdir(exist_ok=True)
+                write_atomic(self._root / "volumes" / volume, node)
+        return True
+
+    def _volumes(self, task: Task, nodes: dict[str, Any]) -> dict[str, float]:
+        """A task goes where the volumes lie that it uses."""
+        for volume in task.volumes.values():
+            path = self._root / "volumes" / volume
+            if path.exists() and (node := nodes.get(path.read_text())):
+                return {f"node:{node['address']}": 0.001}
+        return {}
+
+    async def _start(self, members: list[Ledger], fresh: list[Ledger]) -> None:
+        """Hand the tasks to their nodes, the one first where the others meet."""
+        where = {ledger.task.hostname: ledger.place for ledger in members}
+        try:
+            networks = await self._networks(members, where)
+        except (NodeGone, Refused) as error:
+            for ledger in fresh:
+                self._fail(ledger, f"InternalServerError: {error}")
+            return
+        for ledger in fresh:
+            await self._hand_over(ledger, networks[ledger.task.id])
+
+    async def _networks(self, members: list[Ledger], where: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What each host is told of its place and of the others. Raises NodeGone, Refused."""
+        ids = {ledger.node for ledger in members}
+        shared: dict[str, Any] = {}
+        if len(ids) > 1:
+            machines = {(await self._ask_ray_of(node))["machine"] for node in ids}
+            if len(machines) == 1:
+                shared = {"meeting": short(gang.gang(members[0].task))}
+            else:
+                shared = {"addresses": {host: place["address"] for host, place in where.items()}}
+        return {
+            ledger.task.id: {name: ledger.place[name] for name in ("address", "cpus", "memory", "gpus")} | shared
+            for ledger in members
+        }
+
+    async def _hand_over(self, ledger: Ledger, network: dict[str, Any]) -> None:
+        task, ledger.handed = ledger.task, True
+        keys = await self.cluster.keys(task)
+        # a task may be handed over again after a kill: the agent holds the first keys, so all are kept until the end
+        ledger.placed(**{**ledger.place, "keys": [*ledger.place.get("keys", ()), keys["access_key"]]})
+        about = {"url": self.cluster.url(), "region": self.cluster.settings["region"], "owner": self.cluster.settings["account"]}
+        stop = ledger.stopped
+        try:
+            await self._ask(ledger.node, "submit", dump_task(task), {**about, **keys}, network, stop)
+            if stop is None and ledger.stopped is not None:
+                await self._ask(ledger.node, "stop", task.id, ledger.stopped["grace"])
+            if task.id not in self._ledgers:
+                await self._ask(ledger.node, "forget", task.id)
+        except NodeGone as error:
+            self._lost(ledger, error)
+        except Refused as error:
+            self._fail(ledger, f"InternalServerError: The task could not be started on a node of the Ray cluster: {error}")
+        else:
+            self._follow(ledger.node)
+
+    # -- following a node
+
+    def _follow(self, node: str) -> None:
+        work = self._following.get(node)
+        if work is None or work.done():
+            self._following[node] = asyncio.ensure_future(self._poll(node))
+
+    def _running(self, node: str) -> list[Ledger]:
+        return [ledger for ledger in self._ledgers.values() if ledger.node == node and not ledger.ended]
+
+    async def _poll(self, node: str) -> None:
+        """Take in what the tasks of a node say, until none of them runs any more."""
+        try:
+            while self._running(node):
+                cursors = {
+                    ledger.task.id: [ledger.after, ledger.cursor.get("offset", 0)]
+                    for ledger in self._ledgers.values() if ledger.node == node
+                }
+                for task_id, said in (await self._ask(node, "poll", cursors, POLL)).items():
+                    await self._take(node, task_id, said)
+        except NodeGone as error:
+            for ledger in self._running(node):
+                self._lost(ledger, error)
+        except Refused as error:
+            for ledger in self._running(node):
+                self._fail(ledger, f"InternalServerError: The node of the Ray cluster failed: {error}")
+
+    async def _take(self, node: str, task_id: str, said: dict[str, Any]) -> None:
+        ledger = self._ledgers.get(task_id)
+        if ledger is None:  # forgotten while the node could not be told
+            await self._ask(node, "forget", task_id)
+            return
+        if "spool" in said:
+            await asyncio.to_thread(ledger.take, said["spool"], said["offset"], self._logs, self._metrics)
+        new = [ledger.report(name, data, at, seq) for seq, at, name, data in said.get("reports", ())]
+        if any(new):
+            self._announce(ledger)
+
+    # -- asking
+
+    async def _ask_ray(self, method: str, **params: Any) -> Any:
+        """The bridge's answer about the cluster as a whole, as long as it takes."""
+        while True:
+            try:
+                return await self.link.call(method, **params)
+            except (NodeUnreachable, Refused) as error:
+                log.warning("Ray: %s failed: %s", method, error)
+                await asyncio.sleep(AGAIN)
+
+    async def _ask_ray_of(self, node: str) -> dict[str, Any]:
+        return await self._until_gone(node, lambda: self.link.call("about", node=node))  # type: ignore[no-any-return]
+
+    async def _ask(self, node: str, method: str, *args: Any) -> Any:
+        """The answer of a node's agent; asked again while Ray holds the node for alive. Raises NodeGone, Refused."""
+        return await self._until_gone(node, lambda: self.link.call("node", node=node, method=method, args=list(args)))
+
+    async def _until_gone(self, node: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        while True:
+            try:
+                return await ask()
+            except NodeUnreachable as error:
+                await self._check(node, error)
+                await asyncio.sleep(AGAIN)
+
+    async def _check(self, node: str, error: Exception) -> None:
+        """Raises NodeGone unless Ray holds the node for alive."""
+        for known in await self._ask_ray("nodes"):
+            if known["id"] == node:
+                if known["alive"]:
+                    log.info("node %s does not answer: %s", known["address"], error)
+                    return
+                raise NodeGone(f"{known['address']} ({node[:12]}) was lost{': ' + known['reason'] if known['reason'] else ''}")
+        raise NodeGone(f"{node[:12]} is not part of the cluster any more")
+
+    async def _send(self, ledger: Ledger, method: str, *args: Any) -> None:
+        with contextlib.suppress(NodeGone, Refused):  # its poll hears of it too
+            await self._ask(ledger.node, method, *args)
+
+    async def _forget_there(self, ledger: Ledger) -> None:
+        if ledger.node:
+            await self._send(ledger, "forget", ledger.task.id)
+        for key in ledger.place.get("keys", ()):
+            await self.cluster.revoke(key)
+        await asyncio.to_thread(ledger.remove)
+
+    # -- telling
+
+    def _lost(self, ledger: Ledger, error: NodeGone) -> None:
+        self._fail(ledger, f"InternalServerError: The node of the Ray cluster that ran {ledger.task.hostname} is gone: {error}")
+
+    def _fail(self, ledger: Ledger, reason: str) -> None:
+        if ledger.report("Failed", {"Reason": reason}):
+            self._announce(ledger)
+
+    def _tell_trouble(self) -> None:
+        """Tasks without a place say why they wait."""
+        for ledger in self._ledgers.values():
+            if self.link.trouble and not ledger.node and not ledger.ended:
+                ledger.report("Preparing", {"Message": f"Waiting for the Ray cluster: {self.link.trouble}"})
+                self._announce(ledger)
+
+    def _announce(self, ledger: Ledger) -> None:
+        self._keep(self._tell(ledger.task.id))
+        if ledger.ended:
+            self._changed(gang.gang(ledger.task))
+
+    async def _tell(self, task_id: str) -> None:
+        for heard in self._heard:
+            await heard(task_id)
+
+    def _keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+
+def _rank(task: Task) -> tuple[int, str]:
+    """Where the hosts meet comes first."""
+    return (task.peers.index(task.hostname) if task.hostname in task.peers else 0, task.id)

@@ -1,0 +1,43 @@
+"""How the hosts of a job find each other on a cluster: the same task, told where its peers are.
+
+On one machine the hosts get a network of the job's own, as with the local backend. On several they share their nodes'
+networks, and each name resolves to its node's address.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import psutil
+
+from ...stores.compute import Task
+from .gang import RESOURCES
+
+
+def placed(task: Task, network: dict[str, Any]) -> Task:
+    """The task as its node runs it.
+
+    Args:
+        network: {"cpus", "memory"} that are reserved, {"meeting"} of hosts on one machine, or {"addresses"} of the
+            nodes by host name and {"address"} of this one.
+    """
+    limits = replace(task.limits, cpus=network["cpus"], memory=network["memory"])
+    task = replace(task, limits=limits)
+    if network.get("meeting"):
+        return replace(task, meeting=network["meeting"])
+    if not network.get("addresses"):
+        return task
+    files = dict(task.files)
+    if RESOURCES in files and (name := interface(network["address"])):
+        files[RESOURCES] = json.dumps({**json.loads(files[RESOURCES]), "network_interface_name": name})
+    return replace(task, files=files, peers=[], meeting="", addresses=network["addresses"])
+
+
+def interface(address: str) -> str:
+    """The network interface that has an address; empty if none has."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(one.address == address for one in addresses):
+            return str(name)
+    return "lo" if address.startswith("127.") else ""
