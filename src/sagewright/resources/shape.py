@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..wire.models import Models
+from ..wire.models import Models, OperationModel
 
 ASCENDING = frozenset({
     "ListAlgorithms", "ListCandidatesForAutoMLJob", "ListClusterNodes", "ListClusters", "ListCodeRepositories",
@@ -31,6 +31,10 @@ class Shapes:
         self._models, self._service = models, service
         self._outputs: dict[str, frozenset[str]] = {}
         self._lists: dict[str, ListShape] = {}
+
+    def model(self, operation: str) -> OperationModel:
+        """Everything that the service model says of an operation."""
+        return self._models.operation(self._service, operation)
 
     def output(self, operation: str) -> frozenset[str]:
         """Names of the members that an operation answers with."""

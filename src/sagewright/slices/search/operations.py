@@ -1,0 +1,157 @@
+"""Search: narrow down by what an index or the database can tell, match, sort, page, and only then complete the answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...resources.desk import Desk
+from ...resources.platform import Platform
+from ...resources.search import Search, compiled, sort_value
+from ...stores.records import Query, Record
+from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.models import Shape
+from ...wire.types import Call
+from .suggestions import suggestions
+
+ALL = 1_000_000
+PAGE = 100
+RECENT = 50
+"""Records whose names of parameters, tags and metrics are suggested."""
+
+
+class SearchOperations:
+    """The verbs of one platform. What can be searched are the resources that are installed and that the model names."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def install(self) -> None:
+        bind = self.platform.operations.bind
+        bind("sagemaker", "Search", self.search)
+        bind("sagemaker", "GetSearchSuggestions", self.suggest)
+
+    async def search(self, call: Call) -> dict[str, Any]:
+        noun, desk, shape = self._resource(call)
+        search = compiled(call.params.get("SearchExpression"))
+        sort_by, descending = call.params.get("SortBy", "LastModifiedTime"), call.params.get("SortOrder") != "Ascending"
+        self._check(shape, noun, [*search.properties, sort_by])
+        found = await self._matching(call, desk, search, sort_by)
+        # what has no value to sort by comes last either way
+        found.sort(key=lambda pair: pair[0], reverse=descending)
+        found = [pair for pair in found if pair[0][0][0] < 2] + [pair for pair in found if pair[0][0][0] == 2]
+        start = self._start(call, found)
+        size = call.params.get("MaxResults", PAGE)
+        page = found[start : start + size]
+        docs = await self._complete(noun, [record for _, record in page], None)
+        answer: dict[str, Any] = {
+            "Results": [{noun: _shown(desk, shape, doc, record)} for doc, (_, record) in zip(docs, page, strict=True)],
+            "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
+        }
+        if start + size < len(found):
+            answer["NextToken"] = _token(call.params, page[-1][0])
+        return answer
+
+    async def suggest(self, call: Call) -> dict[str, Any]:
+        noun, _, shape = self._resource(call)
+        hint = call.params.get("SuggestionQuery", {}).get("PropertyNameQuery", {}).get("PropertyNameHint", "")
+        recent = await self.platform.records.find(noun, call.scope, Query(limit=RECENT))
+        docs = await self._complete(noun, recent, None)
+        return {"PropertyNameSuggestions": [{"PropertyName": name} for name in suggestions(shape, docs, hint)]}
+
+    # -- parts
+
+    def _resource(self, call: Call) -> tuple[str, Desk, Shape]:
+        """(noun, desk, shape of its search record). The model's ExperimentTrial is the noun Trial."""
+        resource = call.params["Resource"]
+        output = self.platform.shapes("sagemaker").model("Search").output
+        assert output is not None
+        element = output.members["Results"].shape.element
+        assert element is not None
+        noun = resource.removeprefix("Experiment") or resource
+        member = element.shape.members.get(noun)
+        desk = next((d for d in self.platform.nouns.values() if d.resource.noun == noun), None)
+        if member is None or desk is None:
+            raise NotImplementedHere(f"Search for {resource} is not implemented by Sagewright: nothing here keeps that resource.")
+        return noun, desk, member.shape
+
+    @staticmethod
+    def _check(shape: Shape, noun: str, properties: list[str]) -> None:
+        known = {name.lower() for name in shape.members} | {"metrics"}
+        for name in properties:
+            if name.split(".")[0].lower() not in known:
+                raise Invalid(f"Unknown property name: {name}. It is not a property of {noun}.")
+
+    async def _matching(self, call: Call, desk: Desk, search: Search, sort_by: str) -> list[tuple[tuple[Any, ...], Record]]:
+        """((sort value, key), record) of all that match."""
+        records = await self._candidates(call, desk, search)
+        docs = await self._complete(desk.resource.noun, records, [*search.properties, sort_by])
+        if desk.resource.noun == "TrainingJob":
+            docs = [{**doc, "Metrics": doc.get("FinalMetricDataList", [])} for doc in docs]
+        pairs = zip(records, docs, strict=True)
+        return [((sort_value(doc, sort_by), record.key), record) for record, doc in pairs if search.matches(doc)]
+
+    async def _candidates(self, call: Call, desk: Desk, search: Search) -> list[Record]:
+        noun, records = desk.resource.noun, self.platform.records
+        searched = self.platform.searched.get(noun)
+        name = search.equal.get(desk.resource.name_member.lower())
+        found = await searched.candidates(call.scope, search.equal) if searched is not None else None
+        if name is not None and found is None:
+            record = await records.get(noun, call.scope, name.lower())
+            return [record] if record is not None else []
+        if found is not None:
+            return found if name is None else [record for record in found if record.key == name.lower()]
+        where = tuple(_where(desk, search.equal))
+        return await records.find(noun, call.scope, Query(where=where, limit=ALL))
+
+    async def _complete(self, noun: str, records: list[Record], properties: list[str] | None) -> list[dict[str, Any]]:
+        searched = self.platform.searched.get(noun)
+        return [record.doc for record in records] if searched is None else await searched.complete(records, properties)
+
+    @staticmethod
+    def _start(call: Call, found: list[tuple[tuple[Any, ...], Record]]) -> int:
+        """Where the page begins: after the last record of the page before, or where it would be."""
+        text = call.params.get("NextToken")
+        if text is None:
+            return 0
+        try:
+            digest, (value, key) = json.loads(base64.urlsafe_b64decode(text.encode()))
+            last = ((value[0], value[1]), key)
+        except (ValueError, binascii.Error, TypeError, KeyError, IndexError):
+            raise Invalid("Invalid NextToken.") from None
+        if digest != _digest(call.params):
+            raise Invalid("NextToken belongs to a request with other parameters; repeat those, or start without a token.")
+        descending = call.params.get("SortOrder") != "Ascending"
+        for at, (place, _) in enumerate(found):
+            late, ahead = place[0][0] == 2, last[0][0] == 2
+            beyond = late > ahead if late != ahead else (place < last if descending else place > last)
+            if beyond:
+                return at
+        return len(found)
+
+
+def _where(desk: Desk, equal: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Equalities that the database can test: of texts at the top of the Create request and of hyperparameters."""
+    operation = desk.shapes.model(f"Describe{desk.resource.noun}")
+    assert operation.output is not None
+    names = {name.lower(): name for name, member in operation.output.members.items() if member.type == "string"}
+    return [(names[name], value) for name, value in equal.items() if name in names and names[name] not in desk.resource.computed]
+
+
+def _shown(desk: Desk, shape: Shape, doc: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The members of a search record, computed ones among them."""
+    shown = desk.view(record, frozenset(shape.members))
+    return {**{name: doc[name] for name in shape.members if name in doc}, **shown}
+
+
+def _token(params: Mapping[str, Any], place: tuple[Any, ...]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([_digest(params), place]).encode()).decode()
+
+
+def _digest(params: Mapping[str, Any]) -> str:
+    request = {k: v for k, v in params.items() if k not in ("NextToken", "MaxResults")}
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()[:16]
