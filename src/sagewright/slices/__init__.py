@@ -6,7 +6,6 @@ SLICES = (
     "logs",
     "metrics",
     "tags",
-    "ecr",
     "training",
     "processing",
     "hosting",
