@@ -38,6 +38,7 @@ class Settings:
     cors_origin: str = field(default="", metadata={"help": "browser origin that may call the API"})
     images: str = field(default="", metadata={"help": "further directories with images, separated by ':'"})
     file_systems: str = field(default="", metadata={"help": "directories that stand for file systems of training channels: <id>=<directory>, separated by ','"})
+    registries: str = field(default="", metadata={"help": "registry hosts, separated by ',', whose images are pulled when a job first names them (such as docker.io,ghcr.io); no other is ever asked, none by default"})
     environments: str = field(default="", metadata={"help": "directory of built image environments, to share between servers; inside the data directory when empty"})
     trust_forwarded: bool = field(default=False, metadata={"help": "believe X-Forwarded-Host of a proxy in front"})
 

@@ -9,6 +9,9 @@ from ..adapters.directory import DirectoryObjects
 from ..adapters.files import FileLogs
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..agent.images import Catalogue
+from ..agent.oci.blobs import Blobs
+from ..agent.oci.images import AllImages
+from ..agent.oci.names import Names
 from ..agent.ports import AgentPorts
 from ..settings import Settings
 from ..stores.images import Images
@@ -41,10 +44,17 @@ def objects(settings: Settings) -> Objects:
     return DirectoryObjects(settings.data / "objects", durable=settings.durability == "power")
 
 
-def images(settings: Settings) -> Images:
-    """Our own images and those of the directories that the operator names; theirs win."""
+def image_store(settings: Settings) -> Blobs:
+    """The container images that were pushed, pulled or imported here."""
+    return Blobs(settings.data / "oci")
+
+
+def images(settings: Settings) -> AllImages:
+    """Container images, our own declared images and those of the directories that the operator names; theirs win."""
     packaged = Path(__file__).parent.parent / "_images"
     ours = packaged if packaged.is_dir() else Path(__file__).parents[3] / "images"
     theirs = [Path(p) for p in settings.images.split(":") if p]
     environments = Path(settings.environments) if settings.environments else settings.data / "environments"
-    return Catalogue([*theirs, ours], environments.absolute(), settings.data / "images.toml")
+    names = settings.data / "images.toml"
+    declared = Catalogue([*theirs, ours], environments.absolute(), names)
+    return AllImages(image_store(settings), declared, Names(names).target, settings.registries.split(","))

@@ -41,7 +41,7 @@ from ..wire.app import App
 from ..wire.models import Models
 from ..wire.operations import Operations
 from ..wire.types import Authority
-from .agent import images, objects
+from .agent import image_store, images, objects
 from .compute import compute
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,10 @@ class Server:
             metrics=metrics, runs=self.runs, compute=self.compute, images=images(s),
             operations=operations, reconciler=reconciler, tasks=Tasks(self.records, self.compute, reconciler),
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
+            image_registry=image_store(s),
         )
         install(self.platform, SLICES)
-        app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors)
+        app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors, paths=self.platform.paths)
         self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None)
         self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
         self.platform.endpoint = self.url

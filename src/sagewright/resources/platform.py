@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..stores.compute import Compute
     from ..stores.identity import Identity
+    from ..stores.image_registry import ImageRegistry
     from ..stores.images import Images
     from ..stores.logs import Logs
     from ..stores.metrics import Metrics
@@ -97,6 +98,11 @@ class Platform:
     """Header name → what answers signed requests that carry it and are no AWS operation."""
     pages: dict[str, Asgi] = field(default_factory=dict)
     """Name → the ASGI app of ``/_sagewright/<name>``; it authenticates its callers itself."""
+    paths: dict[str, Asgi] = field(default_factory=dict)
+    """First component of a path → the ASGI app below it, for protocols whose paths are fixed; it authenticates its callers
+    itself."""
+    image_registry: ImageRegistry | None = None
+    """The container images of this server."""
     closers: list[Callable[[], Any]] = field(default_factory=list)
     """Called, and awaited if awaitable, in reverse order at shutdown."""
     starters: list[Callable[[], Any]] = field(default_factory=list)

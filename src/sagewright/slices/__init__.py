@@ -6,6 +6,7 @@ SLICES = (
     "logs",
     "metrics",
     "tags",
+    "ecr",
     "training",
     "processing",
     "hosting",

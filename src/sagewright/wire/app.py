@@ -6,6 +6,7 @@
     Hosts       refuses unknown Host names and foreign Origins
     Cors        lets the configured origin's pages in
     Internal    /_sagewright/health, /_sagewright/metrics
+    Paths       protocols that own the first component of a path: /v2/, the image registry's
     Faults      writes every error in the caller's protocol
     Doors       signed requests that are no AWS operation, told by a header
     Routes      which service, protocol and operation is meant
@@ -34,7 +35,7 @@ from .doors import Door, Doors
 from .errors import ServiceError
 from .exchange import Asgi, Exchange, Scope, WireSettings, exchange_of
 from .http import Answer, Request, WireFault
-from .middlewares import Cors, Entrance, Hosts, Internal, finish
+from .middlewares import Cors, Entrance, Hosts, Internal, Paths, finish
 from .models import Models, OperationModel, UnknownOperation, UnknownService
 from .routing import RouteFault, Router, Target, unknown_operation
 from .sigv4 import Verified
@@ -55,6 +56,7 @@ class App:
             trust_forwarded are read.
         authority: returns the Authority, or None while the server starts (then every signed request is refused).
         internal: name → ASGI app for ``/_sagewright/<name>``.
+        paths: first component of a path → ASGI app; see ``middlewares.Paths``.
         doors: header name → what answers signed requests that carry it; see ``doors``.
         operator: returns the Principal of lenient and off mode; the root of the account when None.
         clock: epoch seconds, for signatures.
@@ -64,6 +66,7 @@ class App:
     def __init__(
         self, models: Models, dispatcher: Dispatcher, settings: WireSettings, authority: Callable[[], Authority | None], *,
         internal: Mapping[str, Callable[..., Any]] | None = None, doors: Mapping[str, Door] | None = None,
+        paths: Mapping[str, Asgi] | None = None,
         operator: Callable[[], Principal] | None = None,
         clock: Callable[[], float] = time.time, lifespan: Asgi | None = None,
     ) -> None:
@@ -78,6 +81,7 @@ class App:
         app = Routes(app, router)
         app = Doors(app, {} if doors is None else doors, authenticator, settings.max_body)
         app = Faults(app, models)
+        app = Paths(app, {} if paths is None else paths)
         app = Internal(app, internal or {})
         app = Cors(app, settings)
         app = Hosts(app, settings)

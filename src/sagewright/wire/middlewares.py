@@ -198,6 +198,25 @@ class Internal:
         await handler(scope, receive, send)
 
 
+class Paths:
+    """Protocols whose paths are fixed: the first component of a path decides. Requests signed as AWS's never go there.
+
+    ``apps``: component → ASGI app, which authenticates its callers itself; looked at anew for each request. No bucket has so
+    short a name as those components.
+    """
+
+    def __init__(self, app: Asgi, apps: Mapping[str, Asgi]) -> None:
+        self._app, self._apps = app, apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = exchange_of(scope).request
+        found = self._apps.get(request.path[1:].partition("/")[0])
+        if found is None or request.headers.get("authorization", "").startswith("AWS") or "X-Amz-" in request.query:
+            await self._app(scope, receive, send)
+        else:
+            await found(scope, receive, send)
+
+
 async def finish(exchange: Exchange, answer: Answer, send: Send) -> None:
     """Send an answer; a request body that nobody read is let in for a moment, or the connection ends with the answer."""
     incoming = exchange.incoming

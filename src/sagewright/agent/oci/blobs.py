@@ -1,4 +1,4 @@
-"""The images of one data directory, as files. A ``Registry``; also what imports and pulls write into.
+"""The images of one data directory, as files. An ``ImageRegistry``; also what imports and pulls write into.
 
 ::
 
@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ...stores.registry import (
+from ...stores.image_registry import (
     BadDigest,
     BadManifest,
     BadRange,

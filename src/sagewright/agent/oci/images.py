@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ...stores.image_registry import ImageRegistry, NoSuchImage, NoSuchRepository
 from ...stores.images import Image, Images, Root, UnknownImage
-from ...stores.registry import NoSuchImage, NoSuchRepository, Registry
 from . import documents
 from .blobs import Blobs
 from .documents import BadImage, Config, Manifest
@@ -38,7 +38,7 @@ class AllImages:
         """By manifest digest: what never changes."""
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> ImageRegistry:
         return self.store
 
     def resolve(self, uri: str) -> Image:

@@ -27,7 +27,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from ...stores.registry import BadManifest, MissingBlobs, StoredImage
+from ...stores.image_registry import BadManifest, MissingBlobs, StoredImage
 from . import documents
 from .blobs import Blobs
 from .documents import BadImage, Descriptor, Manifest

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ...stores.registry import BadManifest, MissingBlobs, StoredImage
+from ...stores.image_registry import BadManifest, MissingBlobs, StoredImage
 from ..archive import room
 from . import documents
 from .blobs import Blobs, copy_hashed

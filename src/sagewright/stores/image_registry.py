@@ -79,7 +79,7 @@ class StoredImage:
     config_type: str = ""
 
 
-class Registry(Protocol):
+class ImageRegistry(Protocol):
     """Blocking, safe for several processes. A write is whole or not there; a repository name is a path without host."""
 
     def repositories(self) -> list[Repository]:
