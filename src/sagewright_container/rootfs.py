@@ -15,7 +15,7 @@ import os
 import platform
 import socket
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -170,7 +170,7 @@ def collect(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bo
     """Everything that will be mounted over the image, detached; outer places first and /proc, with its magic links, last."""
     if platform.machine() not in SYS_PIVOT_ROOT:
         raise Forbidden("no sandbox for %s yet" % platform.machine())
-    trees: List[Tree] = [("/dev", _devices(root), True), ("/sys", _facts(root), True)]
+    trees: List[Tree] = [("/dev", _devices(root, spec.get("devices", [])), True), ("/sys", _facts(root), True)]
     trees += [
         (item["target"], _tree(root, item, userns, rootless), os.path.isdir(item["source"])) for item in spec["binds"]
         if os.path.exists(item["source"]) or not item.get("optional")
@@ -235,10 +235,9 @@ def _empty(root: str, options: str) -> int:
     return detach(root)
 
 
-def _devices(root: str) -> int:
+def _devices(root: str, more: Sequence[str]) -> int:
     mount("tmpfs", root, "tmpfs", MS_NOSUID, "mode=755,size=1m")
-    names = [*DEVICES, *(name for name in sorted(os.listdir("/dev")) if name.startswith("nvidia"))]
-    for name in names:
+    for name in (*DEVICES, *more):
         if os.path.exists("/dev/" + name) and not os.path.isdir("/dev/" + name):
             os.close(os.open(root + "/" + name, os.O_CREAT | os.O_WRONLY, 0o644))
             bind("/dev/" + name, root + "/" + name, writable=True, devices=True)

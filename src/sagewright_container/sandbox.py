@@ -129,6 +129,7 @@ def build_base(root: str) -> None:
 def build_view(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
     """Add what this job sees."""
     _etc(root, ("resolv.conf",))
+    _devices(root, spec.get("devices", ()))
     for item in spec["binds"]:
         _place_bind(root, item, userns, rootless)
     for path, text in spec.get("files", {}).items():
@@ -189,11 +190,7 @@ def _system(root: str) -> None:
     _etc(root, ("ssl", "pki", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
                 "mime.types", "magic", "fonts", "protocols", "services", "nsswitch.conf"))
     os.makedirs(root + "/dev/shm", 0o755, exist_ok=True)
-    devices = ["null", "zero", "full", "random", "urandom"]
-    devices += [name for name in sorted(os.listdir("/dev")) if name.startswith("nvidia")]
-    for name in devices:
-        if os.path.exists("/dev/" + name):
-            bind("/dev/" + name, place(root, "/dev/" + name, "/dev/" + name), writable=True, devices=True)
+    _devices(root, ("null", "zero", "full", "random", "urandom"))
     mount("tmpfs", root + "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     for name, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(to, root + "/dev/" + name)
@@ -201,6 +198,13 @@ def _system(root: str) -> None:
         os.makedirs(root + path, 0o755, exist_ok=True)
     if os.path.isdir("/sys/devices/system"):
         bind("/sys/devices/system", place(root, "/sys/devices/system", "/sys/devices/system"))
+
+
+def _devices(root: str, names: Sequence[str]) -> None:
+    """Show those of the devices that this machine has."""
+    for name in names:
+        if os.path.exists("/dev/" + name):
+            bind("/dev/" + name, place(root, "/dev/" + name, "/dev/" + name), writable=True, devices=True)
 
 
 def _etc(root: str, names: Sequence[str]) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from sagewright_container import network, sandbox
 
+from .gpus import discover
 from .network.meeting import join
 from .network.netlink import Namespace
 from .view import map_owner
 
 
-def probe(folder: Path) -> dict[str, bool | str]:
+def probe(folder: Path) -> dict[str, bool | str | int]:
     """``namespaces``, ``overlay``, ``idmap``, ``network`` (booleans), and ``reason`` when namespaces are refused,
-    ``network_reason`` when the hosts of a job cannot be joined.
+    ``network_reason`` when the hosts of a job cannot be joined; ``gpus``: how many.
 
     ``folder``: where job folders will be; the answer depends on its file system.
     """
@@ -29,7 +30,7 @@ def probe(folder: Path) -> dict[str, bool | str]:
             capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
         )
     try:
-        found: dict[str, bool | str] = json.loads(result.stdout)
+        found: dict[str, bool | str | int] = json.loads(result.stdout)
     except ValueError:
         return {"namespaces": False, "overlay": False, "idmap": False, "network": False, "reason": result.stderr.strip()[-500:]}
     return found
@@ -38,7 +39,8 @@ def probe(folder: Path) -> dict[str, bool | str]:
 def _main() -> None:
     place = sys.argv[1]
     rootless = os.getuid() != 0
-    found: dict[str, bool | str] = {"namespaces": False, "overlay": False, "idmap": False, "network": False}
+    found: dict[str, bool | str | int] = {"namespaces": False, "overlay": False, "idmap": False, "network": False}
+    found["gpus"] = len(discover())
     userns = None if rootless else map_owner(200_000)
     for name in ("lower", "upper", "work", "target", "mapped"):
         Path(place, name).mkdir()

@@ -200,6 +200,7 @@ def _spec(run: Run, image: Image, what: Command, env: dict[str, str], network: P
         cgroups=run.group.folders, cpus=run._cpus(), network=network,
     )
     spec["env"].update(env)
+    run.gpus.show(spec, run.task.env, image_root=True)
     return spec
 
 

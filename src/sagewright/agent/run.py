@@ -19,6 +19,7 @@ from ..stores.images import Image, UnknownImage
 from . import rootfs
 from .archive import read_text
 from .cgroups import Group
+from .gpus import Allotment, take
 from .inputs import Inputs
 from .journal import Journal
 from .layout import Layout, nudge, short, write_atomic
@@ -87,6 +88,7 @@ class Run:
         self.environment: Path | None = None
         """Takes what the task installs into its image's environment."""
         self._reserved: socket.socket | None = None
+        self.gpus = Allotment(0)
         self.network: Network | None = None
         """Of a task with peers, once it is staged."""
 
@@ -118,6 +120,7 @@ class Run:
         image = self._prepare()
         what = self._command(image)
         self.journal.report("Staging")
+        self.gpus = take(self.task.limits.gpus)
         self._reserved = self._reserve(image, what)
         self._folders()
         self.inputs.put()
@@ -212,8 +215,8 @@ class Run:
     def _start_log(self) -> None:
         if self.task.log_group:
             self.ports.logs.create_stream(self.task.log_group, self.task.log_stream)
-        if self.inputs.notes:
-            self.sink.write(self.inputs.notes)
+        if notes := [*self.inputs.notes, *self.gpus.notes]:
+            self.sink.write(notes)
 
     def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:
         """Start a process in a sandbox of its own and pump its output. Raises SandboxError."""
@@ -225,6 +228,7 @@ class Run:
             network=self.network,
         )
         spec["env"].update(env or {})
+        self.gpus.show(spec, self.task.env)
         reader, writer = os.pipe()
         fds = [writer] + ([self.user.userns] if self.user.userns is not None else [])
         try:
@@ -274,7 +278,7 @@ class Run:
     def usage(self) -> Usage:
         usage = Usage(
             self.task, self.ports.metrics, self.layout.folder, self.inits, self._over_memory,
-            self.group.out_of_memory if self.group.memory else None,
+            self.group.out_of_memory if self.group.memory else None, self.gpus.usage,
         )
         usage.start()
         return usage

@@ -32,17 +32,18 @@ class Usage(threading.Thread):
     """Samples until stopped. ``roots`` gives the inits of the task's sandboxes; ``over`` is called above the limit.
 
     ``exceeded``: whether the kernel, which holds the limit, has killed one of the task's processes; then all must end, for
-    half a job is of no use. None: nobody holds the limit but this thread.
+    half a job is of no use. None: nobody holds the limit but this thread. ``gpus`` gives the metrics of the task's GPUs.
     """
 
     def __init__(
         self, task: Task, metrics: Metrics, folder: Path, roots: Callable[[], list[int]], over: Callable[[], None],
-        exceeded: Callable[[], bool] | None,
+        exceeded: Callable[[], bool] | None, gpus: Callable[[], dict[str, float]] = dict,
     ) -> None:
         super().__init__(name="usage", daemon=True)
         self._task, self._metrics, self._folder = task, metrics, folder
         self._roots, self._over = roots, over
         self._exceeded = exceeded or self._above
+        self._gpus = gpus
         self._done = threading.Event()
         self._cpu: dict[int, float] = {}
         self._at = time.monotonic()
@@ -83,7 +84,7 @@ class Usage(threading.Thread):
         disk = shutil.disk_usage(self._folder)
         values = {
             "CPUUtilization": 100.0 * busy / span, "MemoryUtilization": 100.0 * memory / total,
-            "DiskUtilization": 100.0 * disk.used / disk.total,
+            "DiskUtilization": 100.0 * disk.used / disk.total, **self._gpus(),
         }
         dimensions = self._task.usage_dimensions or {"Host": self._task.usage_host}
         pairs = tuple(sorted(dimensions.items()))

@@ -94,6 +94,8 @@ class Server:
         for start in self.platform.starters:
             await settle(start())
         await self.compute.open()
+        local = getattr(self.compute, "endpoints", self.compute)
+        self.platform.gpus = int(getattr(local, "gpus", 0))
         await reconciler.start()
         await self.platform.tasks.adopt()
         await self.listener.start()

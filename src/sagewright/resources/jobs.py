@@ -48,7 +48,7 @@ def capacity_refusal(platform: Platform, resources: dict[str, Any]) -> str:
     if platform.settings.capacity != "strict":
         return ""
     groups = resources.get("InstanceGroups") or [resources]
-    lacking = shortage(*((group["InstanceType"], group.get("InstanceCount", 1)) for group in groups))
+    lacking = shortage(*((group["InstanceType"], group.get("InstanceCount", 1)) for group in groups), gpus=platform.gpus)
     return f"CapacityError: Unable to provision requested ML compute capacity: {lacking}." if lacking else ""
 
 

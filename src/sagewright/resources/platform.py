@@ -88,6 +88,8 @@ class Platform:
     """Member of a Create request, such as ``ExperimentConfig`` → who checks it for every noun, after the noun's own check."""
     searched: dict[str, Searched] = field(default_factory=dict)
     """Noun → what Search must know of it beyond its documents."""
+    gpus: int = 0
+    """GPUs of this machine that jobs may use."""
     endpoint: str = ""
     """Base URL of this server, as jobs reach it."""
     authority: Authority | None = None

@@ -68,6 +68,8 @@ class Limits:
     memory: int = 0
     """Bytes; 0 is no limit."""
     cpus: float = 0.0
+    gpus: int = 0
+    """As many as the machine has, at most; none is not an error, and said in the task's log."""
     seconds: float = 0.0
     """Wall time of the user's process; then it is stopped as by Stop, and Exited carries ``timed_out``."""
     grace: float = 120.0

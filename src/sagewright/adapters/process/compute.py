@@ -33,6 +33,8 @@ class ProcessCompute:
         self.config = config
         self.can: dict[str, Any] = {}
         """What the sandbox can do on this machine, as the launcher found."""
+        self.gpus = 0
+        """Of this machine; known once open."""
         self._folder = config.data / "jobs"
         self._heard: list[Callable[[str], Awaitable[None]]] = []
         self._launcher: asyncio.subprocess.Process | None = None
@@ -135,6 +137,7 @@ class ProcessCompute:
             if not line:
                 raise RuntimeError(f"the job launcher did not start; see {run / 'launcher.log'}")
             self.can = json.loads(line)["can"]
+            self.gpus = int(self.can.get("gpus", 0))
             self._writer = writer
             self._keep(self._listen(reader, writer))
 

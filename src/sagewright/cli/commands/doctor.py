@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
 def examine(place: Place, settings: Settings) -> Iterator[Finding]:
     """All checks in turn. A check that itself breaks is a finding, not a crash."""
     checks: list[Callable[[Place, Settings], Iterator[Finding]]] = [
-        check_python, check_sandbox, check_cgroups, check_disk, check_server, check_uv, check_interpreters, check_tls,
+        check_python, check_sandbox, check_gpus, check_cgroups, check_disk, check_server, check_uv, check_interpreters, check_tls,
         check_records, check_clock,
     ]
     for check in checks:
@@ -100,6 +100,14 @@ def check_sandbox(place: Place, settings: Settings) -> Iterator[Finding]:
         yield Finding("warn", "overlay", "no overlay file system for jobs: packages they install go to their home", "A newer kernel (5.11) allows it; most jobs do not notice.")
     if os.getuid() == 0 and not can["idmap"]:
         yield Finding("warn", "id maps", "no id-mapped mounts: inputs are made readable by changing their modes", "A newer kernel (5.12) and file system allow it.")
+
+
+def check_gpus(place: Place, settings: Settings) -> Iterator[Finding]:
+    from ...agent.gpus import discover
+
+    found = discover()
+    said = ", ".join(f"{gpu.name} ({size(gpu.memory)})" for gpu in found)
+    yield Finding("ok", "gpus", said or "none: jobs of GPU instance types run on the processors, and their logs say so")
 
 
 def check_cgroups(place: Place, settings: Settings) -> Iterator[Finding]:
