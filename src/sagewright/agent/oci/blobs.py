@@ -319,13 +319,18 @@ class Blobs:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _sweep(self) -> None:
+    def sweep(self, grace: float = GRACE) -> None:
+        """Remove blobs that belong to no image any more. ``grace``: seconds for images whose manifest is still to come."""
+        with self._changing():
+            self._sweep(grace)
+
+    def _sweep(self, grace: float = GRACE) -> None:
         """Remove blobs that belong to no image any more, and uploads that were given up. Under ``_changing``."""
         now, linked = time.time(), set()
         for repository in self.repositories():
             needed = {digest for image in self.images(repository.name) for digest in self._closure(image)}
             for link in (self._folder(repository.name) / "_layers").glob("*"):
-                if f"sha256:{link.name}" in needed or link.stat().st_mtime > now - GRACE:
+                if f"sha256:{link.name}" in needed or link.stat().st_mtime > now - grace:
                     linked.add(link.name)
                 else:
                     link.unlink(missing_ok=True)
