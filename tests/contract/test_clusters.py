@@ -114,6 +114,18 @@ def test_isolated_hosts_talk_too(jobs: Jobs) -> None:
     assert {one["total"] for one in hosts.values()} == {28}
 
 
+def test_encryption_between_hosts_is_not_claimed(jobs: Jobs) -> None:
+    two = {**THREE, "InstanceCount": 2}
+    name = jobs.train("print('ran')", ResourceConfig=two, EnableInterContainerTrafficEncryption=True)
+    assert completed(jobs, name)["EnableInterContainerTrafficEncryption"] is True
+    note, *rest = sorted(jobs.log(name).splitlines())
+    assert note.startswith("NOTE: EnableInterContainerTrafficEncryption is not carried out")
+    assert rest == ["ran", "ran"]
+    alone = jobs.train("print('ran')", EnableInterContainerTrafficEncryption=True)
+    completed(jobs, alone)
+    assert jobs.log(alone) == "ran", "there is nothing between the hosts of one"
+
+
 def test_two_jobs_on_the_same_ports(jobs: Jobs) -> None:
     channel = numbers(jobs)
     names = [jobs.train(SUM, ResourceConfig=THREE, InputDataConfig=[channel]) for _ in range(2)]

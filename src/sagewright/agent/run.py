@@ -215,7 +215,7 @@ class Run:
     def _start_log(self) -> None:
         if self.task.log_group:
             self.ports.logs.create_stream(self.task.log_group, self.task.log_stream)
-        if notes := [*self.inputs.notes, *self.gpus.notes]:
+        if notes := [*self.task.notes, *self.inputs.notes, *self.gpus.notes]:
             self.sink.write(notes)
 
     def start(self, image: Image, what: Command, env: dict[str, str] | None = None) -> Workload:

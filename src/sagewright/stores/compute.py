@@ -115,6 +115,8 @@ class Task:
     """Host name → IP address of the job's hosts on other machines, whose network the task shares; then it has no peers."""
     log_group: str = ""
     log_stream: str = ""
+    notes: list[str] = field(default_factory=list)
+    """Lines that stand at the head of the log: what the user should know of how this differs from what was asked for."""
     metrics: list[dict[str, str]] = field(default_factory=list)
     """[{"Name", "Regex"}]: each log line is searched; a match is reported and stored."""
     metric_namespace: str = ""

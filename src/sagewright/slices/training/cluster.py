@@ -13,8 +13,8 @@ from ...wire.errors import Invalid
 HOMOGENEOUS = "homogeneousCluster"
 """The group of a job that names none."""
 ENCRYPTION = (
-    "EnableInterContainerTrafficEncryption: the hosts of this job run on one machine and talk over a virtual network in its "
-    "kernel, which nothing outside the job can read; it is not encrypted."
+    "NOTE: EnableInterContainerTrafficEncryption is not carried out: what the hosts of this job tell each other is not "
+    "encrypted. On one machine it stays inside a network of the job's own, which no other job can read."
 )
 
 
@@ -66,6 +66,12 @@ def hosts(doc: dict[str, Any]) -> list[Host]:
     """algo-1 … algo-N, numbered across the groups in their order."""
     kinds = [(g["InstanceType"], g["InstanceGroupName"]) for g in groups(doc) for _ in range(g["InstanceCount"])]
     return [Host(name, *kind) for name, kind in zip(names(len(kinds)), kinds, strict=True)]
+
+
+def notes(doc: dict[str, Any], hosts: list[Host], host: Host) -> list[str]:
+    """What the host's log says of the cluster first; once a job."""
+    encrypted = doc.get("EnableInterContainerTrafficEncryption", False)
+    return [ENCRYPTION] if encrypted and len(hosts) > 1 and host == hosts[0] else []
 
 
 def share(channel: dict[str, Any], hosts: list[Host], host: Host) -> tuple[int, int] | None:

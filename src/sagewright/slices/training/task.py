@@ -9,7 +9,7 @@ from ...resources import jobs
 from ...resources.arn import join, s3_uri
 from ...resources.hosts import Host
 from ...stores.compute import Input, Output, Task
-from . import channels
+from . import channels, cluster
 from .request import artifacts, output_base
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -57,6 +57,7 @@ def task(
         limits=jobs.limits(host.instance_type, seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]), grace=grace),
         isolated=doc.get("EnableNetworkIsolation", False),
         hostname=host.name,
+        notes=cluster.notes(doc, hosts, host),
         log_group=GROUP,
         log_stream=f"{name}/{host.name}-{int(doc['CreationTime'])}",
         metrics=algorithm.get("MetricDefinitions", []),
