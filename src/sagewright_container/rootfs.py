@@ -153,7 +153,7 @@ def enter(conn: socket.socket, spec: Dict[str, Any], userns: Optional[int], root
     check(libc.sethostname(name, len(name)), "sethostname")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     root = spec["root"]
-    trees = collect(root, spec, userns, rootless)
+    trees = collect(conn, root, spec, userns, rootless)
     _overlay(root, spec["image"], userns, rootless)
     sys.path[:] = []  # from here on an import would find the image's modules
     sys.path_importer_cache.clear()
@@ -166,13 +166,15 @@ def enter(conn: socket.socket, spec: Dict[str, Any], userns: Optional[int], root
     _make(spec["cwd"], spec["uid"])
 
 
-def collect(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> List[Tree]:
+def collect(
+    conn: socket.socket, root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool
+) -> List[Tree]:
     """Everything that will be mounted over the image, detached; outer places first and /proc, with its magic links, last."""
     if platform.machine() not in SYS_PIVOT_ROOT:
         raise Forbidden("no sandbox for %s yet" % platform.machine())
     trees: List[Tree] = [("/dev", _devices(root, spec.get("devices", [])), True), ("/sys", _facts(root), True)]
     trees += [
-        (item["target"], _tree(root, item, userns, rootless), os.path.isdir(item["source"])) for item in spec["binds"]
+        (item["target"], _tree(conn, root, item, spec["uid"], userns, rootless), os.path.isdir(item["source"])) for item in spec["binds"]
         if os.path.exists(item["source"]) or not item.get("optional")
     ]
     trees.append(("/dev/shm", _empty(root, "mode=1777"), True))
@@ -181,19 +183,21 @@ def collect(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bo
     return sorted(trees, key=lambda tree: (tree[0] == "/proc", tree[0].count("/")))
 
 
-def _tree(root: str, item: Dict[str, Any], userns: Optional[int], rootless: bool) -> int:
+def _tree(
+    conn: socket.socket, root: str, item: Dict[str, Any], uid: Optional[int], userns: Optional[int], rootless: bool
+) -> int:
     """A detached view of the item's source. ``root`` serves to mount what cannot be made without a place."""
     source, owner = item["source"], userns if item.get("owned") else None
     if item.get("upper"):
         _overlay(root, item, userns, rootless)
         return detach(root)
-    writable = bool(item.get("writable"))
-    try:
-        return clone(source, writable, owner)
-    except Forbidden:
-        if owner is None or not item.get("foreign"):
-            raise
-        return clone(source, writable, None)
+    if item.get("lazy"):
+        sandbox.mount_lazy(conn, root, item["target"], uid)
+        return detach(root)
+    if "below" in item:
+        sandbox.bind_below(item, root, owner)
+        return detach(root)
+    return clone(source, bool(item.get("writable")), owner)
 
 
 def _overlay(root: str, item: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:

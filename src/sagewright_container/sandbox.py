@@ -126,12 +126,15 @@ def build_base(root: str) -> None:
     os.makedirs(root + "/proc", exist_ok=True)
 
 
-def build_view(root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
+def build_view(conn: socket.socket, root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
     """Add what this job sees."""
     _etc(root, ("resolv.conf",))
     _devices(root, spec.get("devices", ()))
     for item in spec["binds"]:
-        _place_bind(root, item, userns, rootless)
+        if item.get("lazy"):
+            mount_lazy(conn, place(root, item["target"], item["source"]), item["target"], spec["uid"])
+        else:
+            _place_bind(root, item, userns, rootless)
     for path, text in spec.get("files", {}).items():
         target = parents(root, path)
         with open(target, "w", encoding="utf-8") as file:
@@ -150,12 +153,31 @@ def _place_bind(root: str, item: Dict[str, Any], userns: Optional[int], rootless
             bind(source, target, userns=owner)
         overlay(target if owner is not None else source, item["upper"], item["work"], target, rootless)
     elif "below" in item:
-        _bind_below(item, target, owner)
+        bind_below(item, target, owner)
     else:
         bind(source, target, bool(item.get("writable")), owner)
 
 
-def _bind_below(item: Dict[str, Any], target: str, userns: Optional[int]) -> None:
+def mount_lazy(conn: socket.socket, place: str, name: str, uid: Optional[int]) -> None:
+    """Mount a file system that the agent serves: {"lazy": name, "owner": [uid, gid]} goes to it with the kernel's end.
+
+    Opened here, for the kernel takes only a descriptor that was opened in the mount's own user namespace.
+    """
+    owner = [os.getuid(), os.getgid()] if uid is None else [uid, uid]
+    try:
+        fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise Forbidden("open /dev/fuse: %s" % os.strerror(error.errno or 0)) from None
+    try:
+        data = "fd=%d,rootmode=40000,user_id=%d,group_id=%d,default_permissions" % (fd, owner[0], owner[1])
+        mount("sagewright", place, "fuse", MS_RDONLY | MS_NOSUID | MS_NODEV, data)
+        line = json.dumps({"lazy": name, "owner": owner}).encode() + b"\n"
+        conn.sendmsg([line], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))])
+    finally:
+        os.close(fd)
+
+
+def bind_below(item: Dict[str, Any], target: str, userns: Optional[int]) -> None:
     """A part of a directory that jobs may write to: no link of theirs must lead out of it.
 
     A file system that cannot map owners is shown with those that it has.
@@ -381,7 +403,7 @@ def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str,
             network.isolate()
         name = spec.get("hostname", "algo-1").encode()
         check(libc.sethostname(name, len(name)), "sethostname")
-        build_view(root, spec, fds[1] if len(fds) > 1 else None, spec["uid"] is None)
+        build_view(conn, root, spec, fds[1] if len(fds) > 1 else None, spec["uid"] is None)
         pivot(root)
         drop_privileges(spec["uid"])
         filter_calls()

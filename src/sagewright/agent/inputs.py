@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..stores.compute import Input
+from . import fastfile
+from .fuse import Server, Tree
 from .pipes import Pipe
 from .selection import failed, read_manifest
 from .staging import stage
@@ -16,6 +18,7 @@ from .view import Mount
 
 if TYPE_CHECKING:
     from .run import Run
+    from .workload import Workload
 
 
 class Inputs:
@@ -31,6 +34,8 @@ class Inputs:
         self.layout, self.task, self.user, self.objects = run.layout, run.task, run.user, run.ports.objects
         self.mounts: list[Mount] = []
         self.pipes: list[Pipe] = []
+        self.servers: list[Server] = []
+        self._trees: dict[str, Tree] = {}
         self.notes: list[str] = []
         """What the task's log is told about how its inputs came."""
 
@@ -48,6 +53,8 @@ class Inputs:
                 self._folder(item, path)
             elif item.mode == "Pipe":
                 self._pipe(item, path)
+            elif item.mode == "FastFile":
+                self._fast(item, path, index)
             else:
                 self._files(item, path, index)
         self._nested()
@@ -57,8 +64,21 @@ class Inputs:
         for pipe in self.pipes:
             pipe.start()
 
+    def serve(self, workload: Workload) -> None:
+        """Serve the file systems that a sandbox has mounted."""
+        while workload.lazy:
+            target, fd, owner = workload.lazy.pop()
+            self.servers.append(fastfile.server(self.objects, self._trees[target], fd, owner, self._say))
+            self.servers[-1].start()
+
+    def release(self) -> None:
+        """Let go of processes that wait for data: they are being killed, and could not die before it has come."""
+        for server in self.servers:
+            server.close()
+
     def close(self) -> str:
         """End the serving, when no process of the task is left; why an input was bad, if one was."""
+        self.release()
         for pipe in self.pipes:
             pipe.close()
         return next((pipe.error for pipe in self.pipes if pipe.error), "")
@@ -76,6 +96,30 @@ class Inputs:
         else:
             self._readable(target)
             self.mounts.append(Mount(target, path, owned=self._run.idmap, upper=self._run.upper(f"input-{index}")))
+
+    def _fast(self, item: Input, path: str, index: int) -> None:
+        whole = not any(other.startswith(path + "/") for other in self._paths() | {i.path for i in self.task.inputs})
+        found = fastfile.view(self.objects, item, whole=whole, fuse=bool(self._run.can.get("fuse")))
+        self._run.make(self.layout.inside(path))
+        if found.folder is not None:
+            self.mounts.append(Mount(found.folder, path, owned=self._run.idmap))
+        elif found.tree is not None:
+            self.layout.inputs.mkdir(exist_ok=True)
+            self._trees[path] = found.tree
+            self.mounts.append(Mount(self.layout.inputs, path, lazy=True))
+        else:
+            target = self.layout.inputs / str(index)
+            copied = stage(self.objects, fastfile.named(item, fastfile.folder(self.objects, item)), target, False, self._check)
+            self._readable(target)
+            self.mounts.append(Mount(target, path, owned=self._run.idmap))
+            if copied.copied:
+                self.notes.append(
+                    f"FastFile: the channel {item.label} was copied before the start ({copied.copied} objects): "
+                    + ("another input lies inside it" if not whole else str(self._run.can.get("fuse_reason", "")))
+                )
+
+    def _say(self, line: str) -> None:
+        self._run.sink.write([line])
 
     def _pipe(self, item: Input, path: str) -> None:
         folder = self.layout.inside(path).parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from .view import map_owner
 def probe(folder: Path) -> dict[str, bool | str | int]:
     """``namespaces``, ``overlay``, ``idmap``, ``network`` (booleans), and ``reason`` when namespaces are refused,
     ``network_reason`` when the hosts of a job cannot be joined; ``gpus``: how many.
+
+    ``fuse``, with ``fuse_reason``: whether an agent may serve a file system.
 
     ``folder``: where job folders will be; the answer depends on its file system.
     """
@@ -74,8 +77,20 @@ def _main() -> None:
         found["overlay"] = True
     except sandbox.Forbidden:
         found["overlay"] = False
+    found |= _fuse(place, rootless)
     found |= _network()
     print(json.dumps(found))
+
+
+def _fuse(place: str, rootless: bool) -> dict[str, bool | str]:
+    """Mount a file system that nobody serves."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            sandbox.mount_lazy(ours, f"{place}/work", "probe", None if rootless else 200_000)
+        except (sandbox.Forbidden, OSError) as error:
+            return {"fuse": False, "fuse_reason": f"no file system in user space on this machine ({error})"}
+        return {"fuse": True}
 
 
 def _network() -> dict[str, bool | str]:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..stores.compute import Task
@@ -134,6 +135,7 @@ class Run:
         if self.task.peers:
             self.network = Network(self.layout, self.task)
         workload = self.start(image, what)
+        self.inputs.serve(workload)
         self.journal.report("Started", Pid=workload.pid)
         code, stopped, timed_out = self._watch(workload)
         if (reason := self.inputs.close()) and not stopped:
@@ -261,6 +263,12 @@ class Run:
     def _kill(self) -> None:
         for workload in self.workloads:
             workload.kill()
+        self.inputs.release()
+
+    def _signal(self, workload: Workload, number: int) -> None:
+        workload.signal(number)
+        if number == signal.SIGKILL:
+            self.inputs.release()
 
     def _over_memory(self) -> None:
         self.out_of_memory = True
@@ -294,7 +302,7 @@ class Run:
         syncer = threading.Thread(target=self._sync, args=(syncing,), name="sync", daemon=True)
         if self.mirrors:
             syncer.start()
-        clock = StopClock(self.task, self.control, workload.signal)
+        clock = StopClock(self.task, self.control, partial(self._signal, workload))
         poll = select.poll()
         workload.watch(poll)
         poll.register(self.control.socket, select.POLLIN)

@@ -8,6 +8,7 @@ import gzip
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..stores.compute import Input
@@ -22,8 +23,16 @@ class Cancelled(Exception):
     """The task was stopped while its inputs were being staged."""
 
 
-def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callable[[], None]) -> int:
-    """Fill ``target`` with the input's objects; returns how many.
+@dataclass(slots=True)
+class Staged:
+    """How many objects were put in place, and how many of them by copying."""
+
+    objects: int = 0
+    copied: int = 0
+
+
+def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callable[[], None]) -> Staged:
+    """Fill ``target`` with the input's objects.
 
     ``copy``: the task may write to the files, so they must not share the store's. ``check`` is called between objects
     and may raise Cancelled.
@@ -32,11 +41,13 @@ def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callab
         StagingError: with a ClientError reason.
     """
     target.mkdir(parents=True, exist_ok=True)
+    done = Staged()
     try:
         found = select(objects, item)
         for one in found:
             check()
-            _place(objects, item, one, target, copy)
+            done.copied += not _place(objects, item, one, target, copy)
+            done.objects += 1
     except NoSuchBucket:
         raise failed(f"The bucket of {item.uri} does not exist") from None
     except NoSuchKey as error:
@@ -45,15 +56,16 @@ def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callab
         raise failed(f"Could not unpack {item.uri}: {error}") from None
     except (PermissionError, gzip.BadGzipFile, EOFError) as error:
         raise failed(f"Unable to download object {item.uri} ({error})") from None
-    return len(found)
+    return done
 
 
-def _place(objects: Objects, item: Input, one: Found, target: Path, copy: bool) -> None:
+def _place(objects: Objects, item: Input, one: Found, target: Path, copy: bool) -> bool:
+    """Whether the object's file is shared with the store."""
     if item.unpack:
         info, file = objects.open(one.bucket, one.key)
         with file:
             unpack(file, info.size, target)
-        return
+        return False
     parts = [part for part in one.path.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
         raise failed(f"the key {one.key!r} cannot be a file name")
@@ -62,14 +74,15 @@ def _place(objects: Objects, item: Input, one: Found, target: Path, copy: bool) 
         path.parent.mkdir(parents=True, exist_ok=True)
         if item.compression == "Gzip":
             _gunzip(objects, one, path)
-            return
+            return False
         local = objects.local_path(one.bucket, one.key)
         if local is not None:
             (clone if copy else link)(local, path)
-            return
+            return not copy
         _, file = objects.open(one.bucket, one.key)
         with file, path.open("wb") as out:
             shutil.copyfileobj(file, out, 2**20)
+        return False
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise failed(
             f"s3://{one.bucket}/{one.key} needs a folder where another key is a file"

@@ -105,11 +105,15 @@ class Mount:
     writable: bool = False
     owned: bool = False
     upper: Path | None = None
+    lazy: bool = False
+    """A file system that the agent serves, instead of ``source``."""
     below: str | None = None
     """Of a directory of the operator's, perhaps on a file system that cannot map owners: the part that is shown."""
 
     def spec(self) -> dict[str, Any]:
         item: dict[str, Any] = {"source": str(self.source), "target": self.target, "writable": self.writable, "owned": self.owned}
+        if self.lazy:
+            item["lazy"] = True
         if self.below is not None:
             item["below"] = self.below
         if self.upper is not None:

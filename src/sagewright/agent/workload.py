@@ -49,6 +49,8 @@ class Workload:
         self.error = ""
         self.sockets: list[int] = []
         """Descriptors that the sandbox sent: sockets in its network."""
+        self.lazy: list[tuple[str, int, tuple[int, int]]] = []
+        """File systems that it has mounted for us to serve: where, the kernel's end, and uid and gid of what is in it."""
         self.helpers: list[Helper] = []
         """Closed when the sandbox has ended."""
 
@@ -75,6 +77,9 @@ class Workload:
             self.pid = message["init"]
             if self._launcher is not None:
                 self._launcher.wait()
+        if "lazy" in message:
+            uid, gid = message["owner"]
+            self.lazy.append((message["lazy"], self.sockets.pop(), (uid, gid)))
         if "started" in message:
             self.started = True
         if "exit" in message:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
+import io
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -82,6 +83,47 @@ class FolderObjects:
         for key in keys:
             (self.folder / bucket / key).unlink(missing_ok=True)
         return list(keys)
+
+
+class DistantObjects(FolderObjects):
+    """The same, as if it were far away: no file of it can be reached but by reading, and each read is written down."""
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        stamp = super().head(bucket, key)
+        return replace(stamp, etag=str((self.folder / bucket / key).stat().st_mtime_ns))
+
+    def open(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO]:
+        info = self.head(bucket, key)
+        self._note(info, 0, info.size)
+        return info, io.BytesIO(self.get(bucket, key))
+
+    def local_path(self, bucket: str, key: str) -> Path | None:
+        self.head(bucket, key)
+        return None
+
+    def local_tree(self, bucket: str, prefix: str) -> Path | None:
+        return None
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        if self.head(info.bucket, info.key).etag != info.etag:
+            raise NoSuchKey(info.key)
+        self._note(info, start, size)
+        hold = self.folder.parent / "hold"
+        if hold.exists():
+            hold.read_bytes()  # a FIFO: a store that does not answer
+        with (self.folder / info.bucket / info.key).open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
+    def _note(self, info: ObjectInfo, start: int, size: int) -> None:
+        with (self.folder.parent / "reads.jsonl").open("a") as file:
+            file.write(json.dumps([info.key, start, size]) + "\n")
+
+    def reads(self) -> builtins.list[tuple[str, int, int]]:
+        """Key, start and size of every read so far."""
+        path = self.folder.parent / "reads.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(key, start, size) for key, start, size in map(json.loads, lines)]
 
 
 class FolderWriter:
@@ -207,7 +249,7 @@ class Ports:
         data = Path(settings["data"])
         (data / "objects").mkdir(parents=True, exist_ok=True)
         return AgentPorts(
-            cast(Objects, FolderObjects(data / "objects")), cast(Logs, FileLogs(data / "logs")),
+            cast(Objects, (DistantObjects if settings.get("distant") else FolderObjects)(data / "objects")), cast(Logs, FileLogs(data / "logs")),
             cast(Metrics, FileMetrics(data / "metrics.jsonl")), self.images(settings),
         )
 
@@ -221,13 +263,16 @@ ports = Ports()
 
 
 class Bench:
-    """A ProcessCompute over ``data`` and the test's own view of the same ports."""
+    """A ProcessCompute over ``data`` and the test's own view of the same ports; ``distant``: its objects are elsewhere."""
 
-    def __init__(self, data: Path, image: Path, environment: Path | None = None, preload: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, data: Path, image: Path, environment: Path | None = None, preload: tuple[str, ...] = (), distant: bool = False
+    ) -> None:
         image.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.settings = {
             "data": str(data), "image": str(image), "environment": str(environment or sys.prefix), "preload": list(preload),
+            "distant": distant,
         }
         self.config = AgentConfig(data, FACTORY, self.settings)
         self.ports = ports(self.settings)
