@@ -63,6 +63,10 @@ class Control:
             return None
         return -1.0 if raw is None else float(raw)
 
+    def discards(self) -> bool:
+        """Whether the stop that is wanted gives up what the task has made."""
+        return bool(json.loads(self._layout.stop.read_text()).get("discard"))
+
     def close(self) -> None:
         self.socket.close()
         with contextlib.suppress(FileNotFoundError):
@@ -339,7 +343,10 @@ class Run:
         self.journal.report("Exited", **self._exit(code, stopped=stopped, timed_out=timed_out))
         root = self.layout.ml
         mirrors = iter(self.mirrors)
+        discarded = stopped and self.control.discards()
         for output in self.task.outputs:
+            if discarded and output.mode != "Continuous":
+                continue
             try:
                 if output.mode == "Continuous":
                     next(mirrors).sync(final=True)

@@ -6,7 +6,7 @@ Waiting → Staging → Running → Exited → Ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,7 +76,8 @@ class HostTasks:
         self.platform = platform
 
     async def launch(
-        self, job: Job, tasks: dict[str, str], make: Callable[[str, str], Task], *, stopping: str, access_key: str = ""
+        self, job: Job, tasks: dict[str, str], make: Callable[[str, str], Task], *, stopping: str, access_key: str = "",
+        evicting: tuple[str, ...] = (),
     ) -> None:
         """Write down which tasks the job has, then submit ``make(host, task id)`` of each.
 
@@ -85,6 +86,7 @@ class HostTasks:
         Args:
             stopping: the lifecycle's state while a stop is carried out.
             access_key: of the job's temporary keys, which Clean revokes.
+            evicting: the states in which these tasks are being given up, whatever they have made.
         """
         await job.send("Submitting", Tasks=tasks, AccessKey=access_key or None)
         owner = job.record.kind, job.record.scope, job.record.key
@@ -97,21 +99,34 @@ class HostTasks:
         for task in tasks.values():
             if record is None or self.platform.reconciler.settled(record):
                 await self.platform.tasks.forget(task)
-            elif record.doc["_state"] == stopping:
-                await self.platform.tasks.stop(task, 0.0)
+            elif (state := record.doc["_state"]) == stopping or state in evicting:
+                await self.platform.tasks.stop(task, 0.0, discard=state in evicting)
 
     async def halt(self, job: Job) -> None:
-        """Stop what still runs; a job without tasks hears Withdrawn."""
+        """Stop what still runs; a job of which nothing is left hears Withdrawn."""
         tasks: Hosts = job.doc.get("_tasks", {})
-        if not tasks:
+        if everywhere(tasks, "Ended"):
             await job.send("Withdrawn")
         for task, about in tasks.items():
             if about["Phase"] not in ("Exited", "Ended"):
                 await self.platform.tasks.stop(task, self.platform.settings.stop_grace)
 
+    async def evict(self, job: Job) -> None:
+        """Have the tasks of ``Tasks`` end within the grace of a stop; only what they store while they run is kept."""
+        for task in job.args["Tasks"]:
+            await self.platform.tasks.stop(task, self.platform.settings.stop_grace, discard=True)
+
+    async def forget(self, job: Job) -> None:
+        """Remove the tasks of ``Tasks`` and end their keys, then tell of it: Cleared, with the same ``Attempt``."""
+        await self._remove(job.args["Tasks"], job.args["AccessKey"])
+        await job.send("Cleared", Attempt=job.args["Attempt"])
+
     async def clean(self, job: Job) -> None:
         """Remove the tasks and end the job's keys."""
-        for task in job.doc.get("_tasks", {}):
+        await self._remove(job.doc.get("_tasks", ()), job.doc.get("_access_key"))
+
+    async def _remove(self, tasks: Iterable[str], access_key: str | None) -> None:
+        for task in tasks:
             await self.platform.tasks.forget(task)
-        if self.platform.identity and (key := job.doc.get("_access_key")):
-            await self.platform.identity.revoke(key)
+        if self.platform.identity and access_key:
+            await self.platform.identity.revoke(access_key)

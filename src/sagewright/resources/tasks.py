@@ -36,8 +36,9 @@ class Tasks:
             await self._records.commit(Put(KIND, "", task.id, doc, parent=f"{owner.kind}/{owner.scope}/{owner.key}"))
         await self._compute.submit(task)
 
-    async def stop(self, task_id: str, grace: float | None = None) -> None:
-        await self._compute.stop(task_id, grace)
+    async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
+        """As the port's."""
+        await self._compute.stop(task_id, grace, discard=discard)
 
     async def forget(self, task_id: str) -> None:
         """Remove the task and everything it left on its machine."""

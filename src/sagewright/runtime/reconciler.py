@@ -179,6 +179,12 @@ class Reconciler:
                 await listener(written, event)
             return written
 
+    async def offer(self, kind: str, scope: str, key: str, event: Event) -> None:
+        """Send an event that most lifecycles and states have no rule for."""
+        if kind in self._lifecycles:
+            with contextlib.suppress(ImpossibleTransition):
+                await self.send(kind, scope, key, event)
+
     def listen(self, heard: Callable[[Record, Event], Awaitable[None]]) -> None:
         """``heard(record, event)`` is awaited after every transition of this server; it must not raise."""
         self._listeners.append(heard)

@@ -164,8 +164,11 @@ class Compute(Protocol):
         """Accept a task for running; returns once it is durable."""
         ...
 
-    async def stop(self, task_id: str, grace: float | None = None) -> None:
-        """Send the stop signal, SIGKILL after ``grace`` seconds; outputs are still stored. Fine if it has ended."""
+    async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
+        """Send the stop signal, SIGKILL after ``grace`` seconds; outputs are still stored. Fine if it has ended.
+
+        ``discard``: of the outputs only the continuous ones are stored, unless the task had ended before it heard.
+        """
         ...
 
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:

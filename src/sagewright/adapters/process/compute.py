@@ -67,10 +67,10 @@ class ProcessCompute:
         if task.id not in self._watched and not read_reports(layout.events):
             await self._start(task.id)
 
-    async def stop(self, task_id: str, grace: float | None = None) -> None:
+    async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
         layout = Layout(self.config.data, task_id)
         if layout.folder.exists() and not self._ended(layout):
-            write_atomic(layout.stop, json.dumps({"grace": grace}))
+            write_atomic(layout.stop, json.dumps({"grace": grace, "discard": discard}))
             nudge(layout.control, "stop")
 
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:

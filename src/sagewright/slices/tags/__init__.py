@@ -7,6 +7,7 @@ from typing import Any
 
 from ...resources.arn import parse
 from ...resources.platform import Platform
+from ...runtime.lifecycle import Event
 from ...stores.records import Conflict, Put, Record
 from ...wire.errors import Invalid, LimitExceeded
 from ...wire.types import Call
@@ -27,11 +28,11 @@ class Tags:
 
     async def add(self, call: Call) -> dict[str, Any]:
         new = {t["Key"]: t for t in call.params["Tags"]}
-        return {"Tags": await self._change(call, lambda tags: [*(t for t in tags if t["Key"] not in new), *new.values()])}
+        return {"Tags": await self._change(call, [*new], lambda tags: [*(t for t in tags if t["Key"] not in new), *new.values()])}
 
     async def delete(self, call: Call) -> None:
         gone = set(call.params["TagKeys"])
-        await self._change(call, lambda tags: [t for t in tags if t["Key"] not in gone])
+        await self._change(call, [], lambda tags: [t for t in tags if t["Key"] not in gone])
 
     async def show(self, call: Call) -> dict[str, Any]:
         tags = (await self._find(call)).doc.get("Tags", [])
@@ -51,7 +52,7 @@ class Tags:
             raise Invalid(f"Could not find resource {call.params['ResourceArn']}.")
         return record
 
-    async def _change(self, call: Call, change: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    async def _change(self, call: Call, keys: list[str], change: Callable[[list[Any]], list[Any]]) -> list[Any]:
         while True:
             record = await self._find(call)
             tags = change(record.doc.get("Tags", []))
@@ -63,6 +64,7 @@ class Tags:
                 await self.platform.records.commit(put)
             except Conflict:
                 continue
+            await self.platform.reconciler.offer(record.kind, record.scope, record.key, Event("Tagged", {"Keys": keys}))
             return tags
 
 

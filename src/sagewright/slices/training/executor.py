@@ -14,9 +14,25 @@ from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
 from ...stores.objects import NewObject, NoSuchKey
 from . import access, cluster
-from .lifecycle import CLEAN, HALT, LAUNCH, MERGE, STOPPING
+from .attempts import DELAYS, attempt, planned
 from .request import output_base
+from .states import (
+    BETWEEN,
+    CLEAN,
+    CLOSE_POOL,
+    EVICT,
+    FORGET,
+    HALT,
+    INTERRUPT,
+    LAUNCH,
+    MERGE,
+    OPEN_POOL,
+    STARTING,
+    STOPPING,
+    WAIT,
+)
 from .task import script_archive, task
+from .warm_pools import WarmPools
 
 
 class TrainingExecutor:
@@ -25,23 +41,35 @@ class TrainingExecutor:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.hosts = HostTasks(platform)
+        self.pools = WarmPools(platform)
 
     def install(self) -> None:
         hosts = self.hosts
-        for name, run in ((LAUNCH, self.launch), (HALT, hosts.halt), (MERGE, self.merge), (CLEAN, hosts.clean)):
+        for name, run in (
+            (LAUNCH, self.launch), (HALT, hosts.halt), (MERGE, self.merge), (CLEAN, hosts.clean), (EVICT, hosts.evict),
+            (FORGET, hosts.forget), (INTERRUPT, self.interrupt), (WAIT, self.give_up), (OPEN_POOL, self.pools.open),
+            (CLOSE_POOL, self.pools.close),
+        ):  # fmt: skip
             self.platform.reconciler.executor("TrainingJob", name, run)
 
     async def launch(self, job: Job) -> None:
         """Check what only the platform can know, then submit a task a host."""
         doc = job.doc
+        if doc["_state"] != STARTING:
+            return
+        wait = planned(doc, DELAYS)
+        if wait is not None and doc.get("_delayed") != attempt(doc):
+            await job.send("Wait", Seconds=wait)
+            return
         if not (reason := await self._refusal(doc)):
             reason, versions = await access.check(self.platform, doc)
         if reason:
             await job.send("Refused", Reason=reason)
             return
+        await self.pools.take(job)
         hosts = cluster.hosts(doc)
         named = [host.name for host in hosts]
-        tasks = task_ids("train", doc["TrainingJobName"], doc["CreationTime"], named)
+        tasks = task_ids(f"train{attempt(doc) or ''}", doc["TrainingJobName"], doc["CreationTime"], named)
         env, key = await self._environment(job)
         code, grace = await self._code(doc), self.platform.settings.stop_grace
         await self.hosts.launch(
@@ -49,8 +77,17 @@ class TrainingExecutor:
             tasks,
             lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, grace, code, versions),
             stopping=STOPPING,
+            evicting=BETWEEN,
             access_key=key,
         )
+
+    async def interrupt(self, job: Job) -> None:
+        """A planned interruption is due."""
+        await job.send("Interrupt", **job.args)
+
+    async def give_up(self, job: Job) -> None:
+        """MaxWaitTimeInSeconds is over."""
+        await job.send("WaitOver")
 
     async def merge(self, job: Job) -> None:
         """One archive of the hosts' archives; on a clash of names the last host's file stays."""

@@ -1,6 +1,7 @@
-"""A training job's states. Pure: every race is a unit test.
+"""A training job's lifecycle. Pure: every race is a unit test.
 
-A job runs one task a host; ``resources.hosts`` says what the document keeps of them.
+A job runs one task a host; ``resources.hosts`` says what the document keeps of them. ``states`` names the states,
+``attempts`` has the rules of interruptions and retries, ``pool`` those of warm pools.
 """
 
 from __future__ import annotations
@@ -11,68 +12,31 @@ from ...resources.hosts import everywhere as _all
 from ...resources.hosts import moved, submitted
 from ...resources.jobs import REASON, exit_failure
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
-
-LAUNCH, HALT, MERGE, CLEAN = "Launch", "Halt", "Merge", "Clean"
-
-STARTING, DOWNLOADING, TRAINING, UPLOADING = "Starting", "Downloading", "Training", "Uploading"
-STOPPING, SAVING, TIMING_OUT = "Stopping", "StoppingUploading", "TimingOut"
-COMPLETED, FAILED, STOPPED, OVERTIME = "Completed", "Failed", "Stopped", "MaxRuntimeExceeded"
-
-PRIMARY = {STOPPING: "Stopping", SAVING: "Stopping", TIMING_OUT: "Stopping", COMPLETED: "Completed", FAILED: "Failed",
-           STOPPED: "Stopped", OVERTIME: "Stopped"}
-SECONDARY = {SAVING: UPLOADING, TIMING_OUT: UPLOADING}
-FINAL = (COMPLETED, FAILED, STOPPED, OVERTIME)
-RUNNING = (STARTING, DOWNLOADING, TRAINING)
-ENDING = (STOPPING, SAVING, TIMING_OUT, UPLOADING)
-
-MESSAGES = {
-    STARTING: "Starting the training job",
-    DOWNLOADING: "Downloading input data",
-    TRAINING: "Training image download completed. Training in progress.",
-    UPLOADING: "Uploading generated training model",
-    STOPPING: "Stopping the training job",
-    COMPLETED: "Training job completed",
-    FAILED: "Training job failed",
-    STOPPED: "Training job stopped",
-    OVERTIME: "Training job runtime exceeded MaxRuntimeInSeconds provided",
-}
-PREPARING = "Preparing the instances for training"
-
-HALT_ALL = Instruction(HALT)
-
-
-def status(state: str) -> str:
-    """The primary status of a state."""
-    return PRIMARY.get(state, "InProgress")
-
-
-def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[str, Any]:
-    """Statuses, transitions and times that follow from the state."""
-    state = doc["_state"]
-    secondary = SECONDARY.get(state, state)
-    changes: dict[str, Any] = {"LastModifiedTime": now, "TrainingJobStatus": status(state), "SecondaryStatus": secondary}
-    transitions = [dict(t) for t in doc.get("SecondaryStatusTransitions", ())]
-    message = doc.get("FailureReason", "") if state == FAILED else move.changes.get("_message") or MESSAGES[secondary]
-    shown = SECONDARY.get(before, before)
-    # a runtime limit passes through Stopping at once: the process has exited by the time anybody hears of it
-    through = [(STOPPING, MESSAGES[STOPPING])] if state == TIMING_OUT and before in RUNNING else []
-    if shown != secondary:
-        for name, text in [*through, (secondary, message)]:
-            if transitions:
-                transitions[-1].setdefault("EndTime", now)
-            transitions.append({"Status": name, "StartTime": now, "StatusMessage": text})
-        if state in FINAL:
-            transitions[-1]["EndTime"] = now
-    elif transitions and "_message" in move.changes:
-        transitions[-1]["StatusMessage"] = message
-    changes["SecondaryStatusTransitions"] = transitions
-    if before == STARTING and state != STARTING and state not in FINAL:
-        changes["TrainingStartTime"] = now
-    if state in FINAL and "TrainingStartTime" in doc:
-        seconds = max(1, round(now - doc["TrainingStartTime"]))
-        changes |= {"TrainingEndTime": now, "TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
-    return changes
-
+from . import attempts, pool
+from .states import (
+    BETWEEN,
+    CLEAN,
+    COMPLETED,
+    DOWNLOADING,
+    ENDING,
+    FAILED,
+    FINAL,
+    HALT_ALL,
+    MERGE,
+    OVERTIME,
+    PREPARING,
+    RUNNING,
+    SAVING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    TIMING_OUT,
+    TRAINING,
+    UPLOADING,
+    WAITED,
+    entered,
+    status,
+)
 
 # -- rules
 
@@ -81,7 +45,9 @@ def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A launch that runs again after a crash finds its tasks written down."""
     if "_tasks" in doc:
         return None
-    return Move(STARTING, {"_tasks": submitted(event), "_access_key": event.data.get("AccessKey")})
+    began = "_delayed" in doc or attempts.attempt(doc)
+    changes = {"_tasks": submitted(event), "_access_key": event.data.get("AccessKey")}
+    return Move(STARTING, changes, () if began else attempts.patience(doc, now))
 
 
 def preparing(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -95,7 +61,9 @@ def staging(doc: dict[str, Any], event: Event, now: float) -> Move:
 def started(doc: dict[str, Any], event: Event, now: float) -> Move:
     tasks = moved(doc, event, "Running")
     everywhere = _all(tasks, "Running", "Exited", "Ended")
-    return Move(TRAINING if everywhere else doc["_state"], {"_tasks": tasks})
+    if not everywhere:
+        return Move(doc["_state"], {"_tasks": tasks})
+    return Move(TRAINING, {"_tasks": tasks}, tuple(attempts.timers(doc)))
 
 
 def metric(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -133,23 +101,36 @@ def finished(doc: dict[str, Any], event: Event, now: float) -> Move:
         return Move(doc["_state"], {"_tasks": tasks})
     if len(tasks) > 1:
         return Move(doc["_state"], {"_tasks": tasks}, (Instruction(MERGE),))
-    return _end(doc, tasks)
+    return _end(doc, tasks, now)
 
 
 def merged(doc: dict[str, Any], event: Event, now: float) -> Move:
     """The hosts' archives are one."""
-    return _end(doc, doc["_tasks"])
+    return _end(doc, doc["_tasks"], now)
 
 
 def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
     """The platform or the input failed on one host: no process of it runs any more."""
     tasks = moved(doc, event, "Ended")
+    if doc["_state"] in RUNNING and (again := attempts.retried(doc, event.data["Reason"][:REASON], tasks)):
+        return again
     changes: dict[str, Any] = {"_tasks": tasks}
     if "_failure" not in doc:
         changes["_failure"] = event.data["Reason"][:REASON]
     if not _all(tasks, "Ended"):
         return Move(doc["_state"], changes, (HALT_ALL,))
-    return _end({**doc, **changes}, tasks)
+    return _end({**doc, **changes}, tasks, now)
+
+
+def ebbing(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """A host of an attempt that is over reports. All of them may have been done before they heard of it."""
+    move = attempts.ebbing(doc, event, now)
+    tasks = move.changes["_tasks"]
+    if not attempts.complete(tasks):
+        return move
+    if len(tasks) > 1:
+        return Move(UPLOADING, {"_tasks": tasks}, (Instruction(MERGE),))
+    return _end(doc, tasks, now)
 
 
 def refused(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -170,24 +151,20 @@ def stop_saving(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def withdrawn(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """Stopped before any task existed."""
-    return Move(STOPPED, {}, (Instruction(CLEAN),))
+    """Stopped while no task existed, or none was left."""
+    return Move(WAITED if doc.get("_late") else STOPPED, {}, (Instruction(CLEAN),))
 
 
-def delete(doc: dict[str, Any], event: Event, now: float) -> Move:
-    return Move(doc["_state"], remove=True)
+def _end(doc: dict[str, Any], tasks: dict[str, Any], now: float) -> Move:
+    reason = doc.get("_failure", "")
+    ends = {STOPPING: STOPPED, SAVING: STOPPED, TIMING_OUT: OVERTIME}
+    state = FAILED if reason else WAITED if doc.get("_late") else ends.get(doc["_state"], COMPLETED)
+    changes = {"FailureReason": reason} if reason else {"ModelArtifacts": doc["_artifacts"]}
+    kept, instructions = pool.ended(doc, state, reason, now)
+    return Move(state, {"_tasks": tasks, "_failure": None, **changes, **kept}, (Instruction(CLEAN), *instructions))
 
 
-def _end(doc: dict[str, Any], tasks: dict[str, Any]) -> Move:
-    clean = (Instruction(CLEAN),)
-    changes: dict[str, Any] = {"_tasks": tasks, "_failure": doc.get("_failure")}
-    if reason := doc.get("_failure"):
-        return Move(FAILED, {**changes, "FailureReason": reason}, clean)
-    end = {STOPPING: STOPPED, SAVING: STOPPED, TIMING_OUT: OVERTIME}.get(doc["_state"], COMPLETED)
-    return Move(end, {**changes, "ModelArtifacts": doc["_artifacts"]}, clean)
-
-
-ACTIVE = (*RUNNING, *ENDING)
+ACTIVE = (*RUNNING, *ENDING, *BETWEEN)
 
 LIFECYCLE = Lifecycle(
     "TrainingJob",
@@ -216,7 +193,26 @@ LIFECYCLE = Lifecycle(
         (UPLOADING, "Stop"): stop_saving,
         ((STOPPING, SAVING), "Stop"): ignore,
         (STOPPING, "Withdrawn"): withdrawn,
-        (FINAL, "Delete"): delete,
+        (STARTING, "Wait"): attempts.wait,
+        ((DOWNLOADING, TRAINING), "Interrupt"): attempts.interrupt,
+        ((STARTING, *ENDING, *BETWEEN, *FINAL), "Interrupt"): ignore,
+        ((DOWNLOADING, TRAINING), "Tagged"): attempts.tagged,
+        (BETWEEN, "Exited"): ebbing,
+        (BETWEEN, "Finished"): ebbing,
+        (BETWEEN, "Failed"): ebbing,
+        (BETWEEN, "Preparing"): ignore,
+        (BETWEEN, "Staging"): ignore,
+        (BETWEEN, "Started"): ignore,
+        (BETWEEN, "Submitting"): ignore,
+        (BETWEEN, "Cleared"): attempts.cleared,
+        ((*RUNNING, *ENDING, *FINAL), "Cleared"): ignore,
+        (BETWEEN, "Stop"): stop,
+        ((*RUNNING, *BETWEEN), "WaitOver"): attempts.overdue,
+        ((*ENDING, *FINAL), "WaitOver"): ignore,
+        (FINAL, "Delete"): pool.delete,
+        (FINAL, "Reuse"): pool.reuse,
+        (FINAL, "PoolExpired"): pool.expire,
+        ((*ACTIVE, *FINAL), "Update"): pool.update,
         (ENDING, "Merged"): merged,
         (FINAL, "Merged"): ignore,
     },

@@ -10,7 +10,7 @@ from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import channels, cluster
+from . import channels, cluster, pool
 
 DAY = 86_400
 
@@ -50,6 +50,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
         raise Invalid("OutputDataConfig with S3OutputPath is required.")
     check_s3(output["S3OutputPath"], doc.get("CheckpointConfig", {}).get("S3Uri"))
     doc["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **output}
+    if pool.keep_alive(doc):
+        doc["WarmPoolStatus"] = {"Status": "InUse", "ResourceRetainedBillableTimeInSeconds": 0}
     doc["_artifacts"] = {"S3ModelArtifacts": artifacts(doc, doc["TrainingJobName"])}
     if "RoleArn" not in doc:
         raise Invalid("RoleArn is required.")

@@ -8,8 +8,9 @@ from typing import Any
 from ...resources.resource import Resource
 from ...runtime.lifecycle import Instruction
 from ...stores.records import Record
-from .lifecycle import LAUNCH, LIFECYCLE
+from .lifecycle import LIFECYCLE
 from .request import check
+from .states import LAUNCH
 
 
 def _profiling(doc: Mapping[str, Any], record: Record) -> str:

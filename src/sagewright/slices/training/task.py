@@ -11,6 +11,7 @@ from ...resources.hosts import Host
 from ...stores.compute import Input, Output, Task
 from . import channels, cluster
 from .request import artifacts, output_base
+from .states import used
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 CONFIG = "/opt/ml/input/config"
@@ -43,6 +44,7 @@ def task(
     name = doc["TrainingJobName"]
     entrypoint = algorithm.get("ContainerEntrypoint")
     arguments = algorithm.get("ContainerArguments", [])
+    left = doc["StoppingCondition"]["MaxRuntimeInSeconds"] - used(doc, 0.0)
     return Task(
         id=task_id,
         kind="run",
@@ -54,7 +56,7 @@ def task(
         directories=DIRECTORIES,
         inputs=[*channels.inputs(doc, hosts, host, versions), *_checkpoints(doc), *_script(code)],
         outputs=_outputs(doc, name, host.name if len(hosts) > 1 else ""),
-        limits=jobs.limits(host.instance_type, seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]), grace=grace),
+        limits=jobs.limits(host.instance_type, seconds=max(1.0, left), grace=grace),
         isolated=doc.get("EnableNetworkIsolation", False),
         hostname=host.name,
         notes=cluster.notes(doc, hosts, host),

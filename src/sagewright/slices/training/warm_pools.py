@@ -1,0 +1,40 @@
+"""Finds a job's warm pool: one record a pool that waits, under what a job must have in common with it."""
+
+from __future__ import annotations
+
+from ...resources.platform import Platform
+from ...runtime.lifecycle import Event
+from ...runtime.reconciler import Job
+from ...stores.records import Delete, Put, Query
+from .pool import available, key
+
+KIND = "WarmPool"
+
+
+class WarmPools:
+    """The pools of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    async def open(self, job: Job) -> None:
+        """The pool of a job that has ended waits for another job."""
+        if available(job.doc):
+            await self.platform.records.commit(Put(KIND, job.record.scope, job.record.key, {}, parent=key(job.doc)))
+
+    async def close(self, job: Job) -> None:
+        """Its time may be over; UpdateTrainingJob may have given it more."""
+        await job.send("PoolExpired", **job.args)
+        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+        if record is None or not available(record.doc):
+            await self.platform.records.commit(Delete(KIND, job.record.scope, job.record.key))
+
+    async def take(self, job: Job) -> None:
+        """Let a job that begins take over a pool that fits it, if one waits."""
+        scope, records = job.record.scope, self.platform.records
+        for pool in await records.find(KIND, scope, Query(parent=key(job.doc), descending=False, limit=20)):
+            event = Event("Reuse", {"Job": job.doc["TrainingJobName"]})
+            owner = await self.platform.reconciler.send("TrainingJob", scope, pool.key, event)
+            await records.commit(Delete(KIND, scope, pool.key))
+            if owner is not None and owner.doc["WarmPoolStatus"].get("ReusedByJob") == job.doc["TrainingJobName"]:
+                return

@@ -1,0 +1,85 @@
+"""Warm pools of training jobs, without a process."""
+
+from typing import Any
+
+import pytest
+
+from sagewright.slices.training.pool import key
+from sagewright.slices.training.states import CLEAN, CLOSE_POOL, OPEN_POOL
+from sagewright.testing.training import Story, ended
+from sagewright.wire.errors import Invalid
+
+RESOURCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 60}
+
+
+def completed(**more: Any) -> Story:
+    pool = {"Status": "InUse", "ResourceRetainedBillableTimeInSeconds": 0}
+    story = Story(ResourceConfig=RESOURCES, WarmPoolStatus=pool, RoleArn="r", CreationTime=1000.0, **more).run()
+    return story.tell("Exited", Task="algo-1", **ended()).tell("Finished", Task="algo-1")
+
+
+def pool(story: Story) -> dict[str, Any]:
+    found: dict[str, Any] = story.doc["WarmPoolStatus"]
+    return found
+
+
+def test_a_pool_waits_and_ends() -> None:
+    story = completed()
+    assert story.instructions == [CLEAN, OPEN_POOL, CLOSE_POOL]
+    assert pool(story)["Status"] == "Available"
+    until = story.doc["_pool_until"]
+    assert until == story.now + 60
+    story.now += 59
+    story.tell("PoolExpired", Until=until)
+    assert pool(story) == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 60}
+
+
+def test_a_pool_is_reused_once() -> None:
+    story = completed()
+    story.now += 9
+    story.tell("Reuse", Job="next").tell("Reuse", Job="late").tell("PoolExpired", Until=story.doc["_pool_until"])
+    assert pool(story) == {"Status": "Reused", "ReusedByJob": "next", "ResourceRetainedBillableTimeInSeconds": 10}
+
+
+def test_a_pool_survives_the_jobs_faults_and_not_the_platforms() -> None:
+    story = Story(ResourceConfig=RESOURCES, WarmPoolStatus={"Status": "InUse"}).run()
+    story.tell("Exited", Task="algo-1", **ended(1)).tell("Finished", Task="algo-1")
+    assert pool(story)["Status"] == "Available"
+    story = Story(ResourceConfig=RESOURCES, WarmPoolStatus={"Status": "InUse"}).run()
+    assert pool(story.tell("Failed", Task="algo-1", Reason="InternalServerError: x"))["Status"] == "Terminated"
+    story = Story(ResourceConfig=RESOURCES, WarmPoolStatus={"Status": "InUse"}).tell("Refused", Reason="ClientError: x")
+    assert pool(story)["Status"] == "Terminated"
+
+
+def test_update_ends_or_prolongs_a_pool() -> None:
+    story = completed()
+    first = story.doc["_pool_until"]
+    story.tell("Update", Changes={"ResourceConfig": {"KeepAlivePeriodInSeconds": 300}})
+    assert story.doc["ResourceConfig"]["InstanceType"] == "ml.m5.large"
+    story.tell("PoolExpired", Until=first)
+    assert pool(story)["Status"] == "Available", "the first timer is void"
+    story.tell("Update", Changes={"ResourceConfig": {"KeepAlivePeriodInSeconds": 0}})
+    assert pool(story)["Status"] == "Terminated"
+    with pytest.raises(Invalid, match="Available"):
+        story.tell("Update", Changes={"ResourceConfig": {"KeepAlivePeriodInSeconds": 60}})
+    with pytest.raises(Invalid, match="Completed"):
+        story.tell("Update", Changes={"ProfilerConfig": {}})
+
+
+def test_a_job_with_a_waiting_pool_stays() -> None:
+    with pytest.raises(Invalid, match="warm pool is Available"):
+        completed().tell("Delete")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"RoleArn": "s"}, {"EnableNetworkIsolation": True}, {"EnableInterContainerTrafficEncryption": True},
+        {"ResourceConfig": {**RESOURCES, "InstanceCount": 2}}, {"ResourceConfig": {**RESOURCES, "VolumeSizeInGB": 9}},
+        {"ResourceConfig": {**RESOURCES, "VolumeKmsKeyId": "k"}}, {"VpcConfig": {"Subnets": ["a"], "SecurityGroupIds": ["b"]}},
+    ],
+)  # fmt: skip
+def test_what_jobs_of_one_pool_have_in_common(other: dict[str, Any]) -> None:
+    base = {"RoleArn": "r", "ResourceConfig": RESOURCES}
+    assert key({**base, **other}) != key(base)
+    assert key({**base, "ResourceConfig": {**RESOURCES, "KeepAlivePeriodInSeconds": 0}}) == key(base)
