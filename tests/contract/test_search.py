@@ -1,0 +1,188 @@
+"""Search and GetSearchSuggestions by boto3."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sagewright.testing.jobs import Jobs
+from sagewright.testing.server import TestServer
+
+_numbers = itertools.count()
+
+
+def unique(stem: str) -> str:
+    return f"{stem}-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture(scope="module")
+def sm(server: TestServer) -> Any:
+    return server.client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def runs(server: TestServer, sm: Any) -> tuple[str, str, list[str]]:
+    """Twelve runs in an experiment: (experiment, trial, components)."""
+    metrics = server.client("sagemaker-metrics")
+    experiment, trial = unique("search"), unique("group")
+    sm.create_experiment(ExperimentName=experiment)
+    sm.create_trial(ExperimentName=experiment, TrialName=trial)
+    made = []
+    for n in range(12):
+        name = unique("run")
+        sm.create_trial_component(
+            TrialComponentName=name,
+            Parameters={"lr": {"NumberValue": 0.01 * n}, "opt": {"StringValue": "adam" if n % 2 else "sgd"}},
+            Tags=[{"Key": "team", "Value": f"t{n % 3}"}],
+        )
+        sm.associate_trial_component(TrialComponentName=name, TrialName=trial)
+        metrics.batch_put_metrics(
+            TrialComponentName=name, MetricData=[{"MetricName": "val:loss", "Timestamp": 1.7e9 + s, "Step": s, "Value": float(10 * n + s)} for s in range(3)]
+        )
+        made.append(name)
+    sm.create_trial_component(TrialComponentName=unique("other"), Parameters={"lr": {"NumberValue": 0.05}})
+    return experiment, trial, made
+
+
+def find(sm: Any, *filters: tuple[str, str, str], **more: Any) -> list[dict[str, Any]]:
+    given = [{"Name": n, "Operator": o, "Value": v} for n, o, v in filters]
+    answer = sm.search(Resource="ExperimentTrialComponent", SearchExpression={"Filters": given}, **more)
+    return [r["TrialComponent"] for r in answer["Results"]]
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [f["TrialComponentName"] for f in found]
+
+
+class TestComponents:
+    def test_by_parent(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        experiment, trial, made = runs
+        for name, value in (("Parents.ExperimentName", experiment), ("Parents.TrialName", trial)):
+            found = find(sm, (name, "Equals", value))
+            assert names(found) == made[::-1]  # the last modified first
+            assert found[0]["Parents"] == [{"TrialName": trial, "ExperimentName": experiment}]
+        assert find(sm, ("Parents.TrialName", "Equals", "none")) == []
+        (one,) = find(sm, ("TrialComponentName", "Equals", made[3]), ("Parents.TrialName", "Equals", trial))
+        assert one["Tags"] == [{"Key": "team", "Value": "t0"}]
+        assert find(sm, ("TrialComponentName", "Equals", made[3]), ("Parents.TrialName", "Equals", "other")) == []
+
+    def test_by_parameters_tags_and_metrics(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        experiment, _, made = runs
+        mine = ("Parents.ExperimentName", "Equals", experiment)
+        assert sorted(names(find(sm, mine, ("Parameters.lr", "LessThan", "0.025")))) == sorted(made[:3])
+        assert sorted(names(find(sm, mine, ("Parameters.opt", "Equals", "adam")))) == sorted(made[1::2])
+        assert sorted(names(find(sm, mine, ("Tags.team", "In", "t1,t2")))) == sorted(m for n, m in enumerate(made) if n % 3)
+        assert names(find(sm, mine, ("Metrics.val:loss.Max", "GreaterThan", "111"))) == made[11:]
+        assert names(find(sm, mine, ("Metrics.val:loss", "Equals", "2"))) == made[:1]
+        assert find(sm, mine, ("Metrics.none.Max", "GreaterThan", "0")) == []
+
+    def test_sorted_by_a_metric_and_paged(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        experiment, _, made = runs
+        given = {"Resource": "ExperimentTrialComponent", "SortBy": "metrics.val:loss.min", "SortOrder": "Ascending", "MaxResults": 5,
+                 "SearchExpression": {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": experiment}]}}  # fmt: skip
+        first = sm.search(**given)
+        assert first["TotalHits"] == {"Value": 12, "Relation": "EqualTo"}
+        seen, answer = first["Results"], first
+        while "NextToken" in answer:
+            answer = sm.search(**given, NextToken=answer["NextToken"])
+            seen += answer["Results"]
+        assert [r["TrialComponent"]["TrialComponentName"] for r in seen] == made
+        summary = seen[4]["TrialComponent"]["Metrics"][0]
+        assert (summary["Min"], summary["Max"], summary["Count"]) == (40.0, 42.0, 3)
+        with pytest.raises(ClientError, match="NextToken"):
+            sm.search(**{**given, "SortOrder": "Descending"}, NextToken=first["NextToken"])
+
+    def test_both_orders_put_the_valueless_last(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        for order in ("Ascending", "Descending"):
+            found = sm.search(Resource="ExperimentTrialComponent", SortBy="Metrics.val:loss.Last", SortOrder=order)["Results"]
+            has = ["val:loss" in str(r["TrialComponent"].get("Metrics")) for r in found]
+            assert has == sorted(has, reverse=True)
+
+    def test_or_and_nested(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        experiment, trial, made = runs
+        either = {"Operator": "Or", "Filters": [{"Name": "TrialComponentName", "Operator": "Equals", "Value": m} for m in made[:2]]}
+        parent = {"NestedPropertyName": "Parents", "Filters": [
+            {"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": experiment},
+            {"Name": "Parents.TrialName", "Operator": "Equals", "Value": trial},
+        ]}  # fmt: skip
+        found = sm.search(Resource="ExperimentTrialComponent", SearchExpression={"SubExpressions": [either], "NestedFilters": [parent]})
+        assert sorted(r["TrialComponent"]["TrialComponentName"] for r in found["Results"]) == sorted(made[:2])
+
+    def test_what_is_refused(self, sm: Any) -> None:
+        with pytest.raises(ClientError, match="Unknown property name"):
+            find(sm, ("Nonsense", "Equals", "x"))
+        with pytest.raises(ClientError, match="at least one"):
+            sm.search(Resource="Experiment", SearchExpression={"Operator": "And"})
+        with pytest.raises(ClientError) as caught:
+            sm.search(Resource="Project")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_experiments_and_trials(sm: Any, runs: tuple[str, str, list[str]]) -> None:
+    experiment, trial, made = runs
+    by = {"Filters": [{"Name": "ExperimentName", "Operator": "Equals", "Value": experiment}]}
+    (found,) = sm.search(Resource="Experiment", SearchExpression=by)["Results"]
+    assert found["Experiment"]["ExperimentArn"].endswith(f"experiment/{experiment}")
+    (found,) = sm.search(Resource="ExperimentTrial", SearchExpression=by)["Results"]
+    assert found["Trial"]["TrialName"] == trial
+    assert len(found["Trial"]["TrialComponentSummaries"]) == len(made)
+
+
+def test_jobs_and_other_resources(server: TestServer, sm: Any) -> None:
+    jobs = Jobs(server, "search-bucket")
+    algorithm = {"MetricDefinitions": [{"Name": "accuracy", "Regex": "acc=([0-9.]+)"}]}
+    kept = jobs.train("print('acc=0.95')", AlgorithmSpecification=algorithm, HyperParameters={"learning_rate": "0.3"}, Tags=[{"Key": "who", "Value": "me"}])
+    jobs.ended(kept)
+    jobs.ended(jobs.train("print('acc=0.5')", AlgorithmSpecification=algorithm, HyperParameters={"learning_rate": "0.7"}))
+
+    def search(*filters: tuple[str, str, str]) -> list[str]:
+        given = [{"Name": n, "Operator": o, "Value": v} for n, o, v in (*filters, ("TrainingJobName", "Contains", "job-"))]
+        found = sm.search(Resource="TrainingJob", SearchExpression={"Filters": given})["Results"]
+        return [r["TrainingJob"]["TrainingJobName"] for r in found]
+
+    assert kept in search(("Metrics.accuracy", "GreaterThan", "0.9"))
+    assert search(("HyperParameters.learning_rate", "LessThan", "0.5"), ("Tags.who", "Equals", "me")) == [kept]
+    assert search(("TrainingJobStatus", "Equals", "Failed"), ("TrainingJobName", "Equals", kept)) == []
+    component = find(sm, ("TrialComponentName", "Equals", f"{kept}-aws-training-job"))[0]
+    assert component["SourceDetail"]["TrainingJob"]["HyperParameters"] == {"learning_rate": "0.3"}
+    source = component["Source"]["SourceArn"]
+    assert names(find(sm, ("Source.SourceArn", "Equals", source))) == [f"{kept}-aws-training-job"]
+    model = unique("model")
+    sm.create_model(ModelName=model, ExecutionRoleArn=jobs.role, PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"})
+    assert isinstance(sm.search(Resource="Endpoint")["Results"], list)
+
+
+def test_suggestions(sm: Any, runs: tuple[str, str, list[str]]) -> None:
+    def suggest(hint: str, resource: str = "ExperimentTrialComponent") -> list[str]:
+        query = {"PropertyNameQuery": {"PropertyNameHint": hint}}
+        found = sm.get_search_suggestions(Resource=resource, SuggestionQuery=query)["PropertyNameSuggestions"]
+        return [f["PropertyName"] for f in found]
+
+    assert {"Parameters.lr", "Parameters.opt"} <= set(suggest("parameters."))
+    assert "Metrics.val:loss.Max" in suggest("Metrics.")
+    assert "Tags.team" in suggest("Tags")
+    assert "Source.SourceArn" in suggest("Source.")
+    assert "ResourceConfig.InstanceType" in suggest("Resource", "TrainingJob")
+    assert suggest("nothing begins so") == []
+
+
+def test_hundreds_answer_quickly(server: TestServer, sm: Any) -> None:
+    """A page of the runs of a large experiment, filtered and sorted by a parameter. The benchmark has thousands."""
+    experiment, trial = unique("many"), unique("many")
+    sm.create_experiment(ExperimentName=experiment)
+    sm.create_trial(ExperimentName=experiment, TrialName=trial)
+    for n in range(300):
+        name = f"{trial}-{n}"
+        sm.create_trial_component(TrialComponentName=name, Parameters={"lr": {"NumberValue": n / 300}})
+        sm.associate_trial_component(TrialComponentName=name, TrialName=trial)
+    began = time.perf_counter()
+    found = find(sm, ("Parents.ExperimentName", "Equals", experiment), ("Parameters.lr", "GreaterThan", "0.5"), SortBy="Parameters.lr", MaxResults=100)
+    took = time.perf_counter() - began
+    assert found[0]["Parameters"]["lr"]["NumberValue"] == 299 / 300
+    assert len(found) == 100
+    assert took < 1.0
