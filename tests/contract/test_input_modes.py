@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -240,3 +242,92 @@ def test_file_systems_that_are_refused(mounted: Jobs, channel: dict[str, Any], s
 def test_directories_that_are_not_in_the_file_system(mounted: Jobs, path: str) -> None:
     job = mounted.ended(mounted.train("print(1)", InputDataConfig=[system(path)]))
     assert job["TrainingJobStatus"] == "Failed", "a link may not lead out of the declared directory"
+
+
+# FastFile
+
+LOOK = textwrap.dedent("""
+    import json, os
+    here = '/opt/ml/input/data/train'
+    found = {'files': sorted(os.path.relpath(os.path.join(p, f), here) for p, _, fs in os.walk(here) for f in fs)}
+    found['first'] = open(os.path.join(here, found['files'][0]), 'rb').read(20).decode()
+    found['uid'] = [os.stat(here).st_uid == os.getuid(), os.stat(os.path.join(here, found['files'][0])).st_uid == os.getuid()]
+    try:
+        open(os.path.join(here, 'new'), 'w')
+    except OSError as error:
+        found['write'] = error.strerror
+    found['mount'] = [line.split()[2] for line in open('/proc/mounts') if line.split()[1] == here]
+    found['config'] = json.load(open('/opt/ml/input/config/inputdataconfig.json'))['train']
+    json.dump(found, open('/opt/ml/model/found.json', 'w'))
+""")
+
+
+def fast(jobs: Jobs, uri: str, **more: Any) -> dict[str, Any]:
+    return jobs.channel("train", uri, **more) | {"InputMode": "FastFile"}
+
+
+def looked(jobs: Jobs, name: str) -> dict[str, Any]:
+    return json.loads(read(jobs, name)["found.json"])  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, server: TestServer) -> Iterator[Jobs]:
+    """Jobs on a server whose objects are in the other server's S3."""
+    keys = server.credentials()
+    url = server.url.replace("://", f"://{quote(keys['access_key'], safe='')}:{quote(keys['secret_key'], safe='')}@")
+    with TestServer(tmp_path_factory.mktemp("elsewhere"), {"objects": url}) as other:
+        yield Jobs(other, "elsewhere")
+
+
+@pytest.fixture(params=["embedded", "external"])
+def either(request: pytest.FixtureRequest, jobs: Jobs) -> Jobs:
+    return jobs if request.param == "embedded" else request.getfixturevalue("elsewhere")  # type: ignore[no-any-return]
+
+
+def test_fast_file_shows_a_folder_read_only(either: Jobs) -> None:
+    for key in ("ff/train/a.csv", "ff/train/deep/b.csv", "ff/train-old/c.csv"):
+        either.put(key, key)
+    found = looked(either, either.train(LOOK, InputDataConfig=[fast(either, f"s3://{either.bucket}/ff/train")]))
+    assert found["files"] == ["a.csv", "deep/b.csv"], "a folder, not a string prefix"
+    assert found["first"] == "ff/train/a.csv"
+    assert found["uid"] == [True, True]
+    assert found["write"] == "Read-only file system"
+    assert found["config"] == {"TrainingInputMode": "FastFile", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    if os.access("/dev/fuse", os.R_OK | os.W_OK) or either.bucket != "elsewhere":
+        assert ("fuse" in found["mount"][0]) == (either.bucket == "elsewhere")
+
+
+def test_fast_file_refuses_parts_of_names(either: Jobs) -> None:
+    either.put("ff/train/a.csv", "a")
+    job = either.ended(either.train("print(1)", InputDataConfig=[fast(either, f"s3://{either.bucket}/ff/tr")]))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Data download failed:")
+    assert "is part of a name and not a folder" in job["FailureReason"]
+
+
+def test_fast_file_shards_by_key(either: Jobs) -> None:
+    for number in range(5):
+        either.put(f"ffs/{number}", str(number))
+    name = either.train(
+        LOOK.replace("found.json", "' + json.load(open('/opt/ml/input/config/resourceconfig.json'))['current_host'] + '.json"),
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1},
+        InputDataConfig=[fast(either, f"s3://{either.bucket}/ffs/", S3DataDistributionType="ShardedByS3Key")])
+    shares = [json.loads(content)["files"] for _, content in sorted(read(either, name).items())]
+    assert shares == [["0", "2", "4"], ["1", "3"]]
+
+
+def test_fast_file_of_keys_that_cannot_be_paths(jobs: Jobs) -> None:
+    """Such objects lie elsewhere in the store: links show what its folder lacks."""
+    for key in ("odd/a", "odd/b//c", "odd/"):
+        jobs.put(key, key)
+    found = looked(jobs, jobs.train(LOOK, InputDataConfig=[fast(jobs, f"s3://{jobs.bucket}/odd/")]))
+    assert found["files"] == ["a", "b/c"]
+    assert found["write"] == "Read-only file system"
+
+
+def test_pipes_from_a_store_elsewhere(elsewhere: Jobs) -> None:
+    for letter in "ab":
+        elsewhere.put(f"plain/{letter}", letter * 5)
+    name = elsewhere.train(PIPES, Environment={"EPOCHS": "2"}, InputDataConfig=[pipe(elsewhere, "train", f"s3://{elsewhere.bucket}/plain/", wrapper="RecordIO")])
+    found = read(elsewhere, name)
+    assert [list(frames(found[f"train_{epoch}.algo-1"])) for epoch in range(2)] == [[b"aaaaa", b"bbbbb"]] * 2
