@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
@@ -65,7 +66,7 @@ class Searcher:
                 continue
 
     def search(self, line: str) -> list[tuple[str, float]]:
-        """(name, value) of every definition that finds a number. XGBoost's own patterns know a tab as ``#011``."""
+        """(name, value) of every definition that finds a finite number. XGBoost's own patterns know a tab as ``#011``."""
         found = []
         for name, pattern in self._patterns:
             for text in (line, line.replace("\t", "#011")) if "\t" in line else (line,):
@@ -75,7 +76,7 @@ class Searcher:
                     value = float(match.group(1).partition("#011")[0]) if match else None
                 except (TimeoutError, ValueError, AttributeError, IndexError):
                     value = None
-                if value is not None:
+                if value is not None and math.isfinite(value):
                     found.append((name, value))
                     break
         return found

@@ -48,6 +48,11 @@ def test_search(regex: str, line: str, value: float | None) -> None:
     assert found == ([] if value is None else [("m", value)])
 
 
+def test_what_is_not_finite_is_no_metric() -> None:
+    searcher = Searcher([{"Name": "m", "Regex": r"loss=(\S+)"}])
+    assert [searcher.search(f"loss={text}") for text in ("nan", "inf", "-inf", "2")] == [[], [], [], [("m", 2.0)]]
+
+
 def test_a_catastrophic_pattern_costs_a_moment_only() -> None:
     before = time.monotonic()
     assert Searcher([{"Name": "m", "Regex": r"(a+)+$"}]).search("a" * 40 + "b") == []
