@@ -380,6 +380,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _zstd(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    os.lseek(file.fileno(), 0, os.SEEK_SET)  # the program reads the descriptor, not what Python has read ahead
     program = shutil.which("zstd")
     if program is None:
         raise BadImage("a layer is compressed with zstd; install the program zstd, or push the image with gzip layers")
