@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/
 export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
+# folders of wheels that pip is configured with; uv, which builds the images' environments, reads its own settings only
+export UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null | tr -s ' \n' ',' | sed 's/,$$//')
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test lint bench docs coverage-page lock-images lock-clients clients clean
@@ -39,10 +41,10 @@ lock-images: install  ## write the lock files of the images anew
 	$(RUN)python -m sagewright.agent.lock images $(ARGS)
 
 lock-clients: install  ## write the lock files of the AWS clients anew
-	@for v in v2 v3; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	@for v in v2 v3 mlflow; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
 	    --no-header --no-annotate scripts/clients/$$v.in -o scripts/clients/$$v.txt; done
 
-clients: .cache/clients/v2/.complete .cache/clients/v3/.complete  ## the AWS clients that demo and tests use
+clients: .cache/clients/v2/.complete .cache/clients/v3/.complete .cache/clients/mlflow/.complete  ## the AWS clients that demo and tests use
 
 clean:  ## remove what make has made
 	rm -rf .venv .cache/clients .cache/environments

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +14,19 @@ from hypothesis import settings
 from sagewright.testing.server import TestServer
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+def wheels() -> str:
+    """Folders of wheels that pip is configured with; uv builds the images' environments and reads its own settings only."""
+    command = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    return ",".join(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+
+
 # CI tries the same examples every time; at home each run looks for new ones
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+os.environ.setdefault("UV_FIND_LINKS", wheels())
 os.environ.setdefault("SAGEWRIGHT_ENVIRONMENTS", str(REPOSITORY / ".cache" / "environments"))
 
 

@@ -4,4 +4,4 @@ import sys
 
 from sagewright_container import train
 
-sys.exit(train.main())
+sys.exit(train.main(framework_module="sagemaker_sklearn_container.training:main"))

@@ -61,10 +61,29 @@ class Job:
         self.host: str = self.resources.get("current_host", "algo-1")
         self.hosts: List[str] = self.resources.get("hosts", [self.host])
 
+        self.groups: List[Dict[str, Any]] = self.resources.get("instance_groups") or []
+        self.group: str = self.resources.get("current_group_name") or self.resources.get("current_instance_group") or ""
+        self.network_interface: str = self.resources.get("network_interface_name", "eth0")
+
     @property
     def module(self) -> str:
         program = self.program or ""
-        return program[:-3] if program.endswith(".py") else program
+        return (program[:-3] if program.endswith(".py") else program).replace("/", ".")
+
+    @property
+    def distribution_groups(self) -> List[str]:
+        """Instance groups that train together: those that the job names, else the host's own if it is distributed at all."""
+        named = self.framework_parameters.get("sagemaker_distribution_instance_groups")
+        if named:
+            return [str(name) for name in named] if isinstance(named, list) else [str(named)]
+        flags = [key for key, value in self.framework_parameters.items() if key.endswith("_enabled") and value]
+        return [self.group] if flags and self.group else []
+
+    @property
+    def distribution_hosts(self) -> List[str]:
+        """The hosts that train together, the leader first; all of them unless the job names groups."""
+        groups = self.distribution_groups
+        return [host for group in self.groups if group.get("instance_group_name") in groups for host in group["hosts"]] or self.hosts
 
     def arguments(self) -> List[str]:
         """Command-line arguments of the script: keys in order, ``--key value``, one dash for one letter."""
@@ -101,9 +120,8 @@ class Job:
         return {"SM_" + name.upper().replace("-", "_"): _variable(value) for name, value in found.items()}
 
     def _training_env(self) -> Dict[str, Any]:
-        groups: List[Dict[str, Any]] = self.resources.get("instance_groups") or []
-        group = self.resources.get("current_group_name") or self.resources.get("current_instance_group") or ""
-        by_name = {item.get("instance_group_name", ""): item for item in groups}
+        group = self.group
+        by_name = {item.get("instance_group_name", ""): item for item in self.groups}
         output = paths.output()
         return {
             "additional_framework_parameters": self.framework_parameters,
@@ -112,25 +130,25 @@ class Job:
             "current_instance_group": group,
             "current_instance_group_hosts": by_name.get(group, {}).get("hosts", self.hosts),
             "current_instance_type": self.resources.get("current_instance_type", ""),
-            "distribution_hosts": self.hosts,
-            "distribution_instance_groups": self.framework_parameters.get("sagemaker_distribution_instance_groups", []),
+            "distribution_hosts": self.distribution_hosts,
+            "distribution_instance_groups": self.distribution_groups,
             "framework_module": self.framework_module,
             "hosts": self.hosts,
             "hyperparameters": self.hyperparameters,
             "input_config_dir": os.path.join(paths.base(), "input", "config"),
             "input_data_config": self.channels,
             "input_dir": os.path.join(paths.base(), "input"),
-            "instance_groups": sorted(by_name),
+            "instance_groups": list(by_name),
             "instance_groups_dict": by_name,
-            "is_hetero": len(groups) > 1,
-            "is_master": self.host == min(self.hosts),
+            "is_hetero": len(self.groups) > 1,
+            "is_master": self.host == self.distribution_hosts[0],
             "job_name": self.name,
             "log_level": self.log_level,
-            "master_hostname": min(self.hosts),
+            "master_hostname": self.distribution_hosts[0],
             "model_dir": paths.model(),
             "module_dir": self.submit_directory or paths.code(),
             "module_name": self.module,
-            "network_interface_name": self.resources.get("network_interface_name", "eth0"),
+            "network_interface_name": self.network_interface,
             "num_cpus": len(os.sched_getaffinity(0)),
             "num_gpus": gpus(),
             "num_neurons": 0,

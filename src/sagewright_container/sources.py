@@ -1,6 +1,8 @@
 """The user's code: fetched, unpacked safely, and its requirements installed."""
 
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -114,7 +116,8 @@ def install_module(folder: str) -> None:
     Raises:
         ScriptError: InstallModuleError with pip's last words.
     """
-    _pip(["."], folder, "InstallModuleError")
+    more = ["-r", "requirements.txt"] if os.path.isfile(os.path.join(folder, "requirements.txt")) else []
+    _pip([".", *more], folder, "InstallModuleError")
 
 
 def _pip(what: List[str], folder: str, kind: str) -> None:
@@ -145,6 +148,10 @@ def _site() -> str:
     return os.path.join(sysconfig.get_paths()["purelib"], "x")
 
 
+RANK = re.compile(r"^\[(?:rank)?\d+(?:,\d+)*\](?:<stderr>)?: ?")
+"""What names the process that a line of output comes from."""
+
+
 class Said:
     """How a child process ended, and its last words on stderr."""
 
@@ -164,15 +171,21 @@ def run(command: List[str], folder: str) -> Said:
         sys.stderr.write(line)
         sys.stderr.flush()
         tail.append(line)
-        del tail[:-20]
+        del tail[:-200]
     code = process.wait()
     return Said(128 - code if code < 0 else code, last_words(tail))
 
 
 def last_words(lines: List[str]) -> str:
-    """The part of stderr that names the error: from the last line that looks like one, else the last lines."""
+    """The part of stderr that names the error: from the last line that looks like one, else the last lines.
+
+    What torchrun and mpirun put in front of a rank's lines is taken off, and torchrun's own summary is passed over.
+    """
+    lines = [RANK.sub("", line) for line in lines]
     for index in range(len(lines) - 1, -1, -1):
         head = lines[index].split(":", 1)[0].strip()
+        if head.endswith("ChildFailedError") or " " in head:
+            continue
         if head.endswith(("Error", "Exception")) or head == "ERROR":
-            return "".join(lines[index:]).strip()
+            return "".join(itertools.takewhile(lambda line: line[:10] != "-" * 10, lines[index:])).strip()
     return "".join(lines[-5:]).strip()

@@ -11,7 +11,7 @@ import traceback
 import types
 from typing import Callable, List, Optional
 
-from . import paths, sources
+from . import distribution, paths, sources
 from .errors import ContainerError, ScriptError, write_failure
 from .job import Job
 
@@ -41,47 +41,47 @@ def main(builtin: Optional[Callable[[Job], None]] = None, framework_module: Opti
 
 def run_program(job: Job) -> int:
     """Fetch, install and run. Raises ScriptError when the program fails."""
-    folder = sources.fetch(job.submit_directory, paths.code(), job.program or "")
-    program = job.program or ""
+    name = job.program or ""
+    folder = sources.fetch(job.submit_directory, paths.code(), name)
     os.environ.update(job.variables())
     _python_path(folder)
-    sources.install_requirements(folder)
-    words = job.arguments()
-    sys.stdout.write("Invoking script with the following command:\n\n%s\n\n" % " ".join(_command(program, words)))
-    sys.stdout.flush()
-    if not program.endswith(".sh") and os.path.isfile(os.path.join(folder, "setup.py")):
+    package = not name.endswith(".sh") and os.path.isfile(os.path.join(folder, "setup.py"))
+    if package or _project(folder, name):
         sources.install_module(folder)
-        return _child([sys.executable, "-m", job.module, *words], folder)
-    if program.endswith(".py"):
-        return _here(os.path.join(folder, program), folder, words)
-    script = "./%s" % program
-    if os.path.isfile(os.path.join(folder, program)):
-        os.chmod(os.path.join(folder, program), 0o755)
-    return _child(["/bin/sh", "-c", " ".join([script, *(_quote(word) for word in words)])], folder)
+        package = True
+    elif not name.endswith(".sh"):
+        sources.install_requirements(folder)
+    words = job.arguments()
+    program = distribution.Program(name, words, folder, job.module if package else "")
+    if not program.python and os.path.isfile(os.path.join(folder, name)):
+        os.chmod(os.path.join(folder, name), 0o755)
+    distribution.wait_for_hosts(job.hosts if len(job.hosts) > 1 else [])
+    strategy = distribution.choose(job)
+    command = program.command() if strategy is None else strategy.command(program)
+    if strategy is None or strategy.starts:
+        sys.stdout.write("Invoking script with the following command:\n\n%s\n\n" % " ".join(command))
+    sys.stdout.flush()
+    if strategy is not None:
+        strategy.run(program)
+    elif program.python and not program.module:
+        return _here(os.path.join(folder, name), folder, words)
+    else:
+        said = sources.run(command, folder)
+        if said.returncode:
+            raise ScriptError("ExecuteUserScriptError", said.returncode, said.words, command)
+    return 0
 
 
-def _command(program: str, words: List[str]) -> List[str]:
-    if program.endswith(".py"):
-        return [sys.executable, program, *words]
-    return ["/bin/sh", "-c", "./%s %s" % (program, " ".join(words))]
+def _project(folder: str, name: str) -> bool:
+    """Whether the program is a module of a package that pyproject.toml describes: it is no file here, or lies in a package."""
+    if name.endswith(".sh") or not os.path.isfile(os.path.join(folder, "pyproject.toml")):
+        return False
+    return not os.path.isfile(os.path.join(folder, name))
 
 
 def _python_path(folder: str) -> None:
     existing = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = folder + (os.pathsep + existing if existing else "")
-
-
-def _quote(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
-
-
-def _child(command: List[str], folder: str) -> int:
-    said = sources.run(command, folder)
-    if said.returncode:
-        raise ScriptError("ExecuteUserScriptError", said.returncode, said.words, command)
-    return 0
 
 
 def _here(path: str, folder: str, words: List[str]) -> int:
@@ -90,7 +90,7 @@ def _here(path: str, folder: str, words: List[str]) -> int:
     Raises:
         ScriptError: it raised, or exited with another code than 0.
     """
-    command = _command(os.path.relpath(path, folder), words)
+    command = [sys.executable, os.path.relpath(path, folder), *words]
     try:
         with open(path, "rb") as file:
             source = file.read()

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,8 +38,12 @@ class Environments:
     def ready(self, environment: Path) -> bool:
         return (environment / MARKER).exists()
 
-    def build(self, environment: Path, lock: Path, range_: str, progress: Progress) -> None:
+    def build(
+        self, environment: Path, lock: Path, range_: str, progress: Progress, indexes: Sequence[str] = ()
+    ) -> None:
         """Build unless it is there. Blocking; waits for another process that is building the same one.
+
+        ``indexes``: asked too when the machine's own do not have everything that the lock names.
 
         Raises:
             RuntimeError: with uv's own words, or naming the Python that is missing.
@@ -55,7 +59,8 @@ class Environments:
             uv = [_uv(), "--no-progress"]
             self._run([*uv, "venv", "--quiet", "--python", str(python), str(environment)], progress)
             target = str(environment / "bin" / "python")
-            self._run([*uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", target, str(lock)], progress)
+            sync = [*uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", target, str(lock)]
+            first_of(indexes, lambda options: self._run([*sync, *options], progress))
             (environment / MARKER).write_text(f"{lock.name}\n")
 
     def _python(self, range_: str, progress: Progress) -> Path:
@@ -103,6 +108,24 @@ class Environments:
         if "UV_CACHE_DIR" not in environ and _device(cache) != _device(self.root):
             environ["UV_CACHE_DIR"] = str(self.root / ".cache")
         return environ
+
+
+def first_of(indexes: Sequence[str], run: Callable[[list[str]], None]) -> None:
+    """``run`` uv with the machine's own package indexes, and if that fails and there are ``indexes``, with these too.
+
+    The machine's own come first, so that one without the internet builds from its mirrors. Every package is held
+    to the lock's hashes, so it does not matter which index answers.
+    """
+    try:
+        run([])
+    except RuntimeError as own:
+        if not indexes:
+            raise
+        named = [word for url in indexes for word in ("--index", url)]
+        try:
+            run([*named, "--index-strategy", "unsafe-best-match"])
+        except RuntimeError as further:
+            raise RuntimeError(f"{own}\nand with {', '.join(indexes)} too:\n{further}") from None
 
 
 def _uv() -> str:

@@ -12,10 +12,13 @@ from typing import Any
 from sagewright.stores.images import Image, UnknownImage
 
 from .environments import Environments
+from .interpreters import satisfies
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]+$")
-# what the SDKs append to a version: processor, Python and system; the version alone picks the environment
-_SUFFIX = re.compile(r"(-(cpu|gpu|arm64|graviton))?(-py3\d*)?(-(slim|alpine|bookworm|bullseye|ubuntu[\d.]*))*$")
+# what the SDKs append to a version, from the right: system and build, then Python, then processor
+_TAIL = re.compile(r"(-(slim|alpine|bookworm|bullseye|ubuntu[\d.]*|cu\d+|sagemaker|ec2|v[\d.]+))+$")
+_PYTHON = re.compile(r"-py3(\d*)$")
+_PROCESSOR = re.compile(r"-(cpu|gpu|arm64|graviton)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Tag:
     lock: Path
     unavailable: str = ""
     """Why there is nothing behind this tag; a clear refusal instead of another version."""
+    indexes: tuple[str, ...] = ()
+    """Package indexes to ask when the machine's own do not have everything."""
+    overrides: tuple[str, ...] = ()
+    """Requirements that replace what packages say of each other, for the lock."""
+    without_gpu: str = ""
+    """The tag that stands in on a machine that has no GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,20 @@ class Declaration:
     tags: dict[str, Tag] = field(default_factory=dict)
 
     def find(self, repository: str, tag: str) -> Tag | None:
-        for wanted in (tag, _SUFFIX.sub("", tag)):
+        tail = _TAIL.sub("", tag)
+        python = _PYTHON.search(tail)
+        minor = (3, int(python[1])) if python and python[1] else None
+        version = _PYTHON.sub("", tail)
+        for wanted in dict.fromkeys((tag, tail, version, _PROCESSOR.sub("", version))):
             for known in self.tags.values():
-                if repository in known.repositories and wanted in (known.name, *known.aliases):
+                named = repository in known.repositories and wanted in (known.name, *known.aliases)
+                if named and (minor is None or satisfies(minor, known.python)):
                     return known
         return None
+
+    def standing_in(self, tag: Tag) -> Tag:
+        """The tag that runs on a machine without a GPU."""
+        return self.tags[tag.without_gpu] if tag.without_gpu else tag
 
 
 def read_declaration(folder: Path) -> Declaration:
@@ -77,6 +95,9 @@ def read_declaration(folder: Path) -> Declaration:
                 requirements=(*base.get("requirements", ()), *common),
                 lock=folder / "locks" / f"{origin}.txt",
                 unavailable=base.get("unavailable", ""),
+                indexes=tuple(base.get("indexes", ())),
+                overrides=tuple(document.get("overrides", ())),
+                without_gpu=given.get("without_gpu", ""),
             )
     except (OSError, tomllib.TOMLDecodeError) as e:
         raise ValueError(f"{path}: {e}") from e
@@ -96,6 +117,16 @@ def _metrics(table: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         for split in table.get("splits", ())
         for name in table.get("names", ())
     )
+
+
+def repositories(declaration: Declaration) -> list[str]:
+    """Every repository name that the declaration's tags answer to."""
+    return list(dict.fromkeys(name for tag in declaration.tags.values() for name in tag.repositories))
+
+
+def gpu_present() -> bool:
+    """Whether this machine has an NVIDIA GPU that jobs could use."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -121,11 +152,12 @@ class Catalogue:
 
     def __init__(
         self, folders: Sequence[Path], environments: Path, mapping: Path | None = None,
-        builder: Environments | None = None,
+        builder: Environments | None = None, gpu: bool | None = None,
     ) -> None:
         self._folders = tuple(folders)
         self._mapping = mapping
         self._builder = builder or Environments(environments)
+        self._gpu = gpu_present() if gpu is None else gpu
         self._declarations = list(self._read())
 
     def resolve(self, uri: str) -> Image:
@@ -161,7 +193,7 @@ class Catalogue:
         tag = self._declared(image)
         progress(f"Building the environment of {image.repository}:{image.tag}; this happens once")
         try:
-            self._builder.build(image.environment, tag.lock, tag.python, progress)
+            self._builder.build(image.environment, tag.lock, tag.python, progress, tag.indexes)
         except RuntimeError as e:
             raise RuntimeError(f"the environment of {image.repository}:{image.tag} could not be built: {e}") from e
         progress(f"Environment of {image.repository}:{image.tag} is ready")
@@ -191,7 +223,7 @@ class Catalogue:
             declaration = read_declaration(folder)
         except ValueError as e:
             raise UnknownImage(f"{self._mapping} maps {repository}:{tag} to {folder}: {e}") from e
-        found = declaration.tags.get(tag) or declaration.tags.get(_SUFFIX.sub("", tag))
+        found = next((found for name in repositories(declaration) if (found := declaration.find(name, tag))), None)
         if found is None and len(declaration.tags) == 1:
             (found,) = declaration.tags.values()
         if found is None:
@@ -201,6 +233,7 @@ class Catalogue:
     def _image(self, declaration: Declaration, repository: str, tag: Tag) -> Image:
         if tag.unavailable:
             raise UnknownImage(f"{repository}:{tag.name} is not available here: {tag.unavailable}")
+        tag = tag if self._gpu else declaration.standing_in(tag)
         try:
             lock = tag.lock.read_bytes()
         except OSError:

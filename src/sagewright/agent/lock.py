@@ -6,11 +6,13 @@ Python in the tag's range installs the same files. Run when requirements change;
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from .environments import _uv
+from .environments import _uv, first_of
 from .images import Declaration, Tag, read_declaration
 
 
@@ -26,11 +28,24 @@ def lock(declaration: Declaration, tag: Tag) -> None:
         "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
         "--only-binary", ":all:", "--upgrade", "-",
     ]  # fmt: skip
-    done = subprocess.run(argv, input="\n".join(tag.requirements), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{declaration.name}:{tag.name}: {done.stderr.strip()}")
-    tag.lock.parent.mkdir(exist_ok=True)
-    tag.lock.write_text(f"# {declaration.name}:{tag.name}, Python {tag.python}. Written by make lock-images\n{done.stdout}")
+    # what lies in the folders of this machine may be a build of its own; only a tag with such builds is to see it
+    environ = {name: value for name, value in os.environ.items() if tag.indexes or name != "UV_FIND_LINKS"}
+    head = f"# {declaration.name}:{tag.name}, Python {tag.python}. Written by make lock-images\n"
+
+    def compile(options: list[str]) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as overrides:
+            overrides.write("\n".join(tag.overrides))
+            overrides.flush()
+            done = subprocess.run(
+                [*argv, "--overrides", overrides.name, *options], input="\n".join(tag.requirements), capture_output=True,
+                text=True, check=False, env=environ,
+            )
+        if done.returncode:
+            raise RuntimeError(f"{declaration.name}:{tag.name}: {done.stderr.strip()}")
+        tag.lock.parent.mkdir(exist_ok=True)
+        tag.lock.write_text(head + done.stdout)
+
+    first_of(tag.indexes, compile)
 
 
 def main(argv: list[str]) -> int:

@@ -21,7 +21,7 @@ append to a version (`-cpu-py3`) is understood. Another name gets its meaning in
 "team/trainer:2" = "/srv/images/trainer"     # a folder with an image.toml of your own
 ```
 """
-SHOWN = re.compile(r"^(xgboost(?:-cpu)?|scikit-learn|numpy|pandas|scipy|pyarrow)==([^ \\]+)( ; [^\\]*)?", re.MULTILINE)
+SHOWN = re.compile(r"^(torch|transformers|tensorflow(?:-cpu)?|lightgbm|xgboost(?:-cpu)?|scikit-learn|numpy|pandas|scipy|pyarrow)==([^ \\]+)( ; [^\\]*)?", re.MULTILINE)
 
 
 def render(images: Path) -> str:

@@ -40,6 +40,8 @@ class Container:
     ml: Path
     toolkit: Path
     env: dict[str, str] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+    """A command that starts the entry point, such as ``unshare``."""
 
     def configure(self, hyperparameters: dict[str, str], channels: dict[str, str | None] | None = None, **more: Any) -> None:
         config = self.ml / "input" / "config"
@@ -76,7 +78,7 @@ class Container:
 
     def train(self, **env: str) -> subprocess.CompletedProcess[str]:
         (self.ml / "output" / "failure").unlink(missing_ok=True)
-        return subprocess.run(self.argv("train"), env=self.environ(**env), capture_output=True, text=True, check=False)
+        return subprocess.run([*self.before, *self.argv("train")], env=self.environ(**env), capture_output=True, text=True, check=False)
 
     def python(self, code: str, *arguments: str) -> str:
         """What a program of the image's own Python prints: the reference to compare with."""

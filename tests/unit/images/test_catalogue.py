@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.agent.environments import Environments
+from sagewright.agent.environments import Environments, first_of
 from sagewright.agent.images import Catalogue, read_declaration, split_uri
 from sagewright.agent.interpreters import choose, installed, satisfies
 from sagewright.stores.images import UnknownImage
@@ -31,6 +31,16 @@ def catalogue(tmp_path: Path) -> Catalogue:
         ("sagemaker-scikit-learn:1.2-1-cpu-py3", "sagemaker-scikit-learn", "1.2-1", "scikit-learn==1.2.2"),
         ("sagemaker-scikit-learn:0.23-1-cpu-py3", "sagemaker-scikit-learn", "0.23-1", "scikit-learn==0.23.2"),
         ("sagemaker-scikit-learn:1.4-2-cpu-py3", "sagemaker-scikit-learn", "1.4-2", "scikit-learn==1.4.2"),
+        ("pytorch-training:2.8.0-cpu-py312", "pytorch-training", "2.8.0", "torch==2.8.0"),
+        ("pytorch-inference:2.3.0-cpu-py311-ubuntu20.04-sagemaker", "pytorch-inference", "2.3.0", "torch==2.3.0"),
+        ("pytorch-training:2.13-cpu-py311", "pytorch-training", "2.13.0", "torch==2.13.0+cpu"),
+        ("huggingface-pytorch-training:2.5.1-transformers4.49.0-gpu-py311-cu124-ubuntu22.04", "huggingface-pytorch-training",
+         "2.5.1-transformers4.49.0", "transformers==4.49.0"),
+        ("huggingface-pytorch-inference:2.6.0-transformers4.51.3-cpu-py312-ubuntu22.04-v2.0", "huggingface-pytorch-inference",
+         "2.6.0-transformers4.51.3", "transformers==4.51.3"),
+        ("tensorflow-training:2.19.0-cpu-py312", "tensorflow-training", "2.19.0", "tensorflow-cpu==2.19.0"),
+        ("tensorflow-inference:2.16.1-cpu", "tensorflow-inference", "2.16.2", "tensorflow-cpu==2.16.2"),
+        ("lightgbm:4.7-1", "lightgbm", "4.7-1", "lightgbm==4.7.0"),
     ],
 )
 def test_tags_of_the_sdks_pick_real_versions(catalogue, uri, repository, tag, requirement):
@@ -38,6 +48,17 @@ def test_tags_of_the_sdks_pick_real_versions(catalogue, uri, repository, tag, re
     assert (image.repository, image.tag) == (repository, tag)
     lock = read_declaration(image.folder).tags[tag].lock.read_text()
     assert any(line.startswith((f"{requirement} ", f"{requirement}\\")) for line in lock.splitlines())
+
+
+def test_gpu_tags_have_a_smaller_build_where_there_is_no_gpu(tmp_path):
+    uri = "pytorch-training:2.13.0-gpu-py311-cu130-ubuntu22.04"
+    tags = {gpu: Catalogue([IMAGES], tmp_path, gpu=gpu).resolve(uri).tag for gpu in (True, False)}
+    assert tags == {True: "2.13.0-gpu", False: "2.13.0"}
+
+
+def test_another_python_than_the_tag_names_is_no_substitute(catalogue):
+    with pytest.raises(UnknownImage, match="has the tags"):
+        catalogue.resolve("pytorch-training:2.8.0-cpu-py310")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +88,7 @@ def test_only_the_xgboost_repositories_are_a_builtin(catalogue):
 
 def test_unknown_repository_tells_how_to_map_it(catalogue, tmp_path):
     with pytest.raises(UnknownImage) as e:
-        catalogue.resolve(f"{HOST}/pytorch-training:2.1-cpu-py310")
+        catalogue.resolve(f"{HOST}/mxnet-training:1.9.0-cpu-py38")
     assert str(tmp_path / "images.toml") in str(e.value)
     assert "sagemaker-xgboost" in str(e.value)
 
@@ -152,6 +173,23 @@ def test_builders_own_words_and_no_half_environment(tmp_path):
     with pytest.raises(RuntimeError, match="sagewright-no-such-package"):
         environments.build(path, lock, ">=3.9", lambda line: None)
     assert not environments.ready(path)
+
+
+def test_further_indexes_are_asked_only_when_the_machines_own_do_not_do():
+    asked: list[list[str]] = []
+
+    def run(options: list[str]) -> None:
+        asked.append(options)
+        if len(asked) < 2:
+            raise RuntimeError("torch is not here")
+
+    first_of(["https://example.com/cpu"], run)
+    assert asked == [[], ["--index", "https://example.com/cpu", "--index-strategy", "unsafe-best-match"]]
+    first_of(["https://example.com/cpu"], run)
+    assert asked[2:] == [[]]
+    asked.clear()
+    with pytest.raises(RuntimeError, match="torch is not here"):
+        first_of([], run)
 
 
 def test_debris_of_a_killed_builder_is_built_anew(tmp_path):
