@@ -45,7 +45,7 @@ def check_s3(*uris: str | None) -> None:
 
 def capacity_refusal(platform: Platform, resources: dict[str, Any]) -> str:
     """The CapacityError of instances that this machine does not have, when the setting ``capacity`` is strict."""
-    if platform.settings.capacity != "strict":
+    if platform.settings.capacity != "strict" or platform.settings.ray:  # a cluster says itself what it has
         return ""
     groups = resources.get("InstanceGroups") or [resources]
     lacking = shortage(*((group["InstanceType"], group.get("InstanceCount", 1)) for group in groups), gpus=platform.gpus)

@@ -28,6 +28,7 @@ FIRST = 2
 OBJECT_STORE = 80 * 10**6
 """Bytes; as little as Ray takes, for jobs do not use it."""
 STARTING = 90.0
+RAYLET = "raylet/raylet"
 
 
 @dataclass
@@ -67,32 +68,43 @@ class LocalCluster:
             self.token.write_text(secrets.token_hex(32))
         place = f"127.{1 + secrets.randbelow(250)}.0"
         self.address = f"{place}.{FIRST}:{_free_port(f'{place}.{FIRST}')}"
-        for number in range(self.nodes):
-            self.add(f"{place}.{FIRST + number}")
+        addresses = [f"{place}.{FIRST + number}" for number in range(self.nodes)]
+        try:
+            for address in addresses:  # one after the other: started together, one may not find itself in time
+                self._note(address, self._begin(address, head=address == addresses[0]))
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def add(self, address: str) -> None:
-        """Start one node; the first is the head."""
-        known = self.state()
+        """Start one more node, or a node anew that was lost."""
+        self.state()
+        self._note(address, self._begin(address))
+
+    def _begin(self, address: str, head: bool = False) -> int:
+        """The pid of the new node's raylet."""
         argv = [
             str(Path(sys.executable).with_name("ray")), "start", "--node-ip-address", address, "--num-cpus", str(self.cpus),
             "--memory", str(self.memory), "--object-store-memory", str(OBJECT_STORE), "--disable-usage-stats",
         ]
-        if known["nodes"]:
-            argv += ["--address", self.address]
-        else:
+        if head:
             argv += ["--head", "--port", self.address.rpartition(":")[2], "--include-dashboard", "false", "--temp-dir", str(self._temp())]
-        before = _raylets()
+        else:
+            argv += ["--address", self.address]
         done = subprocess.run(
             argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=STARTING, check=False,
         )
-        mine = [pid for pid in _raylets() - before if f"--node_ip_address={address}" in _command(pid)]
+        mine = [process.pid for process in psutil.process_iter() if RAYLET in (said := _command(process.pid)) and f"={address} " in said]
         if done.returncode or not mine:
             raise RuntimeError(f"ray start for {address} failed:\n{done.stdout}")
-        known["address"] = self.address
-        known["nodes"][address] = mine[0]
-        (self.folder / "cluster.json").write_text(json.dumps(known))
+        return int(mine[0])
+
+    def _note(self, address: str, pid: int) -> None:
+        known = self.state()
+        known["nodes"][address] = pid
+        (self.folder / "cluster.json").write_text(json.dumps({**known, "address": self.address}))
 
     def _temp(self) -> Path:
         """Ray's own folder: a short path, for its sockets."""
@@ -104,8 +116,8 @@ class LocalCluster:
         if not path.exists():
             return {"address": "", "nodes": {}}
         found: dict[str, Any] = json.loads(path.read_text())
-        self.address = found["address"]
-        return found
+        self.address = self.address or found["address"]
+        return {**found, "address": self.address}
 
     def kill(self, address: str) -> None:
         """SIGKILL to a node's raylet: to Ray, the node is lost."""
@@ -113,7 +125,8 @@ class LocalCluster:
 
     def stop(self) -> None:
         """End every process of the cluster, known by its folder, and remove what it kept."""
-        if not self.state()["address"]:
+        self.state()
+        if not self.address:
             return
         mark = str(self._temp())
         mine = [process for process in psutil.process_iter() if mark in _command(process.pid)]
@@ -141,10 +154,6 @@ def _free_port(address: str) -> int:
             sock.bind((address, port))
             return port
     raise RuntimeError(f"no free port on {address}")
-
-
-def _raylets() -> set[int]:
-    return {process.pid for process in psutil.process_iter() if "raylet/raylet" in _command(process.pid)}
 
 
 def _command(pid: int) -> str:

@@ -99,7 +99,13 @@ class RayCompute:
             self._resume(ledger)
         for folder in (self._root / "tasks").glob(".gone-*"):
             self._keep(self._forget_there(Ledger(folder)))
-        self._keep(self.link.connected())
+        self._keep(self._warm())
+
+    async def _warm(self) -> None:
+        """Start the agents of the nodes that are there, so that the first jobs find them."""
+        for node in await self._ask_ray("nodes"):
+            if node["alive"]:
+                self._keep(self._about(node["id"]))
 
     def _server(self) -> str:
         """Names this data directory on the cluster."""
@@ -117,7 +123,7 @@ class RayCompute:
         if ledger.after == 0:
             self._place(gang.gang(ledger.task))
         elif (stop := ledger.stopped) is not None:
-            self._keep(self._send(ledger, "stop", ledger.task.id, stop["grace"]))
+            self._keep(self._send(ledger, "stop", ledger.task.id, stop))
         self._follow(ledger.node)
 
     # -- Compute
@@ -130,13 +136,13 @@ class RayCompute:
             self._tell_trouble()
         self._place(gang.gang(task))
 
-    async def stop(self, task_id: str, grace: float | None = None) -> None:
+    async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
         ledger = self._ledgers.get(task_id)
         if ledger is None or ledger.ended:
             return
-        ledger.stop(grace)
+        ledger.stop({"grace": grace, "discard": discard})
         if ledger.node:
-            self._keep(self._send(ledger, "stop", task_id, grace))
+            self._keep(self._send(ledger, "stop", task_id, ledger.stopped))
         self._changed(gang.gang(ledger.task))
 
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:
@@ -278,7 +284,7 @@ class RayCompute:
         ids = {ledger.node for ledger in members}
         shared: dict[str, Any] = {}
         if len(ids) > 1:
-            machines = {(await self._ask_ray_of(node))["machine"] for node in ids}
+            machines = {(await self._ask_about(node))["machine"] for node in ids}
             if len(machines) == 1:
                 shared = {"meeting": short(gang.gang(members[0].task))}
             else:
@@ -298,7 +304,7 @@ class RayCompute:
         try:
             await self._ask(ledger.node, "submit", dump_task(task), {**about, **keys}, network, stop)
             if stop is None and ledger.stopped is not None:
-                await self._ask(ledger.node, "stop", task.id, ledger.stopped["grace"])
+                await self._ask(ledger.node, "stop", task.id, ledger.stopped)
             if task.id not in self._ledgers:
                 await self._ask(ledger.node, "forget", task.id)
         except NodeGone as error:
@@ -357,8 +363,14 @@ class RayCompute:
                 log.warning("Ray: %s failed: %s", method, error)
                 await asyncio.sleep(AGAIN)
 
-    async def _ask_ray_of(self, node: str) -> dict[str, Any]:
+    async def _ask_about(self, node: str) -> dict[str, Any]:
         return await self._until_gone(node, lambda: self.link.call("about", node=node))  # type: ignore[no-any-return]
+
+    async def _about(self, node: str) -> None:
+        try:
+            await self._ask_about(node)
+        except (NodeGone, Refused) as error:
+            log.warning("the node %s of the Ray cluster cannot run jobs: %s", node[:12], error)
 
     async def _ask(self, node: str, method: str, *args: Any) -> Any:
         """The answer of a node's agent; asked again while Ray holds the node for alive. Raises NodeGone, Refused."""

@@ -20,10 +20,10 @@ def placed(task: Task, network: dict[str, Any]) -> Task:
     """The task as its node runs it.
 
     Args:
-        network: {"cpus", "memory"} that are reserved, {"meeting"} of hosts on one machine, or {"addresses"} of the
+        network: {"cpus", "memory", "gpus"} that are reserved, {"meeting"} of hosts on one machine, or {"addresses"} of the
             nodes by host name and {"address"} of this one.
     """
-    limits = replace(task.limits, cpus=network["cpus"], memory=network["memory"])
+    limits = replace(task.limits, cpus=network["cpus"], memory=network["memory"], gpus=network["gpus"])
     task = replace(task, limits=limits)
     if network.get("meeting"):
         return replace(task, meeting=network["meeting"])

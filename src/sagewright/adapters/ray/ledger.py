@@ -86,12 +86,12 @@ class Ledger:
         """Where it runs; empty while it has no place."""
         return str(self.place.get("node", ""))
 
-    def stop(self, grace: float | None) -> None:
-        write_atomic(self.folder / "stop.json", json.dumps({"grace": grace}))
+    def stop(self, how: dict[str, Any]) -> None:
+        write_atomic(self.folder / "stop.json", json.dumps(how))
 
     @property
     def stopped(self) -> dict[str, Any] | None:
-        """{"grace"} once a stop is wanted."""
+        """{"grace", "discard"} once a stop is wanted."""
         return _read(self.folder / "stop.json") or None
 
     # -- spool

@@ -96,7 +96,7 @@ class NodeAgent:
         self._news.set()
 
     async def submit(self, spec: str, storage: dict[str, str], network: dict[str, Any], stop: dict[str, Any] | None) -> None:
-        """Run a task. ``storage``: see ``ports.STORAGE``; ``network``: see ``hosts.placed``; ``stop``: {"grace"}."""
+        """Run a task. ``storage``: see ``ports.STORAGE``; ``network``: see ``hosts.placed``; ``stop``: {"grace", "discard"}."""
         task = load_task(spec)
         layout = Layout(self.folder, task.id)
         layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -114,8 +114,8 @@ class NodeAgent:
             task = load_task(layout.spec.read_text())
         await self.compute.submit(task)
 
-    async def stop(self, task_id: str, grace: float | None) -> None:
-        await self.compute.stop(task_id, grace)
+    async def stop(self, task_id: str, how: dict[str, Any]) -> None:
+        await self.compute.stop(task_id, how["grace"], discard=how["discard"])
 
     async def forget(self, task_id: str) -> None:
         spec = Layout(self.folder, task_id).spec

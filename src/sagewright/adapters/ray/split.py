@@ -26,8 +26,8 @@ class SplitCompute:
         here = task.kind == "serve" or any(item.type == "Folder" for item in task.inputs)
         await (self.endpoints if here else self.jobs).submit(task)
 
-    async def stop(self, task_id: str, grace: float | None = None) -> None:
-        await self._of(task_id).stop(task_id, grace)
+    async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
+        await self._of(task_id).stop(task_id, grace, discard=discard)
 
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:
         return await self._of(task_id).reports(task_id, after)
