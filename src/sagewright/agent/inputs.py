@@ -58,6 +58,8 @@ class Inputs:
             else:
                 self._files(item, path, index)
         self._nested()
+        for path, name in self.task.volumes.items():
+            self._volume(path.rstrip("/"), name)
 
     def start(self) -> None:
         """Serve what is served while the task runs."""
@@ -133,6 +135,16 @@ class Inputs:
         self._run.make(self.layout.inside(path))
         owned = self.user.userns is not None
         self.mounts.append(Mount(root, path, writable=item.writable, owned=owned, below=item.below))
+
+    def _volume(self, path: str, name: str) -> None:
+        """A folder that outlives the task, shown as the task user's own."""
+        folder = self.layout.volume(name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._run.idmap:
+            self.user.give(folder)
+            self._give_tree(folder)
+        self._run.make(self.layout.inside(path))
+        self.mounts.append(Mount(folder, path, writable=True, owned=self._run.idmap))
 
     def _manifest(self, item: Input, path: str) -> None:
         target = self.layout.inside(f"{path}-manifest")
