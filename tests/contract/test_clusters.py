@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.bootstrap.agent import images
+from sagewright.settings import Settings
+from sagewright.stores.images import UnknownImage
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.server import TestServer
 
@@ -142,6 +145,49 @@ boto3.client('s3').put_object(Bucket='{jobs.bucket}', Key='said/' + me, Body=bot
     completed(jobs, jobs.train(code, ResourceConfig={**THREE, "InstanceCount": 2}))
     for host in ("algo-1", "algo-2"):
         assert b"assumed-role" in jobs.get(f"s3://{jobs.bucket}/said/{host}")
+
+
+DDP = """
+import json, os
+config = json.load(open('/opt/ml/input/config/resourceconfig.json'))
+rank = config['hosts'].index(config['current_host'])
+os.environ.update(RANK=str(rank), WORLD_SIZE=str(len(config['hosts'])), MASTER_ADDR=config['hosts'][0], MASTER_PORT='7777',
+                  GLOO_SOCKET_IFNAME=config['network_interface_name'])
+import torch, torch.distributed as dist
+torch.set_num_threads(1)
+dist.init_process_group('gloo')
+torch.manual_seed(rank)  # different everywhere: DDP must make them equal
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 1))
+truth, data = torch.tensor([[1.0, -2.0, 0.5]]), torch.manual_seed(7)
+every = torch.randn(64, 3)
+mine = every[rank::2]
+steps = torch.optim.SGD(model.parameters(), lr=0.3)
+for _ in range(60):
+    steps.zero_grad()
+    torch.nn.functional.mse_loss(model(mine), mine @ truth.T).backward()
+    steps.step()
+torch.save(model.module.state_dict(), f'/opt/ml/model/{rank}.pt')
+print('WEIGHTS', json.dumps(model.module.weight.detach().tolist()))
+dist.destroy_process_group()
+"""
+TORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.13.0-cpu-py311"
+
+
+def test_distributed_data_parallel(jobs: Jobs) -> None:
+    """PyTorch's own rendezvous and gloo, over two hosts."""
+    catalogue = images(Settings.load())
+    try:
+        ready = catalogue.ready(catalogue.resolve(TORCH))
+    except UnknownImage:
+        ready = False
+    if not ready:
+        pytest.skip("the PyTorch image is not built here")
+    name = jobs.train(DDP, image=TORCH, ResourceConfig={**THREE, "InstanceCount": 2}, EnableNetworkIsolation=True)
+    job = completed(jobs, name)
+    found = [json.loads(line.partition(" ")[2])[0] for line in jobs.log(name).splitlines() if line.startswith("WEIGHTS")]
+    assert found[0] == found[1], "one model on both hosts"
+    assert found[0] == pytest.approx([1.0, -2.0, 0.5], abs=1e-2)
+    assert set(jobs.members(job["ModelArtifacts"]["S3ModelArtifacts"])) == {"0.pt", "1.pt"}
 
 
 def test_processing_hosts_talk(jobs: Jobs) -> None:
