@@ -79,7 +79,8 @@ def _files(doc: dict[str, Any], hosts: list[Host], host: Host) -> dict[str, str]
     for member, file in (("CheckpointConfig", "checkpointconfig"), ("DebugHookConfig", "debughookconfig"),
                          ("ProfilerConfig", "profilerconfig"), ("TensorBoardOutputConfig", "tensorboardoutputconfig")):
         if member in doc:
-            files[f"{CONFIG}/{file}.json"] = json.dumps(doc[member])
+            place = {"LocalPath": "/opt/ml/checkpoints/"} if member == "CheckpointConfig" else {}
+            files[f"{CONFIG}/{file}.json"] = json.dumps(place | doc[member])
     return files
 
 
