@@ -94,6 +94,8 @@ class Driver:
                     return
                 if not self._closing():
                     await self._fill()
+                    if self.refusal:
+                        continue
                 if not self.box.letters:
                     await self.box.wait(self._patience())
         finally:
@@ -203,6 +205,8 @@ class Driver:
 
     async def _fill(self) -> None:
         """Start as many trials as there is room for and points are known."""
+        if self.study.strategy == "Bayesian" and "_sampler" not in self.doc and self._wants_sampler():
+            await self.job.send("Sample")
         while not self.box.letters and self.study.room() > 0:
             index = self.study.turn()
             point = self._point(index)
@@ -260,8 +264,6 @@ class Driver:
         )
         await self._tally(study.planned(doc), doc)
         await self._create(study.live[name])
-        if self.study.strategy == "Bayesian" and "_sampler" not in self.doc and self._wants_sampler():
-            await self.job.send("Sample")
 
     def _wants_sampler(self) -> bool:
         """Whether the budget goes beyond the first look; the sampler starts while that is under way."""
