@@ -67,11 +67,12 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .venv --editable . --group dev
 	@touch $@ .venv/.install
 
-.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete
+.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete .cache/peers/mlflow/.complete
 	@touch $@
 
 .cache/peers/moto/.complete: PEER = moto[server]==5.2.1
 .cache/peers/metaflow/.complete: PEER = metaflow==2.19.39
+.cache/peers/mlflow/.complete: PEER = mlflow==3.17.2
 .cache/peers/%/.complete: | .venv/.uv
 	@echo "installing the peer $* (once)"
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/peers/$*
