@@ -1,8 +1,11 @@
-"""Channels and requests into matrices: csv, libsvm, parquet and recordio-protobuf."""
+"""Channels and requests into matrices: csv, libsvm, parquet and recordio-protobuf, from files or from a pipe."""
 
+import io
 import os
+import stat
+import struct
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import xgboost as xgb
@@ -56,23 +59,96 @@ def load(folders: List[str], content_type: Optional[str], csv_weights: bool = Fa
     """
     name = " and ".join(os.path.basename(folder) for folder in folders)
     kind = kind_of(content_type)
+    if csv_weights and kind != CSV:
+        raise CustomerError("Hyperparameter csv_weights: only text/csv data has a weight column")
     paths: List[str] = []
+    tables = []
     for folder in folders:
+        if is_pipe(folder):
+            tables += _of_pipe(folder, kind, content_type, csv_weights)
+            continue
         found = files_of(folder) if os.path.isdir(folder) else []
         if not found:
             raise CustomerError("No data in the channel %s" % os.path.basename(folder))
         paths += found
-    if csv_weights and kind != CSV:
-        raise CustomerError("Hyperparameter csv_weights: only text/csv data has a weight column")
     if kind == LIBSVM:
         return _libsvm(paths)
-    tables = []
     for path in paths:
-        try:
-            tables.append(_READERS[kind](path, csv_weights))
-        except (ValueError, OSError, KeyError, TypeError) as e:
-            raise CustomerError("Failed to read %s as %s: %s" % (os.path.basename(path), content_type, e)) from e
+        tables.append(_told(path, content_type, lambda path=path: _READERS[kind](path, csv_weights)))  # type: ignore[misc]
     return matrix(_joined(tables, name))
+
+
+def _told(name: str, content_type: Optional[str], read: Any) -> Any:
+    """What ``read`` returns; its errors become the customer's."""
+    try:
+        return read()
+    except (ValueError, OSError, KeyError, TypeError) as e:
+        raise CustomerError("Failed to read %s as %s: %s" % (os.path.basename(name), content_type, e)) from e
+
+
+def is_pipe(folder: str) -> bool:
+    """Whether a channel comes by pipe: then there is no folder, but a FIFO for the first pass."""
+    try:
+        return not os.path.isdir(folder) and stat.S_ISFIFO(os.stat(folder + "_0").st_mode)
+    except OSError:
+        return False
+
+
+def _of_pipe(folder: str, kind: str, content_type: Optional[str], csv_weights: bool) -> List[Table]:
+    """The tables of a channel's first pass; there is no second, for the matrix keeps them."""
+    name = os.path.basename(folder)
+    if kind == LIBSVM:
+        raise CustomerError("The channel %s: libsvm data cannot come in Pipe mode; use File or FastFile, or text/csv" % name)
+    with open(folder + "_0", "rb", buffering=0) as raw, io.BufferedReader(raw, 1 << 20) as stream:
+        head = stream.peek(8)[:8]
+        if not head:
+            raise CustomerError("No data in the channel %s" % name)
+        if kind == CSV and not _framed(head):
+            return [_told(name, content_type, lambda: read_csv(stream, csv_weights))]
+        data = stream.read()
+    return list(_told(name, content_type, lambda: [_of_object(kind, part, csv_weights) for part in _objects(kind, data)]))
+
+
+def _framed(data: bytes) -> bool:
+    return data[:4] == struct.pack("<I", recordio.MAGIC)
+
+
+def _objects(kind: str, data: bytes) -> Iterator[bytes]:
+    """The objects of a stream: each in a frame if the platform wrapped them, else one after another."""
+    if _framed(data) and (kind != RECORDIO or _framed(data[8:12])):
+        yield from recordio.frames(data)
+    elif kind == PARQUET:
+        yield from parquet_files(data)
+    else:
+        yield data
+
+
+def _of_object(kind: str, data: bytes, csv_weights: bool) -> Table:
+    if kind == RECORDIO:
+        return table_of_records(data)
+    if kind == CSV:
+        return read_csv(io.StringIO(data.decode("utf-8", "replace")), csv_weights)
+    return _parquet(io.BytesIO(data), csv_weights)
+
+
+def parquet_files(data: bytes) -> Iterator[bytes]:
+    """The parquet files of a stream of them. One ends where its footer has the length that it says.
+
+    Raises:
+        ValueError: there is something else in it.
+    """
+    start = 0
+    while start < len(data):
+        end = data.find(b"PAR1", start + 8)
+        while end >= 0:
+            length = struct.unpack_from("<I", data, end - 4)[0]
+            if start + 4 + length + 4 <= end and data[end + 4 : end + 8] in (b"", b"PAR1"):
+                break
+            end = data.find(b"PAR1", end + 1)
+        if end < 0 or data[start : start + 4] != b"PAR1":
+            raise ValueError("no parquet file at byte %d of the stream" % start)
+        yield data[start : end + 4]
+        start = end + 4
 
 
 def matrix(table: Table) -> "xgb.DMatrix":
@@ -102,6 +178,8 @@ def _separator(path: Any) -> str:
     if isinstance(path, str):
         with open(path, encoding="utf-8", errors="replace") as file:
             line = file.readline()
+    elif isinstance(path, io.BufferedReader):
+        line = path.peek(1).split(b"\n")[0].decode("utf-8", "replace")
     else:
         line = path.readline()
         path.seek(0)
@@ -156,7 +234,7 @@ def parse_libsvm(text: str) -> Table:
     return Table(sparse.csr_matrix((np.asarray(data, np.float32), indices, starts), shape=shape), None, None)
 
 
-def _parquet(path: str, csv_weights: bool) -> Table:
+def _parquet(path: Any, csv_weights: bool) -> Table:
     import pyarrow.parquet as pq
 
     values = pq.read_table(path).to_pandas().to_numpy(dtype=np.float32)
