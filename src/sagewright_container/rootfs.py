@@ -163,7 +163,10 @@ def enter(conn: socket.socket, spec: Dict[str, Any], userns: Optional[int], root
     os.chdir("/")
     for target, tree, folder in trees:
         attach(tree, target, folder, spec["uid"])
-    _make(spec["cwd"], spec["uid"])
+    try:
+        _make(os.path.realpath(spec["cwd"]), spec["uid"])
+    except OSError as error:
+        raise Forbidden("the image has no place for its WORKDIR %s: %s" % (spec["cwd"], os.strerror(error.errno or 0))) from None
 
 
 def collect(

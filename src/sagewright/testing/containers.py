@@ -35,10 +35,7 @@ def root(folder: Path, programs: Iterable[str] = PROGRAMS, files: Mapping[str, s
         found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
         if found is None:
             raise FileNotFoundError(name)
-        _copy(folder, Path(found), f"bin/{name}")
-        said = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout
-        for library in re.findall(r"(/\S+)", said):
-            _copy(folder, Path(library), library.lstrip("/"))
+        program(folder, Path(found), f"bin/{name}")
     for path, text in {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", **(files or {})}.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +43,17 @@ def root(folder: Path, programs: Iterable[str] = PROGRAMS, files: Mapping[str, s
     return folder
 
 
-def _copy(folder: Path, source: Path, name: str) -> None:
-    target = folder / name
+def program(folder: Path, source: Path, name: str) -> None:
+    """Copy a program or a shared library, and the libraries that it needs."""
+    copy(folder, source, name)
+    said = subprocess.run(["ldd", source], capture_output=True, text=True, check=False).stdout
+    for library in re.findall(r"(/\S+)", said):
+        copy(folder, Path(library), library.lstrip("/"))
+
+
+def copy(folder: Path, source: Path, name: str = "") -> None:
+    """Copy a file, to its own place unless another is named."""
+    target = folder / (name or str(source).lstrip("/"))
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source.resolve(), target)

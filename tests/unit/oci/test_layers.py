@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -76,7 +77,7 @@ def test_links_mean_what_they_mean_inside(root: Path) -> None:
     assert tree(root)["usr/lib/libc"] == "c"
     assert tree(root)["usr/lib/libm"] == "m"
     assert tree(root)["usr/share/doc"] == "d"
-    assert os.path.samefile(root / "hard", root / "usr/lib/libc")
+    assert (root / "hard").samefile(root / "usr/lib/libc")
     assert (root / "etc/mtab").readlink() == Path("/proc/self/mounts")
 
 
@@ -114,12 +115,10 @@ def test_nothing_outside_is_touched(root: Path, members: list[tarfile.TarInfo | 
             filled.append(member)
         else:
             filled.append((member[0].replace("{victim}", victim), member[1]))
-    try:
+    with contextlib.suppress(BadImage):
         apply(root, tar(filled))
-    except BadImage:
-        pass
     for path in root.rglob("*"):
-        assert not (stat.S_ISCHR(path.lstat().st_mode) or stat.S_ISBLK(path.lstat().st_mode) or stat.S_ISFIFO(path.lstat().st_mode))
+        assert stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
     layers.finish(root)
 
 
@@ -140,10 +139,8 @@ def test_no_layers_at_all_lead_outside(tmp_path_factory: pytest.TempPathFactory,
     (place / "victim" / "a").write_text("kept")
     (place / "victim" / "b").mkdir()
     for members in made:
-        try:
+        with contextlib.suppress(BadImage):
             apply(place / "root", tar([m for m in members if isinstance(m, tarfile.TarInfo) or m[0]]))
-        except BadImage:
-            pass
     assert sorted(p.name for p in place.iterdir()) == ["root", "victim"]
     assert sorted(p.name for p in (place / "victim").iterdir()) == ["a", "b"]
     assert (place / "victim" / "a").read_text() == "kept"

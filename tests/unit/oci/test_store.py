@@ -140,6 +140,11 @@ def test_the_platform_is_chosen_from_an_index(store: Blobs, images: AllImages, t
         images.resolve("team/thing:plain")
 
 
+def take(images: AllImages, path: Path) -> None:
+    sources.import_path(images.store, THING, path, {})
+    images.ensure(images.resolve("team/thing:1"))
+
+
 @pytest.mark.parametrize("damage", ["layer", "diff_id", "config", "no manifest", "not a tar", "not json", "two images"])
 def test_damaged_images_are_refused_and_leave_nothing(images: AllImages, thing: Container, tmp_path: Path, damage: str) -> None:
     layout = thing.layout(tmp_path / "layout")
@@ -175,8 +180,7 @@ def test_damaged_images_are_refused_and_leave_nothing(images: AllImages, thing: 
         ]
         (layout / "index.json").write_bytes(documents.dump(index))
     with pytest.raises((BadImage, RuntimeError)):
-        sources.import_path(images.store, THING, layout, {})
-        images.ensure(images.resolve("team/thing:1"))
+        take(images, layout)
     assert not images.roots.folder.exists() or [p for p in images.roots.folder.iterdir() if p.suffix != ".lock"] == []
 
 
