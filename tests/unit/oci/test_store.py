@@ -6,7 +6,9 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
+import threading
 import time
 from pathlib import Path
 
@@ -181,7 +183,7 @@ def test_damaged_images_are_refused_and_leave_nothing(images: AllImages, thing: 
         (layout / "index.json").write_bytes(documents.dump(index))
     with pytest.raises((BadImage, RuntimeError)):
         take(images, layout)
-    assert not images.roots.folder.exists() or [p for p in images.roots.folder.iterdir() if p.suffix != ".lock"] == []
+    assert not images.roots.folder.exists() or [p for p in images.roots.folder.iterdir() if p.suffix not in (".lock", ".making")] == []
 
 
 def test_an_archive_cannot_place_files(images: AllImages, tmp_path: Path) -> None:
@@ -346,11 +348,33 @@ def test_two_processes_unpack_once(store: Blobs, thing: Container) -> None:
         "from sagewright.agent.oci import documents as d; b = Blobs(Path(sys.argv[1]));"
         "m = d.manifest_of(d.read_json(b.manifest('a', '1')[1], 'm')); n = []; Roots(b).make(m, n.append); print(len(n))"
     )
-    import sys
-
     running = [subprocess.Popen([sys.executable, "-c", code, str(store.root)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     counts = sorted(int(p.communicate(timeout=60)[0]) for p in running)
     assert counts == [0, 0, 2]
+
+
+def test_who_waits_for_an_unpacking_does_not_wait_for_the_jobs_that_use_it(store: Blobs, thing: Container) -> None:
+    """The first of two agents has made the root and runs its job for hours; the second must not wait for that."""
+    pushed(store, "a", thing, "1")
+    roots, manifest = Roots(store), documents.manifest_of(documents.read_json(store.manifest("a", "1")[1], "it"))
+    began, go = threading.Event(), threading.Event()
+
+    def first(line: str) -> None:
+        began.set()
+        go.wait(10)
+
+    one = threading.Thread(target=roots.make, args=(manifest, first), daemon=True)
+    one.start()
+    began.wait(10)
+    two = threading.Thread(target=Roots(store).make, args=(manifest,), daemon=True)
+    two.start()
+    go.set()
+    one.join(10)
+    held = roots.hold(roots.path(manifest))
+    assert held is not None
+    two.join(10)
+    assert not two.is_alive()
+    os.close(held)
 
 
 # -- names

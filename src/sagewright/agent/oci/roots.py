@@ -4,7 +4,8 @@
 
     roots/<hex of the configuration's digest>/rootfs    what jobs see
     roots/<hex>/image.json                              the configuration
-    roots/<hex>.lock                                    shared by those who use it, exclusive to make or remove it
+    roots/<hex>.making                                  locked by whoever makes or removes it
+    roots/<hex>.lock                                    locked shared by those who use it, exclusively to remove it
 
 The configuration's digest commits to the digests of all layers, and each is checked while it is unpacked. A root has its
 name only when it is whole: it is made under another one.
@@ -52,7 +53,7 @@ class Roots:
         if self.ready(path):
             return path
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._locked(path, fcntl.LOCK_EX):
+        with self._locked(self._making(path)):  # not the lock of those who use it: one who waits would wait for their end
             if self.ready(path):
                 return path
             draft = self.folder / f".{path.parent.name[:16]}-{secrets.token_hex(4)}"
@@ -88,10 +89,15 @@ class Roots:
             progress(f"Left out {len(left_out)} device files and pipes, such as {left_out[0]}")
 
     @contextmanager
-    def _locked(self, path: Path, how: int) -> Iterator[None]:
-        with self.lock_file(path).open("a") as file:
+    def _locked(self, path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+        """Raises BlockingIOError if ``how`` says not to wait."""
+        with path.open("a") as file:
             fcntl.flock(file, how)
             yield
+
+    @staticmethod
+    def _making(path: Path) -> Path:
+        return path.parent.with_name(f"{path.parent.name}.making")
 
     @staticmethod
     def lock_file(path: Path) -> Path:
@@ -117,24 +123,24 @@ class Roots:
             if folder.name.startswith("."):
                 self._remove_debris(folder)
                 continue
-            with self.lock_file(folder / "rootfs").open("a") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                trash = folder.with_name(f".gone-{folder.name[:16]}-{secrets.token_hex(4)}")
-                folder.rename(trash)
-                shutil.rmtree(trash, ignore_errors=True)
-                gone.append(folder / "rootfs")
+            path, now = folder / "rootfs", fcntl.LOCK_EX | fcntl.LOCK_NB
+            trash = folder.with_name(f".gone-{folder.name[:16]}-{secrets.token_hex(4)}")
+            try:
+                with self._locked(self._making(path), now), self._locked(self.lock_file(path), now):
+                    folder.rename(trash)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(trash, ignore_errors=True)
+            gone.append(path)
         return gone
 
     def _remove_debris(self, folder: Path) -> None:
         """A draft whose maker was killed: nobody holds its image's lock."""
         prefix = folder.name.removeprefix(".gone-").removeprefix(".").partition("-")[0]
-        for lock in self.folder.glob(f"{prefix}*.lock"):
-            with lock.open("a") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return
+        for lock in self.folder.glob(f"{prefix}*.making"):
+            try:
+                with self._locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    pass
+            except BlockingIOError:
+                return
         shutil.rmtree(folder, ignore_errors=True)
