@@ -90,9 +90,9 @@ def _entries(root: Path, file: str) -> list[list[str]]:
 
 
 def environment(task: Task, image: Image, home: str, network: Plan | None) -> dict[str, str]:
-    """The network's variables, the image's, then the task's."""
+    """The image's variables, the task's, then the network's."""
     ways = network.env if network else {}
-    return {"PATH": PATH, "HOME": home, "HOSTNAME": task.hostname, **ways, **image.env, **task.env}
+    return {"PATH": PATH, "HOME": home, "HOSTNAME": task.hostname, **image.env, **task.env, **ways}
 
 
 def hold(root: Root) -> bool:

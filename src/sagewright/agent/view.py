@@ -235,5 +235,5 @@ def request(
         "uid": user.uid, "isolated": task.isolated, "hostname": task.hostname, "cwd": "/opt/ml",
         "limits": {"processes": task.limits.processes}, "cgroups": cgroups or [], "cpus": cpus,
         "network": network.request() if network else None, "argv": what.argv, "python": None,
-        "env": {**(network.plan.env if network else {}), **environment(task, image, over is not None)},
+        "env": {**environment(task, image, over is not None), **(network.plan.env if network else {})},
     }

@@ -7,11 +7,14 @@ what is carried here passes between the two.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import ipaddress
 import socket
 import threading
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from .plan import Plan
 
@@ -22,6 +25,7 @@ CONNECTIONS = 1024
 """At a time, for one host; more wait."""
 HOP = (b"proxy-connection", b"proxy-authorization", b"connection", b"keep-alive")
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -50,7 +54,7 @@ class Forwarders(threading.Thread):
         if self._plan.api_inside and self._plan.api:
             ways.append(_to(*self._plan.api))
         if self._plan.proxy:
-            ways.append(proxy)
+            ways.append(Proxy(self._plan.upstream))
         async with contextlib.AsyncExitStack() as stack:
             for sock, way in zip(self._sockets, ways, strict=True):
                 await stack.enter_async_context(
@@ -87,26 +91,77 @@ def _to(host: str, port: int) -> Serve:
     return serve
 
 
-async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One client of an HTTP proxy (RFC 9110, 9.3.6 CONNECT; RFC 9112, 3.2.2 absolute form), one request a connection."""
-    try:
-        async with asyncio.timeout(HEAD_SECONDS):
-            head = await reader.readuntil(b"\r\n\r\n")
-        host, port, onward = target(head)
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-        await _refuse(writer, 400, "this is a proxy for HTTP and CONNECT")
-        return
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            there = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as error:
-        await _refuse(writer, 502, f"{host}:{port} cannot be reached: {error or 'no answer'}")
-        return
-    if onward:
-        there[1].write(onward)
-    else:
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    await carry((reader, writer), there)
+class Proxy:
+    """An HTTP proxy (RFC 9110, 9.3.6 CONNECT; RFC 9112, 3.2.2 absolute form) for one request a connection.
+
+    ``upstream``: as ``Plan.upstream``; the proxies that it names are asked in turn.
+    """
+
+    def __init__(self, upstream: dict[str, str]) -> None:
+        self._upstream = upstream
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            host, port, onward = target(head)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+            await _refuse(writer, 400, "this is a proxy for HTTP and CONNECT")
+            return
+        further = beyond(self._upstream, host, "http" if onward else "https")
+        if further is not None:
+            host, port, grant = further
+            onward = head[:-2] + grant + b"\r\n"
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                there = await (outside(host, port) if further is None else asyncio.open_connection(host, port))
+        except PermissionError as error:
+            await _refuse(writer, 403, str(error))
+            return
+        except (OSError, TimeoutError) as error:
+            await _refuse(writer, 502, f"{host}:{port} cannot be reached: {error or 'no answer'}")
+            return
+        if onward:
+            there[1].write(onward)
+        else:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await carry((reader, writer), there)
+
+
+async def outside(host: str, port: int) -> Stream:
+    """Connect to one of the host's addresses, looked up once, so that what was judged is what is reached.
+
+    Raises:
+        PermissionError: every address is this machine's own loopback or link: its services, or its cloud's metadata.
+        OSError: it cannot be reached.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(one[4][0]) for one in found]
+    open_ones = [one for one in addresses if not near(one)]
+    if not open_ones:
+        raise PermissionError(f"{host} is of this machine alone; a job's network does not reach that")
+    for one in open_ones[:-1]:
+        with contextlib.suppress(OSError):
+            return await asyncio.open_connection(one, port)
+    return await asyncio.open_connection(open_ones[-1], port)
+
+
+def near(text: str) -> bool:
+    """Whether an IP address means this machine or its link alone."""
+    address = ipaddress.ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+
+
+def beyond(upstream: dict[str, str], host: str, scheme: str) -> tuple[str, int, bytes] | None:
+    """(host, port, header line that identifies us to it) of the proxy behind this one; None where there is none."""
+    url = upstream.get(scheme, "")
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not url or not parts.hostname or proxy_bypass_environment(host, {"no": upstream.get("no", "")}):
+        return None
+    secret = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    grant = b"Proxy-Authorization: Basic " + base64.b64encode(secret) + b"\r\n" if parts.username else b""
+    return parts.hostname, parts.port or 80, grant
 
 
 def target(head: bytes) -> tuple[str, int, bytes]:
@@ -129,15 +184,12 @@ def target(head: bytes) -> tuple[str, int, bytes]:
 
 async def _refuse(writer: asyncio.StreamWriter, status: int, says: str) -> None:
     body = f"sagewright: {says}\n".encode()
-    reason = {400: "Bad Request", 502: "Bad Gateway"}[status]
+    reason = {400: "Bad Request", 403: "Forbidden", 502: "Bad Gateway"}[status]
     writer.write(
         f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n".encode() + body
     )
     await writer.drain()
-
-
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def carry(one: Stream, other: Stream) -> None:

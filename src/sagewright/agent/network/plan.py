@@ -30,6 +30,9 @@ class Plan:
     """Where the job finds it: at the same port of an address that it resolves to."""
     proxy: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    """Proxy variables, in place of the task's own: there is no other way out. The proxy goes on by ``upstream``."""
+    upstream: dict[str, str] = field(default_factory=dict)
+    """What the task's own proxy variables say: ``http`` and ``https`` to a proxy's URL, ``no`` to hosts without one."""
 
     @property
     def listen(self) -> list[tuple[str, int]]:
@@ -62,10 +65,13 @@ def plan(task: Task) -> Plan:
         near.append(api[0])
     way = f"http://{PROXY[0]}:{PROXY[1]}"
     env: dict[str, str] = {}
+    upstream: dict[str, str] = {}
     for variable, value in (("HTTP_PROXY", way), ("HTTPS_PROXY", way), ("NO_PROXY", ",".join(dict.fromkeys(near)))):
-        if not {variable, variable.lower()} & set(task.env):  # programs differ in which spelling they prefer
-            env |= {variable: value, variable.lower(): value}
-    return Plan(mine, _text(lines), api, inside, True, env)
+        env |= {variable: value, variable.lower(): value}  # programs differ in which they prefer
+        for spelling in (variable, variable.lower()):
+            if task.env.get(spelling):
+                upstream[variable.removesuffix("_PROXY").lower()] = task.env[spelling]
+    return Plan(mine, _text(lines), api, inside, True, env, upstream)
 
 
 def _api(url: str) -> tuple[tuple[str, int] | None, tuple[str, int] | None, str]:
