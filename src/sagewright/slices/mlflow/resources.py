@@ -40,9 +40,8 @@ async def prepare(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     doc.setdefault("WeeklyMaintenanceWindowStart", "Sun:03:00")
     try:
         image = platform.images.resolve(f"{IMAGE}:{doc['MlflowVersion']}")
-    except UnknownImage:
-        known = sorted({i.tag for i in platform.images.all() if i.repository == IMAGE})
-        raise Invalid(f"MlflowVersion {doc['MlflowVersion']} is not supported; choose one of {', '.join(known)}.") from None
+    except UnknownImage as error:
+        raise Invalid(f"MlflowVersion {doc['MlflowVersion']} is not supported: {error}") from None
     doc["MlflowVersion"] = image.tag
     doc["CreatedBy"] = doc["LastModifiedBy"] = by(call)
     where = doc.get("TrackingServerArn") or doc["Arn"]
@@ -71,6 +70,7 @@ tracking_server = Resource(
     SERVER,
     stem="TrackingServer",
     human="MLflow tracking server",
+    taken="An MLflow tracking server with this name already exists",
     lifecycle=lifecycle(SERVER, "TrackingServerStatus"),
     first=(Instruction(DEPLOY),),
     prepare=prepare_server,
