@@ -99,7 +99,8 @@ class HostTasks:
         for task in tasks.values():
             if record is None or self.platform.reconciler.settled(record):
                 await self.platform.tasks.forget(task)
-            elif (state := record.doc["_state"]) == stopping or state in evicting:
+            elif (state := record.doc["_state"]) == stopping or state in evicting or record.doc.get("_failure"):
+                # a host that failed before the last was submitted: that one has not heard of it
                 await self.platform.tasks.stop(task, 0.0, discard=state in evicting)
 
     async def halt(self, job: Job) -> None:
