@@ -25,7 +25,7 @@ class Platform:
         self.records = self.tasks = self.reconciler = self
 
     async def get(self, *_: str) -> Any:
-        base = {"_tasks": dict.fromkeys(TASKS.values(), {}), "_state": "Starting"}
+        base = {"_tasks": {task: {} for task in TASKS.values()}, "_state": "Starting"}
         if not self.submitted:
             return SimpleNamespace(doc=base)
         return None if self._later is None else SimpleNamespace(doc={**base, **self._later})
