@@ -10,7 +10,7 @@ import pytest
 from sagewright.adapters.runs import SqliteRuns
 from sagewright.adapters.runs.pack import chunk, record, records, unchunk
 from sagewright.adapters.runs.postgres import Connection, PostgresRuns
-from sagewright.adapters.runs.sqlite import segments
+from sagewright.adapters.runs.sqlite import copy, segments
 from sagewright.stores.runs import Point, Track
 from sagewright.testing.postgres import Postgres, running
 from sagewright.testing.runs import Make, RunsSuite, line, told
@@ -86,6 +86,19 @@ async def test_a_seal_that_fails_is_done_again(tmp_path: Path, monkeypatch: pyte
     await store.close()
     again = SqliteRuns(tmp_path)
     assert list((await again.tracks([("a", "m")]))[0].steps) == list(range(600))
+
+
+async def test_a_copy_taken_while_points_come_is_whole(tmp_path: Path) -> None:
+    """Whatever moment it is of, it holds a prefix of the series, each point once."""
+    store = SqliteRuns(tmp_path / "runs", limit=200)
+    for n in range(12):
+        for at in range(n * 100, n * 100 + 100, 10):
+            await store.put("a", line("m", 10, at))
+        copy(tmp_path / "runs", tmp_path / f"copy-{n}")
+        again = SqliteRuns(tmp_path / f"copy-{n}")
+        assert list((await again.tracks([("a", "m")]))[0].steps) == list(range(n * 100 + 100))
+        await again.close()
+    await store.close()
 
 
 def test_records_and_chunks_round_trip() -> None:

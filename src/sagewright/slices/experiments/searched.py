@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from .resources import EXPERIMENT_MEMBER, TRIAL_MEMBER, TrackedDesk
 from .series import Series
 
 ALL = 1_000_000
+SLICE = 200
+"""Records read without a pause."""
 _DETAILS = {"training-job": "TrainingJob", "processing-job": "ProcessingJob", "transform-job": "TransformJob"}
 
 
@@ -29,8 +32,13 @@ class SearchedComponents:
         for name, kind in (("parents.trialname", TRIAL_MEMBER), ("parents.experimentname", EXPERIMENT_MEMBER)):
             if name in equal:
                 members = await records.find(kind, scope, Query(parent=equal[name].lower() or "-", limit=ALL))
-                found = [await records.get("TrialComponent", scope, member.doc["TrialComponent"]) for member in members]
-                return [record for record in found if record is not None]
+                found = []
+                for number, member in enumerate(members):
+                    if number % SLICE == SLICE - 1:
+                        await asyncio.sleep(0)  # others have their turn
+                    if (record := await records.get("TrialComponent", scope, member.doc["TrialComponent"])) is not None:
+                        found.append(record)
+                return found
         if (source := equal.get("source.sourcearn")) is not None:
             return await records.find("TrialComponent", scope, Query(parent=source.lower() or "-", limit=ALL))
         return None

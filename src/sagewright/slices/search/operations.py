@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -20,6 +21,8 @@ from .suggestions import suggestions
 
 ALL = 1_000_000
 PAGE = 100
+SLICE = 200
+"""Documents looked at without a pause."""
 RECENT = 50
 """Records whose names of parameters, tags and metrics are suggested."""
 
@@ -89,11 +92,16 @@ class SearchOperations:
     async def _matching(self, call: Call, desk: Desk, search: Search, sort_by: str) -> list[tuple[tuple[Any, ...], Record]]:
         """((sort value, key), record) of all that match."""
         records = await self._candidates(call, desk, search)
-        docs = await self._complete(desk.resource.noun, records, [*search.properties, sort_by])
-        if desk.resource.noun == "TrainingJob":
-            docs = [{**doc, "Metrics": doc.get("FinalMetricDataList", [])} for doc in docs]
-        pairs = zip(records, docs, strict=True)
-        return [((sort_value(doc, sort_by), record.key), record) for record, doc in pairs if search.matches(doc)]
+        found = []
+        for at in range(0, len(records), SLICE):
+            part = records[at : at + SLICE]
+            docs = await self._complete(desk.resource.noun, part, [*search.properties, sort_by])
+            if desk.resource.noun == "TrainingJob":
+                docs = [{**doc, "Metrics": doc.get("FinalMetricDataList", [])} for doc in docs]
+            pairs = zip(part, docs, strict=True)
+            found += [((sort_value(doc, sort_by), record.key), record) for record, doc in pairs if search.matches(doc)]
+            await asyncio.sleep(0)  # others have their turn
+        return found
 
     async def _candidates(self, call: Call, desk: Desk, search: Search) -> list[Record]:
         noun, records = desk.resource.noun, self.platform.records
