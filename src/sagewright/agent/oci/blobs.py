@@ -25,6 +25,7 @@ import re
 import secrets
 import shutil
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ GRACE = 3600.0
 """Seconds that a blob without an image is kept: between a layer's upload and its manifest's."""
 ABANDONED = 7 * 86400.0
 """Seconds after which an upload that nobody went on with is removed."""
-_UPLOAD = re.compile(r"[0-9a-f]{32}")
+_UPLOAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Blobs:
@@ -266,7 +267,7 @@ class Blobs:
     def begin(self, name: str) -> str:
         self.repository(name)
         self._uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
-        upload = secrets.token_hex(16)
+        upload = str(uuid.uuid4())  # the form that ECR's model asks for
         (self._uploads / f"{upload}.name").write_text(name)
         (self._uploads / upload).touch(mode=0o600)
         return upload

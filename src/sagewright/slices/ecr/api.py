@@ -45,7 +45,7 @@ _ROUTES = tuple((re.compile(pattern), kind) for pattern, kind in (
     (rf"/v2/{_NAME}/tags/list", "tags"),
     (rf"/v2/{_NAME}/manifests/(?P<reference>[A-Za-z0-9_][A-Za-z0-9._:-]*)", "manifest"),
     (rf"/v2/{_NAME}/blobs/uploads/?", "uploads"),
-    (rf"/v2/{_NAME}/blobs/uploads/(?P<upload>[0-9a-f]+)", "upload"),
+    (rf"/v2/{_NAME}/blobs/uploads/(?P<upload>[0-9a-f-]+)", "upload"),
     (rf"/v2/{_NAME}/blobs/(?P<digest>sha256:[0-9a-f]{{64}})", "blob"),
 ))
 _RANGE = re.compile(r"(?:bytes=)?(\d+)-(\d*)")
