@@ -74,7 +74,7 @@ class Script(Handler):
         self.model: Any = None
 
     def load(self) -> None:
-        sources.install_requirements(self._folder)
+        sources.install_for_workers(self._folder)
         sources.expose(self._folder)
         sys.path.insert(0, os.path.dirname(os.path.join(self._folder, self._program)))
         module = importlib.import_module(os.path.basename(self._program).rpartition(".")[0] or self._program)

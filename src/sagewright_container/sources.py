@@ -1,11 +1,13 @@
 """The user's code: fetched, unpacked safely, and its requirements installed."""
 
+import fcntl
 import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from typing import List, Optional
@@ -110,6 +112,27 @@ def install_requirements(folder: str) -> None:
         _pip(["-r", "requirements.txt"], folder, "InstallRequirementsError")
 
 
+def install_for_workers(folder: str) -> None:
+    """As ``install_requirements``, once for all workers of a model server: packages go where each of them sees them.
+
+    Raises:
+        ScriptError: InstallRequirementsError with pip's last words.
+    """
+    if not os.path.isfile(os.path.join(folder, "requirements.txt")):
+        return
+    prefix = paths.packages()
+    os.makedirs(prefix, exist_ok=True)
+    complete = os.path.join(prefix, ".complete")
+    with open(os.path.join(prefix, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(complete):
+            _pip(["-r", "requirements.txt"], folder, "InstallRequirementsError", ["--prefix", prefix])
+            open(complete, "w").close()
+    places = {"base": prefix, "platbase": prefix}
+    for name in dict.fromkeys(sysconfig.get_path(kind, vars=places) for kind in ("purelib", "platlib")):
+        expose(name)
+
+
 def install_module(folder: str) -> None:
     """``pip install`` the package that ``folder`` holds.
 
@@ -120,10 +143,10 @@ def install_module(folder: str) -> None:
     _pip([".", *more], folder, "InstallModuleError")
 
 
-def _pip(what: List[str], folder: str, kind: str) -> None:
+def _pip(what: List[str], folder: str, kind: str, where: Optional[List[str]] = None) -> None:
     command = [sys.executable, "-m", "pip", "install", *what]
-    target: List[str] = []
-    if not os.access(os.path.dirname(os.__file__ if sys.prefix == sys.base_prefix else _site()), os.W_OK):
+    target = where or []
+    if where is None and not os.access(os.path.dirname(os.__file__ if sys.prefix == sys.base_prefix else _site()), os.W_OK):
         # the environment is shared and read-only: the job gets a folder of its own in front of it
         target = ["--target", paths.packages(), "--upgrade"]
         expose(paths.packages())
@@ -143,8 +166,6 @@ def expose(folder: str) -> None:
 
 
 def _site() -> str:
-    import sysconfig
-
     return os.path.join(sysconfig.get_paths()["purelib"], "x")
 
 

@@ -1,0 +1,80 @@
+"""The framework examples as a user runs them: the SDKs, unmodified, against a real server."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagewright.testing.server import TestServer
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / ".cache" / "clients"
+pytestmark = [pytest.mark.xdist_group("frameworks"), pytest.mark.timeout(600)]
+
+
+def run(server: TestServer, sdk: str, example: str, *argv: str) -> dict[str, Any]:
+    """What the example says in its last line."""
+    python = CLIENTS / sdk / "bin" / "python"
+    assert python.exists(), f"{python} is missing: run `make clients`"
+    done = subprocess.run(
+        [str(python), str(ROOT / "examples" / example), *argv], env=server.environment(), capture_output=True, text=True, timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}\n{server.log()}"
+    result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])
+    return {**result, "log": done.stdout}
+
+
+def artifact(server: TestServer, uri: str, member: str) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        file = tar.extractfile(member)
+        assert file is not None
+        return file.read()
+
+
+def test_scikit_learn_with_requirements(server: TestServer) -> None:
+    result = run(server, "v2", "sklearn_script/v2.py")
+    assert result["metrics"]["validation:accuracy"] > 0.9
+    assert sum(a == b for a, b in zip(result["truth"], result["predicted"], strict=True)) >= 4
+
+
+@pytest.fixture(scope="module")
+def ddp(server: TestServer) -> dict[str, Any]:
+    return run(server, "v2", "pytorch_ddp/v2.py")
+
+
+def test_pytorch_on_two_hosts_trains_one_model(server: TestServer, ddp: dict[str, Any]) -> None:
+    assert ddp["metrics"]["accuracy"] > 0.9
+    assert json.loads(artifact(server, ddp["model"], "report.json"))["same_weights"] is True
+    assert json.loads(artifact(server, ddp["model"], "report.json"))["processes"] == 2
+    assert "on algo-2: accuracy" in ddp["log"], "the logs of every host are shown"
+
+
+def test_model_trainer_of_v3_brings_its_own_torchrun(server: TestServer, ddp: dict[str, Any]) -> None:
+    result = run(server, "v3", "pytorch_ddp/v3.py")
+    assert result["status"] == "Completed"
+    report = json.loads(artifact(server, result["model"], "report.json"))
+    assert report == json.loads(artifact(server, ddp["model"], "report.json")), "the same data, seeds and hosts: the same model"
+
+
+def test_mpi_on_three_hosts(server: TestServer) -> None:
+    result = run(server, "v2", "mpi/v2.py")
+    model = json.loads(artifact(server, result["model"], "model.json"))
+    assert model["hosts"] == ["algo-1", "algo-2", "algo-3"]
+    assert model["rows"] == 120_000
+    assert model["weights"] == pytest.approx(list(range(1, 9)), abs=0.02)
+    assert result["metrics"]["error"] == pytest.approx(model["error"], abs=1e-4)
+
+
+def test_hugging_face_fine_tune(server: TestServer) -> None:
+    result = run(server, "v2", "huggingface/v2.py")
+    assert result["metrics"]["eval:accuracy"] > 0.95
+    assert json.loads(artifact(server, result["model"], "config.json"))["architectures"] == ["BertForSequenceClassification"]
