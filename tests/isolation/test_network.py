@@ -7,8 +7,10 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
+from sagewright.agent.oci import sources
+from sagewright.agent.oci.blobs import Blobs
+from sagewright.agent.oci.reference import parse
 from sagewright.stores.compute import Report, Task
+from sagewright.testing import containers
 from sagewright.testing.compute import Bench, task
 
 from .test_warm import warmed
@@ -113,6 +119,48 @@ async def test_three_hosts_talk_on_the_same_ports_in_two_jobs_at_once(bench: Ben
             assert one["interfaces"] == ["eth0", "lo"]
     if warm:  # one is kept ahead; others that come at once may start cold
         assert any("sagewright_container.warm" in one["init"] for tasks, of in zip(jobs, reports, strict=True) for one in answers(bench, tasks, of))
+
+
+TALK = r"""
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int count, char **hosts) {
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *at;
+    getaddrinfo(0, "22", &hints, &at);
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(server, at->ai_addr, at->ai_addrlen) || listen(server, 9)) return perror("listen"), 1;
+    hints.ai_flags = 0;
+    for (int n = 1; n < count; n++) {
+        int failed = getaddrinfo(hosts[n], "22", &hints, &at), sock;
+        if (failed) return fprintf(stderr, "%s: %s\n", hosts[n], gai_strerror(failed)), 1;
+        while (connect(sock = socket(AF_INET, SOCK_STREAM, 0), at->ai_addr, at->ai_addrlen)) close(sock), usleep(1000);
+        write(sock, "x", 1);
+    }
+    for (int n = 1; n < count; n++) { char got; read(accept(server, 0, 0), &got, 1); }
+    printf("heard %d\n", count - 1);
+    return 0;
+}
+"""
+
+
+async def test_hosts_with_images_of_their_own_talk_too(bench: Bench, place: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (place / "talk.c").write_text(TALK)
+    subprocess.run([compiler, "-o", place / "talk", place / "talk.c"], check=True)  # noqa: ASYNC221
+    folder = containers.root(place / "talking", programs=["sh"])
+    containers.program(folder, place / "talk", "bin/talk")
+    path = containers.Container([containers.tar_of(folder)], {}, compress=False).layout(place / "image-talk")
+    sources.import_path(Blobs(Path(bench.settings["data"]) / "oci"), parse("talk:1"), path, {})
+    tasks = cluster("", 3)
+    for one in tasks:
+        one.image, one.argv = "talk:1", ["/bin/talk", *one.peers]
+    assert codes(bench, tasks, await run(bench, tasks)) == [0, 0, 0], [bench.log(one) for one in tasks]
+    assert [bench.log(one) for one in tasks] == [["heard 3"]] * 3
 
 
 ESCAPES = """
