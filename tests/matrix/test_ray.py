@@ -18,7 +18,7 @@ from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 
 pytest.importorskip("ray")
-from sagewright.adapters.ray.cluster import LocalCluster
+from sagewright.testing.ray import LocalCluster, local_cluster
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
@@ -47,7 +47,7 @@ s3, sagemaker, run = processing.s3, processing.sagemaker, processing.run
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with LocalCluster(tmp_path_factory.mktemp("ray")) as running:
+    with local_cluster(tmp_path_factory.mktemp("ray")) as running:
         yield running
 
 
@@ -195,6 +195,7 @@ def test_keys_of_a_task_open_only_its_own_objects(jobs: Jobs, cluster: LocalClus
         try:
             s3.get_object(Bucket="ray-bucket", Key="mine/a")
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "InvalidAccessKeyId"
+            code = error.response["Error"]["Code"]
             break
         assert time.monotonic() < end, "the keys outlive the job"
+    assert code == "InvalidAccessKeyId"

@@ -55,9 +55,9 @@ class LocalCluster:
         return {
             **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token), "RAY_USAGE_STATS_ENABLED": "0",
             "SAGEWRIGHT_NODE_DATA": str(self.folder / "nodes"), "PYTHONPATH": ":".join(entry for entry in sys.path if entry),
-            # a node that is gone is noticed within a second or two instead of a quarter of a minute
-            "RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3", "RAY_health_check_timeout_ms": "2000",
-            "RAY_health_check_initial_delay_ms": "1000", **self.environ,
+            # a node that is gone is noticed within some seconds instead of a quarter of a minute
+            "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "4", "RAY_health_check_timeout_ms": "5000",
+            "RAY_health_check_initial_delay_ms": "2000", **self.environ,
         }
 
     def start(self) -> LocalCluster:
