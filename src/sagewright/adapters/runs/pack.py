@@ -19,6 +19,8 @@ HEADER = struct.Struct("<IIQ")
 POINT = struct.Struct("<qqdd")
 _STRIDE = struct.Struct("<qq")
 _LISTED, _STRIDED = b"\x00", b"\x01"
+_COUNT = array("q", range(1 << 15))
+"""What most series' steps are a slice of."""
 Row = tuple[int, int, float, float]
 """(series, step, time, value)."""
 
@@ -59,7 +61,10 @@ def unchunk(data: bytes, count: int, into: Track) -> None:
     if data[:1] == _STRIDED:
         first, stride = _STRIDE.unpack_from(data, 1)
         at = 1 + _STRIDE.size
-        into.steps.extend(range(first, first + stride * count, stride))
+        if stride == 1 and 0 <= first <= len(_COUNT) - count:
+            into.steps += _COUNT[first : first + count]
+        else:
+            into.steps.extend(range(first, first + stride * count, stride))
     else:
         at = 1 + 8 * count
         _extend(into.steps, data[1:at])

@@ -5,10 +5,12 @@ Compiled once a shape. None stands for "as it is", so scalars that need no work 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from ..models import Member, Shape
+from .values import write_float
 
 Convert = Callable[[Any], Any]
 Leaf = Callable[[Member], "Convert | None"]
@@ -104,9 +106,20 @@ class Writer:
         if shape.type == "list":
             assert shape.element is not None
             element = self.member(shape.element)
+            if element is write_float:
+                return _numbers
             return list if element is None else lambda value: [element(v) for v in value]
         if shape.type == "map":
             assert shape.value is not None
             item = self.member(shape.value)
             return None if item is None else lambda value: {k: item(v) for k, v in value.items()}
         return self._leaf(member)
+
+
+def _numbers(value: Sequence[Any]) -> list[Any]:
+    """A list of numbers, which may be long: one look at all of them instead of a call for each."""
+    try:
+        plain = all(map(isfinite, value))
+    except TypeError:
+        plain = False
+    return list(value) if plain else [write_float(number) for number in value]
