@@ -89,6 +89,9 @@ async def container_environment(
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
             "AWS_SESSION_TOKEN": keys.session_token,
         }
+    for member, variables in platform.variables.items():
+        if member in record.doc:
+            env |= await variables(record)
     return env
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,6 +86,8 @@ class Platform:
     """The audit record of a call and its result, to be stored with the change itself; None where there is none to keep."""
     admissions: dict[str, Admit] = field(default_factory=dict)
     """Member of a Create request, such as ``ExperimentConfig`` → who checks it for every noun, after the noun's own check."""
+    variables: dict[str, Callable[[Record], Awaitable[dict[str, str]]]] = field(default_factory=dict)
+    """Member of a job's document, such as ``MlflowConfig`` → the variables that its containers get besides the usual ones."""
     searched: dict[str, Searched] = field(default_factory=dict)
     """Noun → what Search must know of it beyond its documents."""
     gpus: int = 0

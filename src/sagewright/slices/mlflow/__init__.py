@@ -6,6 +6,7 @@ from ...resources.platform import Platform
 from .apps import Apps
 from .door import SignedDoor
 from .executor import MlflowExecutor
+from .jobs import JobRuns
 from .operations import TrackingServers
 from .pages import Pages
 from .register import Registrar
@@ -23,5 +24,6 @@ def install(platform: Platform) -> None:
     Apps(app.install(platform), servers, sessions).install()
     MlflowExecutor(platform, servers, registrar).install()
     servers.install()
+    JobRuns(platform, servers).install()
     SignedDoor(platform, servers, registrar).install()
     Pages(platform, servers, sessions, registrar).install()

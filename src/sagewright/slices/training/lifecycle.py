@@ -133,6 +133,11 @@ def ebbing(doc: dict[str, Any], event: Event, now: float) -> Move:
     return _end(doc, tasks, now)
 
 
+def annotated(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """Members that another capability adds to the description, such as MlflowDetails."""
+    return Move(doc["_state"], event.data["Members"])
+
+
 def refused(doc: dict[str, Any], event: Event, now: float) -> Move:
     """The job cannot begin: FailureReason says why."""
     return Move(FAILED, {"FailureReason": event.data["Reason"][:REASON]}, (Instruction(CLEAN),))
@@ -213,6 +218,7 @@ LIFECYCLE = Lifecycle(
         (FINAL, "Reuse"): pool.reuse,
         (FINAL, "PoolExpired"): pool.expire,
         ((*ACTIVE, *FINAL), "Update"): pool.update,
+        ((*ACTIVE, *FINAL), "Annotated"): annotated,
         (ENDING, "Merged"): merged,
         (FINAL, "Merged"): ignore,
     },
