@@ -11,8 +11,10 @@ user's: it is one user of this machine under another number, without any capabil
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
+import signal
 import socket
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -53,14 +55,53 @@ Tree = Tuple[str, int, bool]
 
 
 def main() -> None:
-    """The request arrives on the socket whose descriptor is the first argument.
+    """``rootfs.py FD``: one request, on the socket of that descriptor. ``rootfs.py PATH PARENT``: see ``attend``."""
+    conn = attend(sys.argv[1], int(sys.argv[2])) if len(sys.argv) > 2 else socket.socket(fileno=int(sys.argv[1]))
+    conn.set_inheritable(False)
+    run(conn)
+
+
+def attend(path: str, parent: int) -> socket.socket:
+    """Listen on the Unix socket of that path, whose folder only the server's user can enter, and fork for each request,
+    so that a job does not wait for an interpreter. Returns only in a fork, with its connection. Ends with its parent."""
+    libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(0)  # it died before we asked to be told
+    libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: the sandboxes' inits are reaped here
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, _reap)
+    os.umask(0o077)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path + ".new")
+    listener.listen(128)
+    os.rename(path + ".new", path)
+    while True:
+        conn, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            return conn
+        conn.close()
+
+
+def _reap(*_: object) -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def run(conn: socket.socket) -> None:
+    """Carry out the request that arrives on ``conn``.
 
     Descriptors with it: the output, the user namespace for id-mapped mounts (as root, where the kernel has them), and with
     ``door`` the socket over which the agent asks for connections into the sandbox.
     """
-    conn = socket.socket(fileno=int(sys.argv[1]))
-    conn.set_inheritable(False)
-    spec, fds = sandbox.receive(conn)
+    try:
+        spec, fds = sandbox.receive(conn)
+    except (EOFError, OSError):
+        os._exit(0)
     os.umask(0o022)
     door = socket.socket(fileno=fds.pop()) if spec.get("door") else None
     rootless = spec["uid"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -15,11 +16,12 @@ import sagewright_container
 
 from ..stores.compute import Task
 from ..stores.images import Image, Root
-from .layout import Layout
+from .layout import Layout, nudge
 from .network.plan import LOOPBACK, Plan, plan
 from .oci.layers import read_inside
 from .pump import Pump
 from .view import Command, Mount, NoEntry, User
+from .warmth import ATTENDANT
 from .workload import Workload, send_request
 
 if TYPE_CHECKING:
@@ -208,7 +210,7 @@ def _started(run: Run, spec: dict[str, Any], more: list[int]) -> Workload:
     reader, writer = os.pipe()
     fds = [writer] + ([run.user.userns] if run.user.userns is not None else []) + more
     try:
-        workload = start(spec, fds)
+        workload = start(run, spec, fds)
     finally:
         os.close(writer)
     pump = Pump(reader, run.sink)
@@ -218,8 +220,19 @@ def _started(run: Run, spec: dict[str, Any], more: list[int]) -> Workload:
     return workload
 
 
-def start(spec: dict[str, Any], fds: list[int]) -> Workload:
-    """Enter the sandbox from a small interpreter of the machine's, which loads everything before it becomes the image's."""
+def start(run: Run, spec: dict[str, Any], fds: list[int]) -> Workload:
+    """Enter the sandbox from a small interpreter of the machine's, which loads everything before it becomes the image's.
+
+    One that attends such requests is asked if it is up; the launcher starts it when it hears of the first.
+    """
+    nudge(run.layout.launcher, json.dumps({"warm": run.task.image}))
+    conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        conn.connect(str(run.layout.launcher.with_name(f"warm-{ATTENDANT}.sock")))
+        send_request(conn, spec, fds)
+        return Workload(conn, None)
+    except OSError:
+        conn.close()
     ours, theirs = socket.socketpair()
     script = str(Path(sagewright_container.__file__).with_name("rootfs.py"))
     with theirs:

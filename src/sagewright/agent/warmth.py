@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ import sagewright_container
 from ..stores.images import Image, Images, UnknownImage
 from .ports import Factory
 
+ATTENDANT = "rootfs"
+"""Names the process that forks sandboxes for images with a root file system of their own; one for all of them."""
 BROKEN_PAUSE = 30.0
 """Seconds before a warm interpreter that ended by itself is started again."""
 
@@ -47,31 +50,43 @@ class Warmth:
             image = self._images.resolve(uri)
         except UnknownImage:
             return
-        parent = self._parents.get(image.lock_hash)
+        key = image.lock_hash if image.root is None else ATTENDANT
+        parent = self._parents.get(key)
         if parent is not None:
             parent.used = time.monotonic()
-        elif time.monotonic() >= self._broken.get(image.lock_hash, 0.0) and self._images.ready(image):
-            self._start(image)
+        elif time.monotonic() >= self._broken.get(key, 0.0) and self._images.ready(image):
+            if image.root is None:
+                self._start(image)
+            else:
+                self._attend()
         self._evict()
+
+    def _attend(self) -> None:
+        path = self._folder / f"warm-{ATTENDANT}.sock"
+        path.unlink(missing_ok=True)
+        script = Path(sagewright_container.__file__).with_name("rootfs.py")
+        argv = [sys.executable, "-I", "-S", str(script), str(path), str(os.getpid())]
+        self._parents[ATTENDANT] = Parent(self._run(argv, path, {}), path)
 
     def _start(self, image: Image) -> None:
         path = self._folder / f"warm-{image.lock_hash[:16]}.sock"
         path.unlink(missing_ok=True)
         package = Path(sagewright_container.__file__).parent.parent
+        argv = [str(image.python), "-m", "sagewright_container.warm", str(path), str(os.getpid()), *image.preload]
+        env = {
+            "PATH": f"{image.environment}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",  # read as the library loads, so it must stand here and in the job
+            "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", **image.env,
+        }
+        self._parents[image.lock_hash] = Parent(self._run(argv, path, env), path)
+
+    @staticmethod
+    def _run(argv: list[str], path: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
         log = os.open(path.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            process = subprocess.Popen(
-                [str(image.python), "-m", "sagewright_container.warm", str(path), str(os.getpid()), *image.preload],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                env={
-                    "PATH": f"{image.environment}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1",
-                    "OMP_WAIT_POLICY": "PASSIVE",  # read as the library loads, so it must stand here and in the job
-                    "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", **image.env,
-                },
-            )
+            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=env)
         finally:
             os.close(log)
-        self._parents[image.lock_hash] = Parent(process, path)
 
     def ended(self, pid: int, status: int) -> None:
         """A child of the launcher ended; if it was an interpreter, forget it."""
