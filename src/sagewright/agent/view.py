@@ -155,7 +155,8 @@ def command(task: Task, image: Image) -> Command:
 def environment(task: Task, image: Image, overlaid: bool) -> dict[str, str]:
     env = {
         "PATH": f"{image.environment}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": HOME, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": LIBRARY, "TMPDIR": "/tmp",
+        # in Amazon's containers a program is root; what goes by the name must not look for sudo to get at its own files
+        "HOME": HOME, "USER": "root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": LIBRARY, "TMPDIR": "/tmp",
         "HOSTNAME": task.hostname, "OMP_WAIT_POLICY": "PASSIVE", "VIRTUAL_ENV": str(image.environment), **image.env, **task.env,
     }
     if env["PYTHONPATH"] != LIBRARY:
