@@ -114,13 +114,14 @@ def log_improvement(z: np.ndarray) -> np.ndarray:
 
 
 def normalise(y: np.ndarray) -> np.ndarray:
-    """Values with mean 0 and variance 1, their long tail drawn in: one diverged trial must not flatten the rest."""
-    spread = float(y.std())
-    if spread < 1e-12 * max(1.0, float(np.abs(y).max())):
+    """Values with mean 0 and variance 1. All that is worse than the median counts as the median.
+
+    Where the bad ones lie is worth knowing, how bad they are is not: a few diverged trials, or a plateau of a useless
+    category, would flatten what tells the good ones apart.
+    """
+    y = np.minimum(y, np.median(y))
+    if float(y.std()) < 1e-12 * max(1.0, float(np.abs(y).max())):
         return np.zeros_like(y)
-    low, middle = np.quantile(y, [0.0, 0.5])
-    limit = middle + 5.0 * max(middle - low, 1e-3 * spread)
-    y = np.minimum(y, limit)
     z = (y - y.mean()) / max(float(y.std()), 1e-300)
     try:
         warped, _ = yeojohnson(z)

@@ -122,6 +122,18 @@ def test_all_that_ran_failed_is_a_failure_whatever_the_budget() -> None:
     assert "ClientError: no data" in verdict[1]
 
 
+def test_a_verdict_stays() -> None:
+    study = Study(document(parallel=7))
+    running = [plan(study) for _ in range(7)]
+    for doc in running[:5]:
+        end(study, doc, None, "Failed", FailureReason="AlgorithmError: no")
+    first = study.verdict(1001.0)
+    assert first is not None
+    for doc in running[5:]:
+        end(study, doc, 0.5, "Stopped")
+    assert study.verdict(1002.0) == first
+
+
 def test_definitions_take_turns_then_the_better_gets_more() -> None:
     doc = document(most=100)
     config = doc["HyperParameterTuningJobConfig"]

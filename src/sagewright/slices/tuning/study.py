@@ -76,6 +76,7 @@ class Study:
         self.progress = completion.Progress(completion.window(max(map(len, self.spaces)), self.parallel))
         self.best: dict[str, Any] | None = None
         self.converged: float | None = None
+        self._verdict: tuple[str, str] | None = None
         self.exhausted = 0
         """The first instance configuration that is not known to lack capacity."""
         self.median = [MedianRule() for _ in self.definitions] if config["TrainingJobEarlyStoppingType"] == "Auto" else None
@@ -194,8 +195,14 @@ class Study:
     def verdict(self, now: float) -> tuple[str, str] | None:
         """(state, reason) when no further trial shall be started; None while there is more to do.
 
-        Whatever still runs is to be stopped, except that the last trials of a whole budget run to their end.
+        Whatever still runs is to be stopped, except that the last trials of a whole budget run to their end. What has been
+        decided stays, whatever the trials come to that are stopped for it.
         """
+        if self._verdict is None:
+            self._verdict = self._judge(now)
+        return self._verdict
+
+    def _judge(self, now: float) -> tuple[str, str] | None:
         last = self.launched >= self.most and not self.live
         over = now >= self.deadline
         if reason := self.progress.hopeless(last or (over and not self.live)):

@@ -51,11 +51,10 @@ class Progress:
         """Why the tuning job fails; empty while there is hope. ``last``: no trial will follow."""
         if self.succeeded or self.ended < (1 if last else ATTEMPTS):
             return ""
-        if self.failed == self.ended:
-            cause = f" The first one failed with: {self.reasons[0]}" if self.reasons else ""
+        if self.failed:
             return (
                 f"No training job succeeded after {self.ended} attempts. For additional details, please take a look at the "
-                f"training job failures by listing training jobs for the hyperparameter tuning job.{cause}"
+                f"training job failures by listing training jobs for the hyperparameter tuning job. The first one failed with: {self.reasons[0]}"
             )
         return (
             f"No objective metrics found after running {self.ended} training jobs. Please ensure that the custom algorithm is "
