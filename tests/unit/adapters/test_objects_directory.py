@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import random
 import sqlite3
@@ -147,6 +148,26 @@ def test_a_tree_is_shown_only_if_it_is_whole(box: DirectoryObjects) -> None:
     assert box.local_tree("box", "set/") is not None
     (box.root / "buckets/box/link").symlink_to("/etc")
     assert box.local_tree("box", "link/") is None
+
+
+def test_zeros_take_no_space_and_copies_neither(box: DirectoryObjects, tmp_path: Path) -> None:
+    content = b"head" + bytes(6 * MIB - 4) + b"middle" + bytes(3 * MIB)
+    writer = box.writer("box", "k")
+    for at in range(0, len(content), 100_000):
+        writer.write(memoryview(content)[at:at + 100_000])
+    assert writer.commit().size == len(content)
+    box.copy("box", "k", "box", "copy")
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(b"x")
+        file.truncate(len(content))
+    box.put_file("box", "file", path)
+    for key, expected in (("k", content), ("copy", content), ("file", b"x" + bytes(len(content) - 1))):
+        assert get(box, key) == expected
+        assert box.head("box", key).etag == hashlib.md5(expected).hexdigest()
+        stored = box.local_path("box", key)
+        assert stored is not None
+        assert stored.stat().st_blocks * 512 < MIB
 
 
 def test_a_shared_file_is_copied_not_taken(box: DirectoryObjects, tmp_path: Path) -> None:

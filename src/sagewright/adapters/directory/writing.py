@@ -15,6 +15,9 @@ from .index import Row, pack
 from .tree import Tree
 from .versions import Versions
 
+HOLE = 1 << 12
+"""Bytes of zeros, in one piece, from which on a file leaves them out."""
+_ZEROS = bytes(1 << 20)
 BLOCK = 1 << 20
 """Bytes read at once: large enough that hashing frees the interpreter lock, small enough for the cache."""
 
@@ -37,7 +40,11 @@ class DirectoryWriter:
         return self._fd
 
     def write(self, data: bytes | memoryview) -> None:
-        write_all(self._file(), data)
+        fd = self._file()
+        if _zeros(data):
+            os.ftruncate(fd, os.lseek(fd, len(data), os.SEEK_CUR))
+        else:
+            write_all(fd, data)
         self.digest.update(data)
 
     def take(self, path: Path, source: int) -> bool:
@@ -113,6 +120,12 @@ def expect(promised: Mapping[str, str], found: Mapping[str, str]) -> None:
             raise BadDigest(f"{name}: {value} was promised, {found.get(name)} was found")
 
 
+def _zeros(data: bytes | memoryview) -> bool:
+    """Whether a piece of a file may be left out: what is not written takes no space and reads as zeros."""
+    size = len(data)
+    return HOLE <= size <= len(_ZEROS) and not data[0] and not data[-1] and data == _ZEROS[:size]
+
+
 def write_all(fd: int, data: bytes | memoryview, offset: int | None = None) -> None:
     """Write everything, at the file's position or at ``offset``."""
     view = memoryview(data)
@@ -126,18 +139,34 @@ def write_all(fd: int, data: bytes | memoryview, offset: int | None = None) -> N
 def copy_range(source: int, target: int, offset: int, length: int) -> None:
     """Copy ``length`` bytes from ``offset`` of one file to the end of another, inside the kernel where it can."""
     while length > 0:
+        hole, piece = _extent(source, offset, length)
+        if hole:
+            os.ftruncate(target, os.lseek(target, hole, os.SEEK_CUR))
+            offset, length = offset + hole, length - hole
+            continue
         try:
-            done = os.copy_file_range(source, target, length, offset)
+            done = os.copy_file_range(source, target, piece, offset)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
                 raise
-            data = os.pread(source, min(length, BLOCK), offset)
+            data = os.pread(source, min(piece, BLOCK), offset)
             write_all(target, data)
             done = len(data)
         if not done:
             raise OSError(errno.EIO, "the file became shorter while it was copied")
         offset += done
         length -= done
+
+
+def _extent(fd: int, offset: int, length: int) -> tuple[int, int]:
+    """How much of a range a file leaves out at its beginning, and else how much of it is there in one piece."""
+    try:
+        if hole := os.lseek(fd, offset, os.SEEK_DATA) - offset:
+            return min(hole, length), 0
+        return 0, min(os.lseek(fd, offset, os.SEEK_HOLE) - offset, length)
+    except OSError as error:
+        left = os.fstat(fd).st_size - offset
+        return (min(left, length), 0) if error.errno == errno.ENXIO and left > 0 else (0, length)
 
 
 def digest_file(fd: int, digest: Digest) -> None:
