@@ -138,6 +138,8 @@ class NodeAgent:
                 while True:
                     self._news.clear()
                     news = {task: said for task in self._known() if (said := await self._said(task, *cursors.get(task, (0, 0))))}
+                    if not owned(self.folder):  # the node is lost: what its end has done to the tasks is not theirs to say
+                        await asyncio.Event().wait()
                     if news:
                         return news
                     await self._news.wait()
@@ -186,7 +188,8 @@ def owned(folder: Path) -> bool:
     """Whether the Ray node that the folder belongs to still runs on this machine."""
     try:
         owner = json.loads((folder / OWNER).read_text())
-        return bool(owner["machine"] == machine() and start_time(owner["pid"]) == owner["started"])
+        state = Path(f"/proc/{owner['pid']}/stat").read_text().rpartition(")")[2].split()[0]
+        return bool(owner["machine"] == machine() and start_time(owner["pid"]) == owner["started"] and state not in "ZX")
     except (OSError, ValueError, LookupError):
         return False
 
