@@ -22,7 +22,7 @@ base = HuggingFace(entry_point="pretrain.py", **common)
 base.fit()
 
 tuned = HuggingFace(
-    entry_point="finetune.py", hyperparameters={"epochs": 3, "learning-rate": 1e-3}, **common,
+    entry_point="finetune.py", hyperparameters={"epochs": 5, "learning-rate": 2e-3}, **common,
     metric_definitions=[{"Name": "eval:accuracy", "Regex": r"eval_accuracy=([0-9.]+)"}, {"Name": "loss", "Regex": r"'loss': '?([0-9.]+)"}],
 )
 tuned.fit({"model": base.model_data})

@@ -17,8 +17,8 @@ from transformers import (
 from words import sentences
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--epochs", type=float, default=3)
-parser.add_argument("--learning-rate", type=float, default=1e-3)
+parser.add_argument("--epochs", type=float, default=5)
+parser.add_argument("--learning-rate", type=float, default=2e-3)
 args = parser.parse_args()
 
 set_seed(2)
@@ -42,7 +42,7 @@ trainer = Trainer(
         "/tmp/finetune", per_device_train_batch_size=32, learning_rate=args.learning_rate, num_train_epochs=args.epochs,
         logging_steps=10, report_to=[], save_strategy="no", disable_tqdm=True,
     ),
-    train_dataset=dataset(600, seed=3), eval_dataset=dataset(200, seed=4), compute_metrics=accuracy,
+    train_dataset=dataset(1000, seed=3), eval_dataset=dataset(200, seed=4), compute_metrics=accuracy,
     data_collator=DataCollatorWithPadding(tokenizer),
 )
 trainer.train()

@@ -28,7 +28,7 @@ tokenizer = PreTrainedTokenizerFast(
 )
 config = BertConfig(
     vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128,
-    max_position_embeddings=32, pad_token_id=tokenizer.pad_token_id,
+    max_position_embeddings=32, pad_token_id=tokenizer.pad_token_id, initializer_range=0.1,  # 0.02 is for wide layers
 )
 model = BertForMaskedLM(config)
 trainer = Trainer(
