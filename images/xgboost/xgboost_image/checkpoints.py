@@ -51,9 +51,9 @@ def saver(path: str, done: int) -> Any:
     return _callback(after)
 
 
-def stopper(stop: Any) -> Any:
-    """Ends the training after the round in which ``stop.asked`` became true."""
-    return _callback(lambda model, iteration: bool(stop.asked))
+def stopper(asked: Callable[[], bool]) -> Any:
+    """Ends the training after the round in which ``asked`` becomes true."""
+    return _callback(lambda model, iteration: asked())
 
 
 def _callback(after: Callable[[Any, int], bool]) -> Any:

@@ -51,6 +51,11 @@ def files_of(folder: str) -> List[str]:
     return [path for path in found if os.path.getsize(path)]
 
 
+def present(folder: str) -> bool:
+    """Whether a channel has data, as far as can be seen without reading it."""
+    return is_pipe(folder) or bool(os.path.isdir(folder) and files_of(folder))
+
+
 def load(folders: List[str], content_type: Optional[str], csv_weights: bool = False) -> "xgb.DMatrix":
     """One or more channels as one of XGBoost's matrices.
 

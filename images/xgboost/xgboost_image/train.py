@@ -3,7 +3,8 @@
 import os
 import pickle
 import signal
-from typing import Any, Dict, List, Optional
+import threading
+from typing import Any, Callable, Dict, List, Optional
 
 import xgboost as xgb
 
@@ -29,11 +30,33 @@ def main(job: Job) -> None:
         CustomerError: hyperparameters, channels or data are not as they must be.
     """
     found = validate({key: value for key, value in job.raw.items() if not key.startswith("sagemaker_")})
+    names = [name for name in ("train", "validation") if name in job.channels]
     if len(job.hosts) > 1:
-        raise CustomerError("Built-in XGBoost runs on one instance here; set the instance count to 1")
+        _on_all_hosts(job, found, names)
+        return
     if "train" not in job.channels:
         raise CustomerError("Missing required channel: train")
-    names = [name for name in ("train", "validation") if name in job.channels]
+    _train(job, found, names)
+
+
+def _on_all_hosts(job: Job, found: Dict[str, Any], names: List[str]) -> None:
+    from . import cluster
+
+    if "_kfold" in found:
+        raise CustomerError("Cross validation (_kfold) runs on one instance; set the instance count to 1")
+    here = cluster.gather(job, {name: data.present(paths.channel(name)) for name in names})
+    if here.trains:
+        with here.together():
+            _train(job, found, names, here.saves, here.agree)
+    else:
+        print("There is no training data on this host; %s train" % " and ".join(here.trainers), flush=True)
+    here.end()
+
+
+def _train(
+    job: Job, found: Dict[str, Any], names: List[str], saves: bool = True, agree: Callable[[bool], bool] = bool,
+) -> None:
+    """``saves``: write the model and checkpoints. ``agree``: whether a flag is up on any host."""
     if "_kfold" in found:
         matrices = {"train": _load(job, names, found)}  # cross validation splits all there is
     else:
@@ -46,14 +69,16 @@ def main(job: Job) -> None:
 
             crossvalidation.run(found, matrices["train"])
         else:
-            save(fit(found, matrices["train"], matrices.get("validation"), resume=True), MODEL)
+            booster = fit(found, matrices["train"], matrices.get("validation"), resume=True, saves=saves, agree=agree)
+            if saves:
+                save(booster, MODEL)
     except xgb.core.XGBoostError as e:
         raise CustomerError("XGBoost could not train: %s" % data.first_line(e)) from e
 
 
 def fit(
     found: Dict[str, Any], train: "xgb.DMatrix", validation: Optional["xgb.DMatrix"],
-    resume: bool = False, history: Optional[Dict[str, Any]] = None,
+    resume: bool = False, history: Optional[Dict[str, Any]] = None, saves: bool = True, agree: Callable[[bool], bool] = bool,
 ) -> "xgb.Booster":
     """One booster by the validated hyperparameters; prints one line of metrics a round."""
     own, ours = metrics.split(found.get("eval_metric", []))
@@ -72,7 +97,7 @@ def fit(
         booster = xgb.Booster(parameters)
         booster.load_model(start)
         return booster
-    stop = _Stop(found.get("save_model_on_termination", False) and resume)
+    stop = _Stop(found.get("save_model_on_termination", False) and resume, aside=agree is not bool)
     options: Dict[str, Any] = {"evals": [(train, "train")], "xgb_model": start}
     if validation is not None:
         options["evals"].append((validation, "validation"))
@@ -85,10 +110,10 @@ def fit(
         options["custom_metric" if VERSION >= (1, 6) else "feval"] = evaluate
     options.update(_early_stopping(found, validation is not None, own + ours))
     callbacks = options.setdefault("callbacks", [])
-    if folder:
+    if folder and saves:
         callbacks.append(checkpoints.saver(folder, done))
     if stop.wanted:
-        callbacks.append(checkpoints.stopper(stop))
+        callbacks.append(checkpoints.stopper(lambda: agree(stop.asked)))
     if checkpoints.CLASSES:
         options["callbacks"] = [checkpoints.in_order([xgb.callback.EvaluationMonitor(), *callbacks])]
         options["verbose_eval"] = False
@@ -129,19 +154,30 @@ def _load(job: Job, names: List[str], found: Dict[str, Any]) -> "xgb.DMatrix":
 
 
 class _Stop:
-    """Turns SIGTERM into "end after this round", so that the model of the rounds so far is saved."""
+    """Turns SIGTERM into "end after this round", so that the model of the rounds so far is saved.
 
-    def __init__(self, wanted: bool) -> None:
-        self.wanted = wanted
+    ``aside``: a thread takes the signal, for in the main one it would break XGBoost's talk with the other hosts.
+    """
+
+    def __init__(self, wanted: bool, aside: bool = False) -> None:
+        self.wanted, self._aside = wanted, aside
         self.asked = False
 
     def __enter__(self) -> None:
         if self.wanted:
             signal.signal(signal.SIGTERM, self._ask)
+        if self.wanted and self._aside:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            threading.Thread(target=self._wait, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         if self.wanted:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL if not self._aside else signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _wait(self) -> None:
+        signal.sigwait({signal.SIGTERM})
+        self.asked = True
 
     def _ask(self, *_: object) -> None:
         self.asked = True
