@@ -1,0 +1,58 @@
+"""The FastFile example as a user runs it: 10 GiB, of which the job reads 1 %."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from sagewright.testing.server import TestServer
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.xdist_group("fastfile"), pytest.mark.timeout(600)]
+GIB = 2**30
+
+
+@pytest.fixture(params=["embedded", "external"])
+def home(request: pytest.FixtureRequest, server: TestServer, tmp_path: Path) -> Iterator[TestServer]:
+    """A server with its own store, and one whose objects are in the other's S3."""
+    if request.param == "embedded":
+        yield server
+        return
+    keys = server.credentials()
+    url = server.url.replace("://", f"://{quote(keys['access_key'], safe='')}:{quote(keys['secret_key'], safe='')}@")
+    with TestServer(tmp_path / "elsewhere", {"objects": url}) as other:
+        yield other
+
+
+def run(server: TestServer) -> dict[str, Any]:
+    python = ROOT / ".cache/clients/v2/bin/python"
+    assert python.exists(), f"{python} is missing: run `make clients`"
+    done = subprocess.run(
+        [str(python), str(ROOT / "examples/fastfile/v2.py")], env=server.environment(), capture_output=True, text=True, timeout=580, check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}\n{server.log()}"
+    found: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])
+    return found
+
+
+def test_a_job_over_ten_gibibytes_reads_one_percent(home: TestServer) -> None:
+    found = run(home)
+    assert found["metrics"] == {"read:bytes": 102 * 2**20, "channel:bytes": 10 * GIB}
+    assert found["stages"]["Downloading"] < 20, "nothing is downloaded"
+    bucket, _, key = found["model"].removeprefix("s3://").partition("/")
+    body = home.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        file = tar.extractfile("found.json")
+        assert file is not None
+        answer = json.load(file)
+    assert answer["wrong"] == 0
+    assert answer["files"] == 40
+    assert answer["sum"] > 0
