@@ -134,7 +134,7 @@ def command(task: Task, image: Image) -> Command:
     """Raises NoEntry."""
     python = str(image.python)
     verb, *rest = task.argv
-    if verb in ("train", "serve"):
+    if verb in ("train", "serve", *image.entries):
         if verb not in image.entries:
             raise NoEntry(
                 f"the image {image.repository}:{image.tag} has no program for {verb!r}; "
