@@ -11,6 +11,7 @@ registry and its token service and nowhere else.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import http.client
 import ipaddress
@@ -133,6 +134,14 @@ class Puller:
     def _blob(self, site: Site, reference: Reference, blob: Descriptor, label: str, progress: Progress) -> None:
         """Fetch one blob; what an earlier attempt has brought, of this process or another, is not fetched again."""
         partial = self.store.partial(blob.digest)
+        with partial.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process at a time brings it
+            if not self.store.has(blob.digest):
+                self._bring(site, reference, blob, partial, label, progress)
+
+    def _bring(
+        self, site: Site, reference: Reference, blob: Descriptor, partial: Path, label: str, progress: Progress
+    ) -> None:
         failure: Exception | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
