@@ -54,7 +54,7 @@ class Strategy:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.hosts = job.distribution_hosts
+        self.hosts = job.distribution_hosts or job.hosts
 
     @property
     def leader(self) -> bool:
@@ -251,7 +251,7 @@ def choose(job: Job) -> Optional[Strategy]:
             raise CustomerError(
                 "hyperparameter %s needs %s, which this image does not have" % (name, MODULES[framework])
             )
-        return strategy(job) if job.host in job.distribution_hosts else None
+        return strategy(job) if job.host in (job.distribution_hosts or job.hosts) else None
     return None
 
 

@@ -57,7 +57,7 @@ class Job:
             "SAGEMAKER_SUBMIT_DIRECTORY"
         )
         self.log_level = int(decoded.get("sagemaker_container_log_level", environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL", 20)))
-        self.name: str = decoded.get("sagemaker_job_name") or environ.get("TRAINING_JOB_NAME", "")
+        self.name: str = environ.get("TRAINING_JOB_NAME") or decoded.get("sagemaker_job_name", "")
         self.host: str = self.resources.get("current_host", "algo-1")
         self.hosts: List[str] = self.resources.get("hosts", [self.host])
 
@@ -81,9 +81,15 @@ class Job:
 
     @property
     def distribution_hosts(self) -> List[str]:
-        """The hosts that train together, the leader first; all of them unless the job names groups."""
+        """The hosts that train together, the leader first; none when the job is not distributed."""
         groups = self.distribution_groups
-        return [host for group in self.groups if group.get("instance_group_name") in groups for host in group["hosts"]] or self.hosts
+        if not self.groups:
+            return self.hosts
+        return [host for group in self.groups if group.get("instance_group_name") in groups for host in group["hosts"]]
+
+    @property
+    def leader(self) -> str:
+        return (self.distribution_hosts or self.hosts)[0]
 
     def arguments(self) -> List[str]:
         """Command-line arguments of the script: keys in order, ``--key value``, one dash for one letter."""
@@ -117,7 +123,9 @@ class Job:
             found["channel_" + name] = paths.channel(name)
         for key, value in self.hyperparameters.items():
             found["hp_" + key] = value
-        return {"SM_" + name.upper().replace("-", "_"): _variable(value) for name, value in found.items()}
+        named = {"SM_" + name.upper(): _variable(value) for name, value in found.items()}
+        # a dash stays as it is in AWS's toolkit; shells can only read the other spelling
+        return {**{name.replace("-", "_"): value for name, value in named.items()}, **named}
 
     def _training_env(self) -> Dict[str, Any]:
         group = self.group
@@ -141,10 +149,12 @@ class Job:
             "instance_groups": list(by_name),
             "instance_groups_dict": by_name,
             "is_hetero": len(self.groups) > 1,
-            "is_master": self.host == self.distribution_hosts[0],
+            "is_smddpmprun_installed": False,
+            "is_smddprun_installed": False,
+            "is_master": self.host == self.leader,
             "job_name": self.name,
             "log_level": self.log_level,
-            "master_hostname": self.distribution_hosts[0],
+            "master_hostname": self.leader,
             "model_dir": paths.model(),
             "module_dir": self.submit_directory or paths.code(),
             "module_name": self.module,
@@ -156,6 +166,7 @@ class Job:
             "output_dir": output,
             "output_intermediate_dir": os.path.join(output, "intermediate"),
             "resource_config": self.resources,
+            "topology": self.resources.get("topology", []),
             "user_entry_point": self.program,
         }
 
