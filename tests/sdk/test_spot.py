@@ -1,0 +1,20 @@
+"""A spot job that loses its capacity twice, by the SDK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sagewright.testing.sdk import run
+from sagewright.testing.server import TestServer
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "xgboost_spot" / "v2.py"
+pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
+
+
+def test_two_interruptions_do_not_change_the_model(server: TestServer) -> None:
+    found = run(server, "v2", EXAMPLE, timeout=580)
+    once = ["Starting", "Downloading", "Training"]
+    assert found["statuses"] == [*once, "Interrupted", *once, "Interrupted", *once, "Uploading", "Completed"]
+    assert found["same"]
