@@ -23,7 +23,7 @@ for path, at in random.Random(3).sample(places, given.pieces):
     number = int.from_bytes(piece[:8], "little")
     wrong += number != at // STEP + 1 or any(piece[8:4096])
     total += number
-print("read_bytes=%d;" % read)
-print("channel_bytes=%d;" % sum(os.path.getsize(path) for path in paths))
+print(f"read_bytes={read};")
+print(f"channel_bytes={sum(os.path.getsize(path) for path in paths)};")
 with open(os.path.join(os.environ["SM_MODEL_DIR"], "found.json"), "w") as file:
     json.dump({"sum": total, "wrong": wrong, "files": len(paths)}, file)

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ...stores.objects import BadDigest, NewObject, ObjectInfo
@@ -15,9 +15,9 @@ from .index import Row, pack
 from .tree import Tree
 from .versions import Versions
 
-HOLE = 1 << 12
-"""Bytes of zeros, in one piece, from which on a file leaves them out."""
-_ZEROS = bytes(1 << 20)
+HOLE = 1 << 16
+"""Bytes of zeros, in one piece, that a file leaves out."""
+_ZEROS = bytes(HOLE)
 BLOCK = 1 << 20
 """Bytes read at once: large enough that hashing frees the interpreter lock, small enough for the cache."""
 
@@ -40,11 +40,12 @@ class DirectoryWriter:
         return self._fd
 
     def write(self, data: bytes | memoryview) -> None:
-        fd = self._file()
-        if _zeros(data):
-            os.ftruncate(fd, os.lseek(fd, len(data), os.SEEK_CUR))
-        else:
-            write_all(fd, data)
+        fd, view = self._file(), memoryview(data)
+        for zeros, start, end in _runs(view):
+            if zeros:
+                os.ftruncate(fd, os.lseek(fd, end - start, os.SEEK_CUR))
+            else:
+                write_all(fd, view[start:end])
         self.digest.update(data)
 
     def take(self, path: Path, source: int) -> bool:
@@ -120,10 +121,18 @@ def expect(promised: Mapping[str, str], found: Mapping[str, str]) -> None:
             raise BadDigest(f"{name}: {value} was promised, {found.get(name)} was found")
 
 
-def _zeros(data: bytes | memoryview) -> bool:
-    """Whether a piece of a file may be left out: what is not written takes no space and reads as zeros."""
-    size = len(data)
-    return HOLE <= size <= len(_ZEROS) and not data[0] and not data[-1] and data == _ZEROS[:size]
+def _runs(data: memoryview) -> Iterator[tuple[bool, int, int]]:
+    """Stretches of zeros, which a file may leave out and still have, and of anything else; in order."""
+    size, start, zeros = len(data), 0, False
+    for at in range(0, size, HOLE):
+        end = min(at + HOLE, size)
+        empty = end - at == HOLE and not data[at] and not data[end - 1] and data[at:end] == _ZEROS
+        if empty != zeros:
+            if at > start:
+                yield zeros, start, at
+            start, zeros = at, empty
+    if size > start:
+        yield zeros, start, size
 
 
 def write_all(fd: int, data: bytes | memoryview, offset: int | None = None) -> None:
