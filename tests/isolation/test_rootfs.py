@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -258,9 +257,9 @@ def http(path: str, method: str = "GET", page: str = "/ping", body: bytes = b"")
 
 async def test_two_servers_listen_on_the_same_port(bench: Bench, place: Path) -> None:
     """Each has a network of its own; connections to its Unix socket are carried to its port 8080."""
-    layer = python_layer(place)
-    image = give(bench, place, "py:1", layer, tar([("srv/serve.py", SERVER)]), Entrypoint=["/bin/py3", "-S", "/srv/serve.py"],
-                 Env=[f"PYTHONHOME={python_home()}", "PATH=/bin"])
+    words = containers.python(place / "python")
+    layers = containers.tar_of(place / "python"), tar([("srv/serve.py", SERVER)])
+    image = give(bench, place, "py:1", *layers, Entrypoint=[*words, "/srv/serve.py"], Env=[containers.PYTHON_ENV, "PATH=/bin"])
     tasks = [job(image, ["serve"], kind="serve", env={"WHO": f"server-{n}"}, workers=4, isolated=bool(n), hostname=f"c-{n}") for n in (0, 1)]
     for one in tasks:
         await bench.compute.submit(one)
@@ -287,22 +286,3 @@ async def test_a_server_that_never_listens(bench: Bench, place: Path) -> None:
     assert "/ping" in reports[-1].data["Reason"]
     assert "SAGEWRIGHT_SOCKET" not in reports[-1].data["Reason"]
     assert "thinking" in reports[-1].data["Reason"]
-
-
-def python_home() -> str:
-    return sys.base_prefix
-
-
-def python_layer(place: Path) -> bytes:
-    """This machine's Python as a layer: its program, its libraries, and the modules that the server above imports."""
-    folder = place / "python"
-    program = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
-    containers.program(folder, program, "bin/py3")
-    code = "import os, socket, threading, sys, encodings.idna; print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}, sep=chr(10))"
-    said = subprocess.run([program, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    for path in map(Path, said.splitlines()):
-        if path.suffix == ".so":
-            containers.program(folder, path, str(path).lstrip("/"))
-        else:
-            containers.copy(folder, path)
-    return containers.tar_of(folder)

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,24 @@ def copy(folder: Path, source: Path, name: str = "") -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source.resolve(), target)
+
+
+def python(folder: Path, modules: str = "os, socket, threading, encodings.idna") -> list[str]:
+    """Add this machine's Python with those modules of its library, and what they import; the command to start it."""
+    found = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    program(folder, found, "bin/py3")
+    code = f"import sys, {modules}\nfor m in list(sys.modules.values()):\n print(getattr(m, '__file__', None) or '')"
+    said = subprocess.run([found, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    for path in map(Path, said.split()):
+        if path.suffix == ".so":
+            program(folder, path, str(path).lstrip("/"))
+        else:
+            copy(folder, path)
+    return ["/bin/py3", "-S"]
+
+
+PYTHON_ENV = f"PYTHONHOME={sys.base_prefix}"
+"""What that Python needs to find its library."""
 
 
 def tar(members: Iterable[tarfile.TarInfo | tuple[str, bytes | str]], **more: Any) -> bytes:

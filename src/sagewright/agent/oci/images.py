@@ -15,6 +15,8 @@ from .reference import BadReference, Reference, parse
 from .remote import Puller
 from .roots import Roots
 
+LONGEST_LIST = 350
+"""Characters that the declared images may take in a message about a name that is not known."""
 ENTRIES = {"train": "", "serve": "", "process": ""}
 """An image of its own has an entry for every verb: its ENTRYPOINT."""
 
@@ -53,7 +55,7 @@ class AllImages:
         except UnknownImage as error:
             if target is None and (remote := self._remote(uri)) is not None:
                 return remote
-            raise UnknownImage(f"{error}. {self._advice(uri)}") from None
+            raise UnknownImage(self._advice(uri, str(error))) from None
 
     def all(self) -> list[Image]:
         return [*self._declared.all(), *self.stored()]
@@ -143,14 +145,16 @@ class AllImages:
             lock_hash=hashlib.sha256(uri.encode()).hexdigest(),
         )
 
-    def _advice(self, uri: str) -> str:
+    def _advice(self, uri: str, error: str) -> str:
+        """How to give the name a meaning. It has to fit a FailureReason, so a long list of what there is gives way."""
         try:
             reference: Reference | None = parse(uri)
         except BadReference:
             reference = None
         name = f"{reference.path}:{reference.tag or 'latest'}" if reference else "NAME:TAG"
+        known = error if len(error) <= LONGEST_LIST else f"image {uri} is not known here; `sagewright images list` shows what is"
         return (
-            f"Or supply the image itself: `sagewright images import {name} ARCHIVE-OR-FOLDER`, `sagewright images pull "
-            f"{reference or uri}`, or push it to this server's registry; or give its name a meaning with `sagewright images map "
-            f"{name}=DECLARED-IMAGE`"
+            f"{known}. Supply it: `sagewright images import {name} ARCHIVE-OR-FOLDER`, `sagewright images pull {reference or uri}` "
+            f"from its registry, or a push to this server's registry; or map its name to a declared environment: "
+            f"`sagewright images map {name}=sagemaker-scikit-learn:1.2-1`"
         )
