@@ -59,7 +59,8 @@ clean:  ## remove what make has made
 
 .venv/.install: pyproject.toml | .venv/.uv
 	@echo "installing sagewright into .venv"
-	@$(UV) pip install --quiet --python .venv --editable .
+	@$(UV) pip install --quiet --python .venv --compile-bytecode --editable .
+	@.venv/bin/python -m compileall -q src
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/.uv
