@@ -18,6 +18,18 @@ COLUMNS = (
 """Of the table ``series``, in the order of ``Head.row``."""
 
 
+SUMMARY = ("name", "count", "minimum", "maximum", "mean", "squares", "last", "last_time")
+"""Columns that ``summary`` takes, in its order."""
+
+
+def summary(
+    name: str, count: int, minimum: float, maximum: float, mean: float | None, squares: float | None, last: float, time: float
+) -> Summary:
+    """Of a series with at least one point. What has overflown comes as None from SQLite, which keeps no NaN."""
+    deviation = math.nan if squares is None else math.sqrt(max(squares, 0.0) / count)
+    return Summary(name, count, minimum, maximum, math.nan if mean is None else mean, deviation, last, time)
+
+
 class Points:
     """Points of one series with the log's sequence numbers."""
 
@@ -110,10 +122,7 @@ class Head:
         self.tip_step, self.tip_time = step, time
 
     def summary(self) -> Summary:
-        deviation = math.sqrt(max(self.squares, 0.0) / self.count)
-        return Summary(
-            self.name, self.count, self.minimum, self.maximum, self.mean, deviation, self.last, self.last_time
-        )
+        return summary(self.name, self.count, self.minimum, self.maximum, self.mean, self.squares, self.last, self.last_time)
 
     def seal(self) -> Track:
         """The points that only the log has; they are ``sealing`` until ``sealed`` or ``unseal``."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from ...stores.runs import Summary
 from .head import Head
 from .sql import TABLES, Statements, Stored
 from .store import LIMIT, ChunkedRuns
@@ -105,8 +106,8 @@ class PostgresDisk:
             self._reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return self._sql.read(self._reading, wanted)
 
-    def heads(self, owners: Sequence[str], names: Sequence[str] | None) -> list[Head]:
-        return self._sql.heads(self._reading, owners, names)
+    def summaries(self, owners: Sequence[str], names: Sequence[str] | None) -> list[tuple[str, Summary]]:
+        return self._sql.summaries(self._reading, owners, names)
 
     def close(self) -> None:
         self._db.close()

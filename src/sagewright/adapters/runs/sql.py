@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from .head import COLUMNS, Head
+from ...stores.runs import Summary
+from .head import COLUMNS, SUMMARY, Head, summary
 
 TABLES = (
     """CREATE TABLE {prefix}series (
@@ -55,20 +56,21 @@ class Statements:
     def create(self, db: Connection, owner: str, names: Sequence[str]) -> list[Head]:
         insert = f"INSERT INTO {self._series} (owner, name) VALUES (?, ?) ON CONFLICT (owner, name) DO NOTHING"
         db.executemany(insert, [(owner, name) for name in names])
-        return self.heads(db, [owner], names, empty=True)
+        return [Head.of(row) for row in self._of(db, self._columns, [owner], names)]
 
-    def heads(self, db: Connection, owners: Sequence[str], names: Sequence[str] | None, *, empty: bool = False) -> list[Head]:
-        found = []
+    def summaries(self, db: Connection, owners: Sequence[str], names: Sequence[str] | None) -> list[tuple[str, Summary]]:
+        rows = self._of(db, f"owner, {', '.join(SUMMARY)}", owners, names, " AND count > 0")
+        return [(row[0], summary(*row[1:])) for row in rows]
+
+    def _of(
+        self, db: Connection, columns: str, owners: Sequence[str], names: Sequence[str] | None, also: str = ""
+    ) -> Iterator[tuple[Any, ...]]:
         for some in _parts(owners):
             for chosen in _parts(names) if names is not None else [None]:
-                where = f"owner IN ({', '.join('?' * len(some))})"
+                where = f"owner IN ({', '.join('?' * len(some))}){also}"
                 if chosen is not None:
                     where += f" AND name IN ({', '.join('?' * len(chosen))})"
-                if not empty:
-                    where += " AND count > 0"
-                rows = db.execute(f"SELECT {self._columns} FROM {self._series} WHERE {where}", [*some, *(chosen or ())])
-                found += [Head.of(row) for row in rows]
-        return found
+                yield from db.execute(f"SELECT {columns} FROM {self._series} WHERE {where}", [*some, *(chosen or ())])
 
     def seal(self, db: Connection, batch: Sequence[tuple[tuple[Any, ...], list[tuple[int, int, bytes]], list[int]]]) -> None:
         drop = [(row[0], number) for row, _, numbers in batch for number in numbers]

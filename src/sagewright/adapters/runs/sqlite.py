@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...stores.runs import Summary
 from ..sqlite.schema import backup, connect, open_database
 from .head import Head
 from .sql import TABLES, Statements, Stored
@@ -131,8 +132,8 @@ class SqliteDisk:
         finally:
             reader.execute("COMMIT")
 
-    def heads(self, owners: Sequence[str], names: Sequence[str] | None) -> list[Head]:
-        return self._sql.heads(self._reader(), owners, names)
+    def summaries(self, owners: Sequence[str], names: Sequence[str] | None) -> list[tuple[str, Summary]]:
+        return self._sql.summaries(self._reader(), owners, names)
 
     def close(self) -> None:
         if self._file >= 0:

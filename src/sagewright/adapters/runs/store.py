@@ -86,7 +86,7 @@ class Disk(Protocol):
         """(sequence, climbing, timely, chunks) of series, as of one moment."""
         ...
 
-    def heads(self, owners: Sequence[str], names: Sequence[str] | None) -> list[Head]: ...
+    def summaries(self, owners: Sequence[str], names: Sequence[str] | None) -> list[tuple[str, Summary]]: ...
 
     def replace(self, owner: str, heads: Sequence[tuple[tuple[Any, ...], tuple[int, bytes]]]) -> None:
         """Drop the owner's series and write these, each with its one chunk; the ids in the rows mean nothing."""
@@ -312,8 +312,8 @@ class ChunkedRuns:
                 if some:
                     found[owner] = some
         if cold:
-            for head in await self._read(self._disk.heads, cold, names):
-                found.setdefault(head.owner, []).append(head.summary())
+            for owner, one in await self._read(self._disk.summaries, cold, names):
+                found.setdefault(owner, []).append(one)
         for some in found.values():
             some.sort(key=lambda summary: summary.name)
         return found
