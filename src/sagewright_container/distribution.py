@@ -111,8 +111,6 @@ class SmDataParallel(Torchrun):
             "backend 'smddp' forward to PyTorch's own distributed training (nccl on GPUs, gloo on CPUs): the same results, "
             "not the same speed.\n"
         )
-        shims = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
-        os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH", "") + os.pathsep + shims
         super().run(program)
 
 
@@ -230,6 +228,14 @@ STRATEGIES = (
 )
 """(hyperparameter, strategy, the framework it needs)."""
 MODULES = {PYTORCH: "torch", TENSORFLOW: "tensorflow"}
+
+
+def expose_shims() -> None:
+    """Let programs import the names of AWS's closed libraries, unless the image has the real ones."""
+    shims = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
+    existing = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = existing + os.pathsep + shims if existing else shims
+    sys.path.append(shims)
 
 
 def choose(job: Job) -> Optional[Strategy]:

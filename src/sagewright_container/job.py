@@ -131,6 +131,7 @@ class Job:
         group = self.group
         by_name = {item.get("instance_group_name", ""): item for item in self.groups}
         output = paths.output()
+        mp = self.hyperparameters.get("mp_parameters")
         return {
             "additional_framework_parameters": self.framework_parameters,
             "channel_input_dirs": {name: paths.channel(name) for name in self.channels},
@@ -149,6 +150,7 @@ class Job:
             "instance_groups": list(by_name),
             "instance_groups_dict": by_name,
             "is_hetero": len(self.groups) > 1,
+            "is_modelparallel_enabled": None if mp is None else mp not in ("", {}),
             "is_smddpmprun_installed": False,
             "is_smddprun_installed": False,
             "is_master": self.host == self.leader,

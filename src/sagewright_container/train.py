@@ -57,6 +57,8 @@ def run_program(job: Job) -> int:
         os.chmod(os.path.join(folder, name), 0o755)
     distribution.wait_for_hosts(job.hosts if len(job.hosts) > 1 else [])
     strategy = distribution.choose(job)
+    if strategy is not None:
+        distribution.expose_shims()
     command = program.command() if strategy is None else strategy.command(program)
     if strategy is None or strategy.starts:
         sys.stdout.write("Invoking script with the following command:\n\n%s\n\n" % " ".join(command))

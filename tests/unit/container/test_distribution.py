@@ -261,6 +261,22 @@ def test_two_hosts_train_one_model(cluster):
     assert first["weights"] == second["weights"] == pytest.approx([1, 2, 3, 4], abs=0.01)
 
 
+def test_the_closed_data_parallel_library_forwards_to_pytorch(cluster):
+    script = DDP.replace('dist.init_process_group("gloo")', """
+import smdistributed.dataparallel.torch.torch_smddp
+dist.init_process_group("smddp")
+try:
+    import smdistributed.modelparallel.torch
+except ImportError as e:
+    print("REFUSED", e)
+""")
+    _, ended = cluster(script, {"sagemaker_distributed_dataparallel_enabled": True}, 2)
+    assert [done.returncode for done in ended] == [0, 0], ended[0].stderr + ended[1].stderr
+    assert results(ended)[1]["weights"] == pytest.approx([1, 2, 3, 4], abs=0.01)
+    assert "WARNING: the SageMaker data parallel library is proprietary" in ended[0].stderr
+    assert "REFUSED smdistributed.modelparallel is a proprietary library" in ended[0].stdout
+
+
 def test_a_failing_rank_names_its_own_error(cluster):
     text = DDP.replace("total = ", "if rank == 0: raise ValueError('loss is nan')\ntotal = ")
     containers, ended = cluster(text, {"sagemaker_torch_distributed_enabled": True}, 1)

@@ -1,0 +1,1 @@
+"""The names of AWS's proprietary libraries, for scripts that import them: what PyTorch can do itself is forwarded to it."""

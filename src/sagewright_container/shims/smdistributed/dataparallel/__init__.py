@@ -1,0 +1,1 @@
+"""Forwards to torch.distributed: nccl on GPUs, gloo on CPUs."""
