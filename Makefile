@@ -7,7 +7,7 @@ export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
 export UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null | tr -s ' \n' ',' | sed 's/,$$//')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint bench docs coverage-page lock-images lock-clients clients clean
+.PHONY: help install demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients clients clean
 
 help:  ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,12 @@ demo: install clients  ## train, deploy and predict on 336,776 flights, with the
 
 up: install  ## start a server in the foreground
 	$(RUN)sagewright up
+
+ray-cluster: .venv/.dev  ## start a Ray cluster of three nodes on this machine, and say how to use it
+	$(RUN)python -m sagewright.adapters.ray.cluster up .ray-cluster
+
+ray-cluster-down: .venv/.dev  ## end it
+	$(RUN)python -m sagewright.adapters.ray.cluster down .ray-cluster
 
 test: .venv/.dev clients  ## run every test and say how many there were
 	$(RUN)pytest -n 2 --dist loadgroup -q $(ARGS)
@@ -59,8 +65,8 @@ clean:  ## remove what make has made
 
 .venv/.install: pyproject.toml | .venv/.uv
 	@echo "installing sagewright into .venv"
-	@$(UV) pip install --quiet --python .venv --compile-bytecode --editable .
-	@.venv/bin/python -m compileall -q src
+	@$(UV) pip install --quiet --python .venv --editable .
+	@.venv/bin/python -m compileall -q src && .venv/bin/sagewright coverage >/dev/null  # so that the first start compiles nothing
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/.uv
