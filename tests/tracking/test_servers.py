@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
+import tarfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +171,26 @@ def test_the_readme(lab: Lab) -> None:
     said = workflow(lab.server, "mlflow").splitlines()
     assert said[0] == "Created Active"
     assert "/auth?authToken=" in said[1]
+
+
+def test_a_backup_holds_the_store(lab: Lab, tmp_path: Path) -> None:
+    """Taken while it runs, restored elsewhere: the experiments are there."""
+    lab.make("backed up")
+    file = tmp_path / "all.tar"
+    done = subprocess.run(
+        [sys.executable, "-m", "sagewright", "backup", str(file), "--data", str(lab.server.data)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(file) as tar:
+        stores = [m for m in tar.getmembers() if m.name.startswith("volumes/")]
+        assert all(m.name.endswith("/mlflow.db") for m in stores), stores
+        names: set[str] = set()
+        for member in stores:
+            found = tar.extractfile(member)
+            assert found is not None
+            copy = tmp_path / "copy.db"
+            copy.write_bytes(found.read())
+            with sqlite3.connect(copy) as database:
+                names |= {row[0] for row in database.execute("SELECT name FROM experiments")}
+            database.close()
+    assert "backed up" in names

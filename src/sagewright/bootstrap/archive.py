@@ -30,6 +30,8 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 FILES = ("credentials.json", "secrets.key", "images.toml")
 FOLDERS = ("tls", "logs")
+VOLUMES = "volumes"
+SQLITE = b"SQLite format 3\0"
 Progress = Callable[[str, int], None]
 """(what is being done, bytes so far)"""
 
@@ -104,6 +106,7 @@ async def backup(settings: Settings, target: Path, progress: Progress = lambda w
         if (settings.data / "metrics.sqlite").exists():
             _copy_database(settings.data / "metrics.sqlite", place / "metrics.sqlite")
         copy_runs(settings.data / "runs", place / "runs")
+        _copy_volumes(settings.data / VOLUMES, place / VOLUMES)
         fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(fd, "wb") as out:
@@ -135,6 +138,9 @@ def _write(settings: Settings, place: Path, writer: Writer) -> int:
             writer.path(name, place / name)
     for path in sorted((place / "runs").glob("*")):
         writer.path(f"runs/{path.name}", path)
+    for path in sorted((place / VOLUMES).rglob("*")):
+        if path.is_file():
+            writer.path(path.relative_to(place).as_posix(), path)
     for name in FILES:
         if (settings.data / name).exists():
             writer.path(name, settings.data / name)
@@ -160,6 +166,21 @@ def _copy_database(source: Path, target: Path) -> None:
         live.backup(copy)
     live.close()
     copy.close()
+
+
+def _copy_volumes(source: Path, target: Path) -> None:
+    """What tasks keep beyond their end: databases of SQLite as of one moment, other files as they are."""
+    for path in sorted(source.glob("[!.]*/**/*")):
+        if path.is_symlink() or not path.is_file() or path.name.endswith(("-wal", "-shm", "-journal")):
+            continue
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("rb") as file:
+            database = file.read(len(SQLITE)) == SQLITE
+        if database:
+            _copy_database(path, place)
+        else:
+            shutil.copyfile(path, place)
 
 
 def verify(path: Path, progress: Progress = lambda what, done: None) -> dict[str, Any]:
