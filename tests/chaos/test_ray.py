@@ -221,3 +221,14 @@ def test_without_a_cluster_the_server_works_and_jobs_wait(tmp_path: Path) -> Non
         assert jobs.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Starting"
         server.kill()
         assert not [p for p in psutil.Process(os.getpid()).children() if "bridge" in " ".join(p.cmdline())]
+
+
+def test_a_cluster_that_lets_anybody_in_is_refused(tmp_path: Path) -> None:
+    with LocalCluster(tmp_path / "open", nodes=1, environ={"RAY_AUTH_MODE": "disabled"}) as cluster:
+        with TestServer(tmp_path / "data", {"ray": cluster.address, "ray_token": str(cluster.token)}) as server:
+            jobs = Jobs(server)
+            name = jobs.train("print('never')")
+            until(lambda: "asks nobody for a token" in server.log() or "cannot be reached" in server.log(), 90)
+            assert "asks nobody for a token" in server.log()
+            jobs.sagemaker.stop_training_job(TrainingJobName=name)
+            assert jobs.ended(name)["TrainingJobStatus"] == "Stopped"

@@ -19,7 +19,7 @@ from ..stores.compute import Task
 from ..stores.logs import Logs
 from ..stores.metrics import Metrics
 
-ON_NODES = ("region", "account", "warm_memory")
+ON_NODES = ("region", "account", "warm_memory", "images", "registries")
 """Settings that a node gets as the server has them."""
 
 

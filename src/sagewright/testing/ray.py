@@ -18,7 +18,8 @@ def local_cluster(folder: Path) -> Iterator[LocalCluster]:
     standing = os.environ.get("SAGEWRIGHT_TEST_RAY")
     if standing:
         cluster = LocalCluster(Path(standing))
-        cluster.state()
+        if not cluster.state()["nodes"]:
+            raise RuntimeError(f"no cluster runs in {standing}: make ray-cluster")
         yield cluster
         return
     with LocalCluster(folder) as started:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,15 @@ WAIT = 2.0
 """Seconds that one request waits for a placement; the server asks again."""
 SETUP = 60.0
 """Seconds that a node's agent may take to begin."""
+
+
+STRANGER = """
+import sys
+from ray._raylet import GcsClient
+GcsClient(address=sys.argv[1]).internal_kv_keys(b"none", b"sagewright", 10)
+print("LET IN")
+"""
+"""What a process without a token tries; there is no public call that asks Ray whether it has authentication on."""
 
 
 class Bridge:
@@ -121,6 +131,18 @@ class Bridge:
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
         ).remote(server, node)
 
+    async def retire(self) -> None:
+        """End the agents that this bridge knows and that have nothing left to do."""
+        import ray
+
+        for handle, _ in list(self._agents.values()):
+            try:
+                if await asyncio.wait_for(handle.retire.remote(), 5.0):
+                    ray.kill(handle, no_restart=True)
+            except (ray.exceptions.RayError, TimeoutError):
+                continue
+        self._agents.clear()
+
     def lost(self, node: str) -> None:
         """Look for the node's agent anew next time: it may have been started again and needs its setup."""
         self._agents.pop(node, None)
@@ -177,6 +199,22 @@ def connect(config: dict[str, Any]) -> None:
             f"{type(error).__name__}: {str(error).strip()} (address {config['address']}, token of {where}; "
             "this machine must be a node of the cluster: ray start --address=HOST:PORT --num-cpus=0)"
         ) from None
+    if config["check"]:
+        refuse_open(ray.get_runtime_context().gcs_address)
+
+
+def refuse_open(address: str) -> None:
+    """Raises RuntimeError if the cluster lets somebody in who has no token: whoever reaches it could run code as jobs do."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    asked = subprocess.run(
+        [sys.executable, "-c", STRANGER, address], env={**kept, "RAY_AUTH_MODE": "disabled"}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False,
+    )
+    if b"LET IN" in asked.stdout:
+        raise RuntimeError(
+            f"the Ray cluster at {address} asks nobody for a token. Start each of its nodes with RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH set (Ray 2.52 or later)"
+        )
 
 
 async def main() -> None:

@@ -16,22 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...agent.layout import dump_task, short, socket_folder, write_atomic
+from ...agent.layout import dump_task, socket_folder, write_atomic
 from ...stores.compute import Report, Task
 from ...stores.logs import Logs
 from ...stores.metrics import Metrics
-from . import gang
+from . import gang, hosts
 from .ledger import Ledger
 from .link import Link, NodeUnreachable, Refused
+from .meetings import meetings, rank
+from .nodes import AGAIN, NodeGone, Nodes
 
 log = logging.getLogger(__name__)
 
 POLL = 20.0
 """Seconds that a node may keep silent before it is asked again."""
-AGAIN = 0.5
-"""Seconds before a node is asked again that did not answer while Ray holds it for alive."""
 FORGET = 10.0
 """Seconds that ``forget`` waits for the node; after that it happens behind the caller's back."""
+
+RETIRE = 10.0
+"""Seconds that the nodes' agents may take to end when the server does and nothing is left to do."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Cluster:
     token: str
     """File with the cluster's token; empty: where Ray itself looks."""
     settings: dict[str, Any]
-    """The server's settings that count on a node: region, account, warm_memory."""
+    """The server's settings that count on a node."""
     shrink: bool
     """Whether a job may get smaller hosts than it asks for; else it fails with CapacityError."""
     declared: Callable[[str], gang.Size | None]
@@ -55,10 +58,6 @@ class Cluster:
     """{"access_key", "secret_key", "session_token"} for the objects of a task, made when it is handed to its node."""
     revoke: Callable[[str], Awaitable[None]]
     """Ends keys by their access key; unknown ones are fine."""
-
-
-class NodeGone(Exception):
-    """Ray says that the node is dead, or does not know it; the message says which and why."""
 
 
 class RayCompute:
@@ -77,6 +76,7 @@ class RayCompute:
         """Node → its poll."""
         self._work: set[asyncio.Task[Any]] = set()
         self.link: Link
+        self._nodes: Nodes
 
     def has(self, task_id: str) -> bool:
         """Whether the task is, or was until it is forgotten, one of this backend."""
@@ -85,14 +85,17 @@ class RayCompute:
     async def open(self) -> None:
         """Start the bridge and take up what an earlier server left. Does not wait for the cluster."""
         (self._root / "tasks").mkdir(parents=True, exist_ok=True, mode=0o700)
-        mapping = self.cluster.data / "images.toml"
+        mapping, images = self.cluster.data / "images.toml", self.cluster.data / "oci"
+        images.mkdir(exist_ok=True, mode=0o700)
         node = {
+            "machine": hosts.machine(), "images": str(images),
             "version": __version__, "url": self.cluster.url(), "settings": self.cluster.settings,
             "mapping": mapping.read_text() if mapping.exists() else "",
         }
         config = {"address": self.cluster.address, "token": self.cluster.token, "server": self._server(), "node": node}
         self.link = Link(socket_folder(self.cluster.data), config)
         self.link.troubled = self._tell_trouble
+        self._nodes = Nodes(self.link)
         for folder in (self._root / "tasks").glob("[!.]*/spec.json"):
             self._ledgers[folder.parent.name] = Ledger(folder.parent)
         for ledger in list(self._ledgers.values()):
@@ -103,9 +106,15 @@ class RayCompute:
 
     async def _warm(self) -> None:
         """Start the agents of the nodes that are there, so that the first jobs find them."""
-        for node in await self._ask_ray("nodes"):
+        for node in await self._nodes.cluster("nodes"):
             if node["alive"]:
                 self._keep(self._about(node["id"]))
+
+    async def _about(self, node: str) -> None:
+        try:
+            await self._nodes.about(node)
+        except (NodeGone, Refused) as error:
+            log.warning("the node %s of the Ray cluster cannot run jobs: %s", node[:12], error)
 
     def _server(self) -> str:
         """Names this data directory on the cluster."""
@@ -168,13 +177,17 @@ class RayCompute:
         if path.exists():
             node = path.read_text()
             with contextlib.suppress(NodeGone, Refused):
-                await self._ask(node, "erase", volume)
+                await self._nodes.ask(node, "erase", volume)
             path.unlink(missing_ok=True)
 
     async def close(self) -> None:
         for work in [*self._work, *self._placing.values(), *self._following.values()]:
             work.cancel()
         await asyncio.gather(*self._work, *self._placing.values(), *self._following.values(), return_exceptions=True)
+        if not self._ledgers and self.link.up:
+            with contextlib.suppress(Refused, NodeUnreachable, TimeoutError):
+                async with asyncio.timeout(RETIRE):
+                    await self.link.call("retire")
         await self.link.close()
 
     # -- placing a gang
@@ -198,7 +211,7 @@ class RayCompute:
     def _members(self, name: str) -> list[Ledger]:
         """In the order of their hosts."""
         found = [ledger for ledger in self._ledgers.values() if gang.gang(ledger.task) == name]
-        return sorted(found, key=lambda ledger: _rank(ledger.task))
+        return sorted(found, key=lambda ledger: rank(ledger.task))
 
     async def _serve_gang(self, name: str) -> None:
         """From the first of its tasks to the last: reserve, start, and release when all have ended."""
@@ -207,7 +220,7 @@ class RayCompute:
             joined.clear()
             members = self._members(name)
             if all(ledger.ended for ledger in members):
-                await self._ask_ray("unplace", name=name)
+                await self._nodes.cluster("unplace", name=name)
                 if all(ledger.ended for ledger in self._members(name)):
                     self._joined.pop(name, None)
                     return
@@ -235,7 +248,7 @@ class RayCompute:
 
     async def _reserve(self, name: str, members: list[Ledger]) -> bool:
         """Ask for room once; True when the members have their places, or have failed for want of any."""
-        nodes = {node["id"]: node for node in await self._ask_ray("nodes") if node["alive"]}
+        nodes = {node["id"]: node for node in await self._nodes.cluster("nodes") if node["alive"]}
         sizes = gang.fit(
             [gang.wanted(ledger.task, self.cluster.declared) for ledger in members],
             [gang.node_size(node["resources"]) for node in nodes.values()], shrink=self.cluster.shrink,
@@ -246,7 +259,7 @@ class RayCompute:
                 self._fail(ledger, f"CapacityError: Unable to provision requested ML compute capacity: the Ray cluster has {has or 'no nodes'}.")
             return True
         bundles = [size.bundle() | self._volumes(ledger.task, nodes) for size, ledger in zip(sizes, members, strict=True)]
-        where = await self._ask_ray("place", name=name, bundles=bundles)
+        where = await self._nodes.cluster("place", name=name, bundles=bundles)
         if where is None:
             return False
         if not all(node in nodes for node in where):  # one has come or gone this moment
@@ -269,30 +282,14 @@ class RayCompute:
 
     async def _start(self, members: list[Ledger], fresh: list[Ledger]) -> None:
         """Hand the tasks to their nodes, the one first where the others meet."""
-        where = {ledger.task.hostname: ledger.place for ledger in members}
         try:
-            networks = await self._networks(members, where)
+            networks = await meetings(self._nodes, members)
         except (NodeGone, Refused) as error:
             for ledger in fresh:
                 self._fail(ledger, f"InternalServerError: {error}")
             return
         for ledger in fresh:
             await self._hand_over(ledger, networks[ledger.task.id])
-
-    async def _networks(self, members: list[Ledger], where: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """What each host is told of its place and of the others. Raises NodeGone, Refused."""
-        ids = {ledger.node for ledger in members}
-        shared: dict[str, Any] = {}
-        if len(ids) > 1:
-            machines = {(await self._ask_about(node))["machine"] for node in ids}
-            if len(machines) == 1:
-                shared = {"meeting": short(gang.gang(members[0].task))}
-            else:
-                shared = {"addresses": {host: place["address"] for host, place in where.items()}}
-        return {
-            ledger.task.id: {name: ledger.place[name] for name in ("address", "cpus", "memory", "gpus")} | shared
-            for ledger in members
-        }
 
     async def _hand_over(self, ledger: Ledger, network: dict[str, Any]) -> None:
         task, ledger.handed = ledger.task, True
@@ -302,11 +299,11 @@ class RayCompute:
         about = {"url": self.cluster.url(), "region": self.cluster.settings["region"], "owner": self.cluster.settings["account"]}
         stop = ledger.stopped
         try:
-            await self._ask(ledger.node, "submit", dump_task(task), {**about, **keys}, network, stop)
+            await self._nodes.ask(ledger.node, "submit", dump_task(task), {**about, **keys}, network, stop)
             if stop is None and ledger.stopped is not None:
-                await self._ask(ledger.node, "stop", task.id, ledger.stopped)
+                await self._nodes.ask(ledger.node, "stop", task.id, ledger.stopped)
             if task.id not in self._ledgers:
-                await self._ask(ledger.node, "forget", task.id)
+                await self._nodes.ask(ledger.node, "forget", task.id)
         except NodeGone as error:
             self._lost(ledger, error)
         except Refused as error:
@@ -332,7 +329,7 @@ class RayCompute:
                     ledger.task.id: [ledger.after, ledger.cursor.get("offset", 0)]
                     for ledger in self._ledgers.values() if ledger.node == node
                 }
-                for task_id, said in (await self._ask(node, "poll", cursors, POLL)).items():
+                for task_id, said in (await self._nodes.ask(node, "poll", cursors, POLL)).items():
                     await self._take(node, task_id, said)
         except NodeGone as error:
             for ledger in self._running(node):
@@ -344,7 +341,7 @@ class RayCompute:
     async def _take(self, node: str, task_id: str, said: dict[str, Any]) -> None:
         ledger = self._ledgers.get(task_id)
         if ledger is None:  # forgotten while the node could not be told
-            await self._ask(node, "forget", task_id)
+            await self._nodes.ask(node, "forget", task_id)
             return
         if "spool" in said:
             await asyncio.to_thread(ledger.take, said["spool"], said["offset"], self._logs, self._metrics)
@@ -352,51 +349,11 @@ class RayCompute:
         if any(new):
             self._announce(ledger)
 
-    # -- asking
-
-    async def _ask_ray(self, method: str, **params: Any) -> Any:
-        """The bridge's answer about the cluster as a whole, as long as it takes."""
-        while True:
-            try:
-                return await self.link.call(method, **params)
-            except (NodeUnreachable, Refused) as error:
-                log.warning("Ray: %s failed: %s", method, error)
-                await asyncio.sleep(AGAIN)
-
-    async def _ask_about(self, node: str) -> dict[str, Any]:
-        return await self._until_gone(node, lambda: self.link.call("about", node=node))  # type: ignore[no-any-return]
-
-    async def _about(self, node: str) -> None:
-        try:
-            await self._ask_about(node)
-        except (NodeGone, Refused) as error:
-            log.warning("the node %s of the Ray cluster cannot run jobs: %s", node[:12], error)
-
-    async def _ask(self, node: str, method: str, *args: Any) -> Any:
-        """The answer of a node's agent; asked again while Ray holds the node for alive. Raises NodeGone, Refused."""
-        return await self._until_gone(node, lambda: self.link.call("node", node=node, method=method, args=list(args)))
-
-    async def _until_gone(self, node: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        while True:
-            try:
-                return await ask()
-            except NodeUnreachable as error:
-                await self._check(node, error)
-                await asyncio.sleep(AGAIN)
-
-    async def _check(self, node: str, error: Exception) -> None:
-        """Raises NodeGone unless Ray holds the node for alive."""
-        for known in await self._ask_ray("nodes"):
-            if known["id"] == node:
-                if known["alive"]:
-                    log.info("node %s does not answer: %s", known["address"], error)
-                    return
-                raise NodeGone(f"{known['address']} ({node[:12]}) was lost{': ' + known['reason'] if known['reason'] else ''}")
-        raise NodeGone(f"{node[:12]} is not part of the cluster any more")
+    # -- telling
 
     async def _send(self, ledger: Ledger, method: str, *args: Any) -> None:
         with contextlib.suppress(NodeGone, Refused):  # its poll hears of it too
-            await self._ask(ledger.node, method, *args)
+            await self._nodes.ask(ledger.node, method, *args)
 
     async def _forget_there(self, ledger: Ledger) -> None:
         if ledger.node:
@@ -404,8 +361,6 @@ class RayCompute:
         for key in ledger.place.get("keys", ()):
             await self.cluster.revoke(key)
         await asyncio.to_thread(ledger.remove)
-
-    # -- telling
 
     def _lost(self, ledger: Ledger, error: NodeGone) -> None:
         self._fail(ledger, f"InternalServerError: The node of the Ray cluster that ran {ledger.task.hostname} is gone: {error}")
@@ -435,8 +390,3 @@ class RayCompute:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
         return task
-
-
-def _rank(task: Task) -> tuple[int, str]:
-    """Where the hosts meet comes first."""
-    return (task.peers.index(task.hostname) if task.hostname in task.peers else 0, task.id)

@@ -7,7 +7,9 @@ networks, and each name resolves to its node's address.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -33,6 +35,11 @@ def placed(task: Task, network: dict[str, Any]) -> Task:
     if RESOURCES in files and (name := interface(network["address"])):
         files[RESOURCES] = json.dumps({**json.loads(files[RESOURCES]), "network_interface_name": name})
     return replace(task, files=files, peers=[], meeting="", addresses=network["addresses"])
+
+
+def machine() -> str:
+    """Names the machine and the user on it; the same on every node that runs there."""
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{os.getuid()}"
 
 
 def interface(address: str) -> str:

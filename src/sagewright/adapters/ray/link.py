@@ -40,7 +40,7 @@ class Link:
         self._starting = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self._failures = 0
-        self._closed = False
+        self._closed = self._checked = False
         self.trouble = ""
         """Why the cluster cannot be reached right now; empty if it can."""
         self.troubled: Callable[[], None] = lambda: None
@@ -89,7 +89,7 @@ class Link:
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True,
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
-        frames.write(writer, self._config)
+        frames.write(writer, {**self._config, "check": not self._checked})
         said = await frames.read(reader)
         if said is None or "error" in said:
             writer.close()
@@ -97,7 +97,7 @@ class Link:
             self._say(said["error"] if said else f"the bridge to Ray ended; see {path}")
             return
         self._say("")
-        self._failures = 0
+        self._failures, self._checked = 0, True
         self._writer = writer
         self._reader = asyncio.ensure_future(self._listen(reader, writer))
 
@@ -120,6 +120,11 @@ class Link:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(ConnectionResetError())
+
+    @property
+    def up(self) -> bool:
+        """Whether a call would be heard at once."""
+        return self._writer is not None and not self._writer.is_closing()
 
     @property
     def pid(self) -> int | None:

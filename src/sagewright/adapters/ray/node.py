@@ -28,7 +28,7 @@ from . import hosts, spool
 from .ports import STORAGE
 
 FACTORY = "sagewright.bootstrap.node:ports"
-OWNER = "raylet.json"
+OWNER, WATCH = "raylet.json", "watch.json"
 REACH = 10.0
 """Seconds that the server may take to answer a node."""
 
@@ -53,7 +53,8 @@ class NodeAgent:
         self._news = asyncio.Event()
 
     async def setup(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Open what the node left, or begin; ``config``: {"version", "url", "settings", "mapping"}. Raises Unreachable."""
+        """Open what the node left, or begin; ``config``: {"version", "url", "settings", "mapping",
+        "machine", "images"} of the server. Raises Unreachable."""
         about = {"version": __version__, "machine": machine(), "folder": str(self.folder)}
         if config["version"] != __version__:
             return about
@@ -61,6 +62,9 @@ class NodeAgent:
         async with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomic(self.folder / "images.toml", config["mapping"])
+            images = self.folder / "oci"
+            if config["machine"] == hosts.machine() and not images.exists():
+                images.symlink_to(config["images"])  # the server's own store of container images
             if self._compute is None:
                 await asyncio.to_thread(self._prepare)
                 compute = ProcessCompute(self._config(config))
@@ -74,7 +78,7 @@ class NodeAgent:
             if other != self.folder:
                 bury(other)
         raylet = os.getppid()
-        write_atomic(self.folder / OWNER, json.dumps({"pid": raylet, "started": start_time(raylet), "machine": machine()}))
+        write_atomic(self.folder / OWNER, json.dumps({"pid": raylet, "started": start_time(raylet), "machine": machine(), "host": socket.gethostname()}))
         # forked twice: Ray ends the children of an actor with it, and this must outlive it
         subprocess.run(
             ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", sys.executable, "-m", f"{__package__}.watch", str(self.folder)],
@@ -128,6 +132,18 @@ class NodeAgent:
     async def erase(self, volume: str) -> None:
         await self.compute.erase(volume)
 
+    async def retire(self) -> bool:
+        """Give up the node if nothing of the server is on it: then the actor may be ended. ``setup`` begins anew."""
+        async with self._lock:
+            if self._known():
+                return False
+            if self._compute is not None:
+                await self._compute.close()
+                self._compute = None
+            await asyncio.to_thread(_end_watch, self.folder)
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            return True
+
     async def poll(self, cursors: dict[str, list[int]], seconds: float) -> dict[str, Any]:
         """What tasks have said beyond ``cursors`` (task id → [last report, byte of the spool]), as soon as there is any.
 
@@ -161,9 +177,8 @@ class NodeAgent:
 
 
 def machine() -> str:
-    """Names what nodes share: boot, network namespace, user and the place of their data."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}/{Path('/proc/self/ns/net').stat().st_ino}/{os.getuid()}/{base()}"
+    """Names what nodes share whose hosts can have one network: the machine and user, its network, the place of their data."""
+    return f"{hosts.machine()}/{Path('/proc/self/ns/net').stat().st_ino}/{base()}"
 
 
 def _reach(url: str) -> None:
@@ -184,6 +199,13 @@ def _reach(url: str) -> None:
             ) from None
 
 
+def _end_watch(folder: Path) -> None:
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        said = json.loads((folder / WATCH).read_text())
+        if start_time(said["pid"]) == said["started"]:
+            os.kill(said["pid"], 15)
+
+
 def owned(folder: Path) -> bool:
     """Whether the Ray node that the folder belongs to still runs on this machine."""
     try:
@@ -195,8 +217,13 @@ def owned(folder: Path) -> bool:
 
 
 def bury(folder: Path) -> None:
-    """End everything that a dead node left on this machine and remove its folder. A living node's stays."""
-    if owned(folder):
+    """End everything that a dead node of this machine left and remove its folder. A living node's stays, and another machine's
+    where a home is shared."""
+    try:
+        host = json.loads((folder / OWNER).read_text())["host"]
+    except (OSError, ValueError, LookupError):
+        return
+    if host != socket.gethostname() or owned(folder):
         return
     end_agents(folder)
     shutil.rmtree(folder, ignore_errors=True)

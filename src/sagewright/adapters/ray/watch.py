@@ -13,16 +13,18 @@ import sys
 from pathlib import Path
 
 from ...agent.launcher import start_time
-from .node import OWNER, end_agents
+from .node import OWNER, WATCH, end_agents
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    lock = os.open(folder / "watch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(folder / WATCH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # another one watches already
+    os.ftruncate(lock, 0)
+    os.write(lock, json.dumps({"pid": os.getpid(), "started": start_time(os.getpid())}).encode())
     owner = json.loads((folder / OWNER).read_text())
     try:
         fd = os.pidfd_open(owner["pid"])
