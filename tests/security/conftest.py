@@ -95,7 +95,7 @@ class Fort:
         data, found = self.server.data, {}
         for database in ("records.sqlite", "objects/index.sqlite"):
             found |= {f"{database}:{k}": v for k, v in _tables(data / database).items()}
-        for folder in ("objects", "jobs", "logs"):
+        for folder in ("objects", "jobs", "logs", "oci"):
             for place, _, files in os.walk(data / folder):
                 for name in files:
                     path = Path(place, name)
