@@ -158,6 +158,10 @@ class ImageRegistry(Protocol):
         """Make the upload a blob of the repository; its size. Raises NoSuchBlob, BadDigest (the upload is gone then)."""
         ...
 
+    def sweep(self) -> None:
+        """Remove uploads that were given up and blobs that belong to no image, both only after a while."""
+        ...
+
     def cancel(self, name: str, upload: str) -> None:
         """Forget an upload; an unknown one is fine."""
         ...

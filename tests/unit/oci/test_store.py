@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -338,7 +339,25 @@ def test_debris_of_a_killed_unpacking_is_removed(images: AllImages, store: Blobs
     (debris / "rootfs" / "bin").mkdir(parents=True)
     images.remove_unused()
     assert not debris.exists()
-    assert images.ready(images.resolve("a:1"))
+    image = images.resolve("a:1")
+    assert images.ready(image)
+    assert image.root is not None
+    own = images.roots.folder / f".{image.root.path.parent.name[:16]}-0000"
+    (own / "rootfs" / "bin").mkdir(parents=True)
+    shutil.rmtree(image.root.path.parent)
+    images.ensure(image)
+    assert not own.exists(), "whoever makes it anew clears up first"
+
+
+def test_uploads_that_were_given_up_go(store: Blobs) -> None:
+    store.create_repository(Repository("a", 0.0))
+    old, new = store.begin("a"), store.begin("a")
+    for path in (store.root / "uploads").glob(f"{old}*"):
+        os.utime(path, (0, 0))
+    store.sweep()
+    with pytest.raises(NoSuchBlob):
+        store.received("a", old)
+    assert store.received("a", new) == 0
 
 
 def test_two_processes_unpack_once(store: Blobs, thing: Container) -> None:

@@ -56,6 +56,8 @@ class Roots:
         with self._locked(self._making(path)):  # not the lock of those who use it: one who waits would wait for their end
             if self.ready(path):
                 return path
+            for debris in self.folder.glob(f".{path.parent.name[:16]}-*"):  # of a maker that was killed
+                shutil.rmtree(debris, ignore_errors=True)
             draft = self.folder / f".{path.parent.name[:16]}-{secrets.token_hex(4)}"
             draft.mkdir(mode=0o700)
             try:

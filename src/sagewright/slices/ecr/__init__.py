@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ...resources.platform import Platform
 from .api import RegistryApi
+from .common import store
 from .images import Images
 from .layers import Layers
 from .repositories import Repositories
@@ -16,3 +19,4 @@ def install(platform: Platform) -> None:
     for part in (Repositories(platform, tokens), Images(platform), Layers(platform)):
         part.install()
     platform.paths["v2"] = RegistryApi(platform, tokens)
+    platform.starters.append(lambda: asyncio.to_thread(store(platform).sweep))
