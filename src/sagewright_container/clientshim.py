@@ -1,7 +1,7 @@
 """Runs as ``sitecustomize`` at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, and of
 a job's.
 
-Three things, and nothing else; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` this is inert.
+Three things, and a fourth in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the three are not done.
 
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
@@ -12,6 +12,8 @@ if the answer was "not yet"; the server holds that answer until the work is done
 
 Both SDKs check their configuration file against its schema anew for each value they look up in it, a fifth of a second
 each, twenty times a ``fit()``. Here a configuration that has passed is not checked again until it changes.
+
+In a job, the SDK's MPI driver finds what it asks of SSH (``lend``).
 
 This file is copied into ``<data>/client/python``, shown in sandboxes beside the toolkit, and imports nothing of Sagewright; Python 3.8 and later. Every Python
 that starts pays for its imports, so there are almost none.
@@ -162,7 +164,15 @@ def next_sitecustomize(here: str) -> None:
         spec.loader.exec_module(module)
 
 
+def lend(here: str, argv: list[str]) -> None:
+    """Let the SDK's MPI driver, which every such job brings along, find our stand-in where the image has no paramiko."""
+    shims = os.path.join(here, "sagewright_container", "shims")
+    if argv and os.path.basename(argv[0]) == "mpi_driver.py" and os.path.isdir(shims):
+        sys.path.append(shims)
+
+
 if __name__ == "sitecustomize":
+    lend(os.path.dirname(os.path.abspath(__file__)), getattr(sys, "argv", []))
     if os.environ.get("AWS_ENDPOINT_URL"):
         start()
     next_sitecustomize(os.path.realpath(os.path.join(__file__, os.pardir)))

@@ -74,6 +74,15 @@ def test_mpi_on_three_hosts(server: TestServer) -> None:
     assert result["metrics"]["error"] == pytest.approx(model["error"], abs=1e-4)
 
 
+def test_model_trainer_of_v3_brings_its_own_mpi_driver(server: TestServer) -> None:
+    """It expects an SSH daemon, keys and paramiko, which our images do not have."""
+    result = run(server, "v3", "mpi/v3.py")
+    assert result["status"] == "Completed"
+    model = json.loads(artifact(server, result["model"], "model.json"))
+    assert model["hosts"] == ["algo-1", "algo-2"]
+    assert model["rows"] == 40_000
+
+
 def test_hugging_face_fine_tune(server: TestServer) -> None:
     result = run(server, "v2", "huggingface/v2.py")
     assert result["metrics"]["eval:accuracy"] > 0.95
