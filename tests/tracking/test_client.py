@@ -104,3 +104,15 @@ def test_no_experiment_leads_into_the_server(lab: Lab) -> None:
     assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
     for hidden in ("/ajax-api/2.0/mlflow/gateway-proxy", "/ajax-api/3.0/mlflow/assistant/config", "/api/2.0/mlflow/webhooks"):
         assert lab.signed("GET", hidden).status_code == 404
+
+
+def test_uploads_by_presigned_urls(lab: Lab) -> None:
+    """What the plugin does with SAGEMAKER_PRESIGNED_URL_UPLOAD_ENABLED: the server signs, the client needs no key of S3's."""
+    run = lab.signed("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": lab.make("presigned")}).json()["run"]["info"]
+    made = lab.signed("POST", "/api/2.0/mlflow/artifacts/presigned-upload-url", {"run_id": run["run_id"], "path": "deep/a.txt", "expiration": 60})
+    assert made.status_code == 200, made.text
+    said = made.json()
+    assert said["presigned_url"].startswith(lab.server.url)
+    assert httpx.put(said["presigned_url"], content=b"by url", headers=said.get("headers", {})).status_code == 200
+    bucket, _, key = run["artifact_uri"].removeprefix("s3://").partition("/")
+    assert lab.s3.get_object(Bucket=bucket, Key=f"{key}/deep/a.txt")["Body"].read() == b"by url"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -194,3 +195,19 @@ def test_a_backup_holds_the_store(lab: Lab, tmp_path: Path) -> None:
                 names |= {row[0] for row in database.execute("SELECT name FROM experiments")}
             database.close()
     assert "backed up" in names
+
+
+@pytest.mark.parametrize("version", ["2.16.2", "3.0.1"])
+def test_older_releases(lab: Lab, version: str) -> None:
+    """They start, track, show their pages and stay behind the same gate."""
+    old = Lab(lab.server, f"v{version.replace('.', '-')}").create(MlflowVersion=version)
+    run = old.signed("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": old.make("old")}).json()["run"]["info"]["run_id"]
+    assert old.signed("POST", "/api/2.0/mlflow/runs/log-metric", {"run_id": run, "key": "m", "value": 1.5, "timestamp": 1}).status_code == 200
+    found = old.signed("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": ["1"], "filter": "metrics.m > 1"}).json()["runs"]
+    assert [r["info"]["run_id"] for r in found] == [run]
+    with httpx.Client(follow_redirects=True, timeout=60) as browser:
+        page = browser.get(old.url())
+        assert page.status_code == 200
+        assert "<title>MLflow</title>" in page.text
+    assert httpx.get(old.about()["TrackingServerUrl"] + "/version").status_code == 403
+    gone(old)
