@@ -7,6 +7,7 @@ document whose next step nobody takes. Adapters: ``adapters.sqlite`` and ``adapt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -152,6 +153,10 @@ class Records(Protocol):
     """
 
     async def get(self, kind: str, scope: str, key: str) -> Record | None: ...
+
+    async def several(self, kind: str, scope: str, keys: Sequence[str]) -> list[Record]:
+        """Those that exist, in the order of the keys."""
+        ...
 
     async def find(self, kind: str, scope: str | None, query: Query = Query()) -> list[Record]:
         """At most ``query.limit`` records; ``scope`` None looks in every scope."""

@@ -114,6 +114,14 @@ class RecordsSuite:
 
     # -- documents
 
+    async def test_several_come_in_the_order_asked_for(self, records: Records) -> None:
+        await records.commit(*(put(f"k{n}", {"n": n}) for n in range(500)), put("k1", scope="other"), put("k2", kind="Other"))
+        keys = [f"k{n}" for n in range(499, -1, -7)]
+        assert [r.key for r in await records.several(KIND, SCOPE, keys)] == keys
+        assert [r.doc for r in await records.several(KIND, SCOPE, ["none", "k3", "k1"])] == [{"n": 3}, {"n": 1}]
+        assert len(await records.several(KIND, SCOPE, [f"k{n}" for n in range(600)])) == 500
+        assert await records.several(KIND, SCOPE, []) == []
+
     async def test_a_document_comes_back_as_it_was(self, records: Records) -> None:
         doc = {
             "Name": "ünï \u0000 \U0001f600", "Zeta": 1, "Alpha": [1, 2.5, None, True, {"a": {}}], "Time": 1763700000.123457,

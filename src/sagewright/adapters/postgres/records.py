@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +77,12 @@ class PostgresRecords:
     async def get(self, kind: str, scope: str, key: str) -> Record | None:
         rows = await self._rows(f"SELECT {sql.COLUMNS} FROM {sql.TABLE} WHERE kind = %s AND scope = %s AND key = %s", [kind, scope, key])
         return _record(rows[0]) if rows else None
+
+    async def several(self, kind: str, scope: str, keys: Sequence[str]) -> list[Record]:
+        where = "kind = %s AND scope = %s AND key = ANY(%s)"
+        rows = await self._rows(f"SELECT {sql.COLUMNS} FROM {sql.TABLE} WHERE {where}", [kind, scope, list(keys)])
+        found = {row[2]: _record(row) for row in rows}
+        return [found[key] for key in keys if key in found]
 
     async def find(self, kind: str, scope: str | None, query: Query = Query()) -> list[Record]:
         scopes = [scope] if scope is not None else [row[0] for row in await self._rows(sql.SCOPES, {"kind": kind})]

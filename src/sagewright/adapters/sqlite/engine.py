@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -54,6 +54,8 @@ def second(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM records WHERE kind = 'AuditEvent'")
 
 
+MANY = 400
+"""Keys in one statement."""
 MIGRATIONS = (first, second)
 
 _AT = "WHERE kind = ? AND scope = ? AND key = ?"
@@ -72,6 +74,15 @@ class Engine:
     def get(self, kind: str, scope: str, key: str) -> Record | None:
         row = self._execute(f"SELECT {sql.COLUMNS} FROM records {_AT}", (kind, scope, key)).fetchone()
         return _record(row) if row else None
+
+    def several(self, kind: str, scope: str, keys: Sequence[str]) -> list[Record]:
+        found: dict[str, Record] = {}
+        for at in range(0, len(keys), MANY):
+            part = keys[at : at + MANY]
+            where = f"kind = ? AND scope = ? AND key IN ({', '.join('?' * len(part))})"
+            rows = self._execute(f"SELECT {sql.COLUMNS} FROM records WHERE {where}", (kind, scope, *part))
+            found |= {row[2]: _record(row) for row in rows}
+        return [found[key] for key in keys if key in found]
 
     def plan(self, kind: str, scope: str | None, query: Query) -> sql.Plan:
         return sql.plan(self.connection, kind, scope, query)

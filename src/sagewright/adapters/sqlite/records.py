@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,8 @@ from .schema import backup, connect, open_database
 CHECKPOINT_BYTES = 8 * 2**20
 """Of log, before the checkpointing thread carries it into the database."""
 PAGE = 4096
+FEW = 50
+"""Records read inline."""
 LONGEST_LOG = 64 * 2**20
 """Of log, before the writers are made to wait until it can start over."""
 
@@ -65,6 +67,11 @@ class SqliteRecords:
 
     async def get(self, kind: str, scope: str, key: str) -> Record | None:
         return self._engine.get(kind, scope, key)
+
+    async def several(self, kind: str, scope: str, keys: Sequence[str]) -> list[Record]:
+        if len(keys) <= FEW:
+            return self._engine.several(kind, scope, keys)
+        return await self._read(lambda engine: engine.several(kind, scope, keys))
 
     async def find(self, kind: str, scope: str | None, query: Query = Query()) -> list[Record]:
         plan = self._engine.plan(kind, scope, query)

@@ -141,14 +141,15 @@ class ExperimentOperations:
             return await self.components.page(call, "TrialComponent", call.params["SourceArn"].lower() or "-")
         if "TrialName" in call.params:
             parent = (await self.trials.find(call, call.params["TrialName"])).key
-            return await self.components.page(call, TRIAL_MEMBER, parent, self._member)
+            return await self.components.page(call, TRIAL_MEMBER, parent, self._members)
         if "ExperimentName" in call.params:
             parent = (await self.experiments.find(call, call.params["ExperimentName"])).key
-            return await self.components.page(call, EXPERIMENT_MEMBER, parent, self._member)
+            return await self.components.page(call, EXPERIMENT_MEMBER, parent, self._members)
         return await self.components.page(call, "TrialComponent", None)
 
-    async def _member(self, member: Record) -> Record | None:
-        return await self.platform.records.get("TrialComponent", member.scope, member.doc["TrialComponent"])
+    async def _members(self, members: list[Record]) -> list[Record]:
+        scope = members[0].scope if members else ""
+        return await self.platform.records.several("TrialComponent", scope, [m.doc["TrialComponent"] for m in members])
 
     async def update_component(self, call: Call) -> dict[str, Any]:
         def alter(record: Record) -> dict[str, Any]:

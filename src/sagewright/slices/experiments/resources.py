@@ -97,19 +97,15 @@ class TrackedDesk(Desk):
     def arns(self, call: Call) -> list[str]:
         return [self.arn(call, name_in(call.params[self.resource.name_member]))]
 
-    async def page(self, call: Call, kind: str, parent: str | None, load: Callable[[Record], Awaitable[Record | None]] | None = None) -> dict[str, Any]:
-        """A page of a List operation over records of ``kind``, each of which ``load`` turns into one of this noun."""
+    async def page(self, call: Call, kind: str, parent: str | None, load: Callable[[list[Record]], Awaitable[list[Record]]] | None = None) -> dict[str, Any]:
+        """A page of a List operation over records of ``kind``, which ``load`` turns into those of this noun."""
         if self.fresh is not None:
             await self.fresh()
         shape = self.shapes.list(call.operation)
         query = self.query(call, shape.order, parent)
         records = await self.platform.records.find(kind, call.scope, query)
-        shown = []
-        for record in records:
-            loaded = record if load is None else await load(record)
-            if loaded is not None:
-                shown.append(self.view(loaded, shape.item))
-        answer: dict[str, Any] = {shape.member: shown}
+        loaded = records if load is None else await load(records)
+        answer: dict[str, Any] = {shape.member: [self.view(record, shape.item) for record in loaded]}
         if len(records) == query.limit:
             answer["NextToken"] = paging.token(call.params, records[-1], query.sort_by)
         return answer

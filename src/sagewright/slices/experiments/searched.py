@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +12,7 @@ from .resources import EXPERIMENT_MEMBER, TRIAL_MEMBER, TrackedDesk
 from .series import Series
 
 ALL = 1_000_000
-SLICE = 200
-"""Records read without a pause."""
+_SUMMARY = ("TrialComponentName", "TrialComponentArn", "CreatedBy", "CreationTime")
 _DETAILS = {"training-job": "TrainingJob", "processing-job": "ProcessingJob", "transform-job": "TransformJob"}
 
 
@@ -32,13 +30,7 @@ class SearchedComponents:
         for name, kind in (("parents.trialname", TRIAL_MEMBER), ("parents.experimentname", EXPERIMENT_MEMBER)):
             if name in equal:
                 members = await records.find(kind, scope, Query(parent=equal[name].lower() or "-", limit=ALL))
-                found = []
-                for number, member in enumerate(members):
-                    if number % SLICE == SLICE - 1:
-                        await asyncio.sleep(0)  # others have their turn
-                    if (record := await records.get("TrialComponent", scope, member.doc["TrialComponent"])) is not None:
-                        found.append(record)
-                return found
+                return await records.several("TrialComponent", scope, [member.doc["TrialComponent"] for member in members])
         if (source := equal.get("source.sourcearn")) is not None:
             return await records.find("TrialComponent", scope, Query(parent=source.lower() or "-", limit=ALL))
         return None
@@ -94,16 +86,12 @@ class SearchedTrials:
         if self.components.fresh is not None:
             await self.components.fresh()
         found = await self.platform.records.find(TRIAL_MEMBER, trial.scope, Query(parent=trial.key, limit=ALL))
-        shown = []
-        for member in found:
-            record = await self.platform.records.get("TrialComponent", trial.scope, member.doc["TrialComponent"])
-            if record is not None:
-                names = ("TrialComponentName", "TrialComponentArn", "CreatedBy", "CreationTime")
-                summary = {name: record.doc[name] for name in names if name in record.doc}
-                if "Source" in record.doc:
-                    summary["TrialComponentSource"] = record.doc["Source"]
-                shown.append(summary)
-        return shown
+        records = await self.platform.records.several("TrialComponent", trial.scope, [m.doc["TrialComponent"] for m in found])
+        return [
+            {name: record.doc[name] for name in _SUMMARY if name in record.doc}
+            | ({"TrialComponentSource": record.doc["Source"]} if "Source" in record.doc else {})
+            for record in records
+        ]
 
 
 def _prefixes(properties: Sequence[str]) -> list[str]:
