@@ -6,11 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-import shutil
-import subprocess
 import sys
-import sysconfig
-import tempfile
 import textwrap
 import time
 import venv
@@ -23,12 +19,10 @@ import pytest
 from sagewright.stores.compute import Input, Task
 from sagewright.testing.compute import Bench, DistantObjects, task
 
-from .test_rootless import NOBODY, REPOSITORY, reachable_python
-
 MIB = 2**20
 ids = iter(range(10_000))
 SERVED = os.environ.get("SAGEWRIGHT_TEST_FUSE") == "yes"
-"""Said by the test below that runs this file once more: then a missing /dev/fuse is a failure."""
+"""Said by the test in ``test_rootless`` that runs this file once more: then a missing /dev/fuse is a failure."""
 
 
 @pytest.fixture
@@ -219,25 +213,3 @@ async def test_one_object_and_a_share_of_many(far: Bench) -> None:
     look = "import json, os; print(json.dumps(sorted(os.listdir('/opt/ml/input/data/train'))))"
     assert await answer(far, job(look, "s3://b/set/3")) == ["3"]
     assert await answer(far, job(look, shard=1, shards=2)) == ["1", "3"]
-
-
-@pytest.mark.skipif(os.getuid() != 0 or SERVED, reason="only root can lend an ordinary user a /dev/fuse")
-@pytest.mark.timeout(200)
-def test_the_same_as_an_ordinary_user_who_may_open_dev_fuse() -> None:
-    """As most distributions have it; in a mount namespace of its own, so that the machine's own stays as it is."""
-    python = reachable_python()
-    if python is None or not Path("/dev/fuse").exists() or not shutil.which("unshare"):
-        pytest.skip("no Python that an ordinary user may run, or no /dev/fuse")
-    with tempfile.TemporaryDirectory(prefix="sw-fuse-") as folder:
-        Path(folder).chmod(0o755)
-        lend = f"mknod -m 666 {folder}/fuse c 10 229 && mount --bind {folder}/fuse /dev/fuse && exec \"$@\""
-        drop = f"import os, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); os.execv(sys.argv[1], sys.argv[1:])"
-        result = subprocess.run(
-            ["unshare", "-m", "sh", "-c", lend, "sh", sys.executable, "-c", drop, python, "-m", "pytest", "tests/isolation/test_lazy.py",
-             "-q", "-x", "-p", "no:cacheprovider", "--deselect", "tests/isolation/test_lazy.py::test_the_same_as_an_ordinary_user_who_may_open_dev_fuse"],
-            cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=190,
-            env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "SAGEWRIGHT_TEST_FUSE": "yes",
-                 "PYTHONPATH": f"{REPOSITORY}/src:{sysconfig.get_paths()['purelib']}"},
-        )
-    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
-    assert "skipped" not in result.stdout.splitlines()[-1], result.stdout[-3000:]

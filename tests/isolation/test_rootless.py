@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,4 +47,26 @@ def test_the_suite_passes_as_an_ordinary_user() -> None:
     )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     assert " passed" in result.stdout
+    assert "skipped" not in result.stdout.splitlines()[-1], result.stdout[-3000:]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can lend an ordinary user a /dev/fuse")
+@pytest.mark.timeout(200)
+def test_fast_file_as_an_ordinary_user_who_may_open_dev_fuse() -> None:
+    """As most distributions let everybody; in a mount namespace of its own, so that the machine's own stays as it is."""
+    python = reachable_python()
+    if python is None or not Path("/dev/fuse").exists() or not shutil.which("unshare"):
+        pytest.skip("no Python that an ordinary user may run, or no /dev/fuse")
+    with tempfile.TemporaryDirectory(prefix="sw-fuse-") as folder:
+        Path(folder).chmod(0o755)
+        lend = f"mknod -m 666 {folder}/fuse c 10 229 && mount --bind {folder}/fuse /dev/fuse && exec \"$@\""
+        drop = f"import os, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); os.execv(sys.argv[1], sys.argv[1:])"
+        result = subprocess.run(
+            ["unshare", "-m", "sh", "-c", lend, "sh", sys.executable, "-c", drop, python, "-m", "pytest", "tests/isolation/test_lazy.py",
+             "-q", "-x", "-p", "no:cacheprovider"],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=190,
+            env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "SAGEWRIGHT_TEST_FUSE": "yes",
+                 "PYTHONPATH": f"{REPOSITORY}/src:{sysconfig.get_paths()['purelib']}"},
+        )
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     assert "skipped" not in result.stdout.splitlines()[-1], result.stdout[-3000:]
