@@ -160,6 +160,16 @@ class RunsSuite:
         await asyncio.gather(read(), write())
         assert seen == sorted(seen)
 
+    async def test_an_owner_that_rests_goes_on(self, runs: Runs) -> None:
+        await runs.put("a", line("m", 10))
+        for at in range(0, 1000, 10):
+            await runs.put("b", line("m", 10, at))
+            await asyncio.sleep(0.001 if at % 100 == 0 else 0)  # what was sealed meanwhile is forgotten when it rests
+        await asyncio.gather(runs.put("a", line("m", 10, 10)), runs.put("a", line("n", 10)))
+        m, n = await runs.tracks([("a", "m"), ("a", "n")])
+        assert (list(m.steps), m.climbing, list(n.steps)) == (list(range(20)), True, list(range(10)))
+        assert [(s.name, s.count) for s in (await runs.summaries(["a"]))["a"]] == [("m", 20), ("n", 10)]
+
     async def test_delete_forgets(self, make: Make) -> None:
         store = make(50)
         await store.put("a", line("m", 100))

@@ -118,7 +118,9 @@ class ChunkedRuns:
     async def put(self, owner: str, points: Sequence[Point]) -> list[int]:
         heads = self._owners.get(owner)
         if heads is None or any(p.name not in heads for p in points):
-            heads = await self._heads(owner, [p.name for p in points])
+            await self._heads(owner, [p.name for p in points])
+            while (heads := self._owners.get(owner)) is None:  # it rested, and was forgotten while new series were made
+                await self._heads(owner, [p.name for p in points])
         left_out = []
         rows: list[Row] = []
         for index, (name, step, time, value) in enumerate(points):
@@ -168,16 +170,15 @@ class ChunkedRuns:
                 head.add(self._sequence, step, time, value)
                 self._waiting += 1
 
-    async def _heads(self, owner: str, names: Iterable[str]) -> dict[str, Head]:
-        """The owner's series, with new ones for unknown names as far as there is room."""
+    async def _heads(self, owner: str, names: Iterable[str]) -> None:
+        """Load the owner's series, with new ones for unknown names as far as there is room."""
         async with self._lock:
             heads = self._owners.get(owner)
             if heads is None:
                 heads = self._remember(owner, await self._run(self._disk.load, owner))
             new = [name for name in dict.fromkeys(names) if name not in heads][: MOST_SERIES - len(heads)]
             if new:
-                heads = self._remember(owner, await self._run(self._disk.create, owner, new))
-            return heads
+                self._remember(owner, await self._run(self._disk.create, owner, new))
 
     def _remember(self, owner: str, found: list[Head]) -> dict[str, Head]:
         heads = self._owners.setdefault(owner, {})
