@@ -216,6 +216,7 @@ def test_without_a_cluster_the_server_works_and_jobs_wait(tmp_path: Path) -> Non
         jobs = Jobs(server)
         name = jobs.train("print('late')")
         stopped = jobs.train("print('never')")
+        until(lambda: bool(list(server.data.glob(f"ray/tasks/*-{stopped}-*/spec.json"))))
         jobs.sagemaker.stop_training_job(TrainingJobName=stopped)
         assert jobs.ended(stopped)["TrainingJobStatus"] == "Stopped"
         assert jobs.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Starting"
@@ -224,11 +225,12 @@ def test_without_a_cluster_the_server_works_and_jobs_wait(tmp_path: Path) -> Non
 
 
 def test_a_cluster_that_lets_anybody_in_is_refused(tmp_path: Path) -> None:
-    with LocalCluster(tmp_path / "open", nodes=1, environ={"RAY_AUTH_MODE": "disabled"}) as cluster:
-        with TestServer(tmp_path / "data", {"ray": cluster.address, "ray_token": str(cluster.token)}) as server:
-            jobs = Jobs(server)
-            name = jobs.train("print('never')")
-            until(lambda: "asks nobody for a token" in server.log() or "cannot be reached" in server.log(), 90)
-            assert "asks nobody for a token" in server.log()
-            jobs.sagemaker.stop_training_job(TrainingJobName=name)
-            assert jobs.ended(name)["TrainingJobStatus"] == "Stopped"
+    open_cluster = LocalCluster(tmp_path / "open", nodes=1, environ={"RAY_AUTH_MODE": "disabled"})
+    settings = {"ray_token": str(open_cluster.token)}
+    with open_cluster as cluster, TestServer(tmp_path / "data", settings | {"ray": cluster.address}) as server:
+        jobs = Jobs(server)
+        name = jobs.train("print('never')")
+        until(lambda: "asks nobody for a token" in server.log() or "cannot be reached" in server.log(), 90)
+        assert "asks nobody for a token" in server.log()
+        jobs.sagemaker.stop_training_job(TrainingJobName=name)
+        assert jobs.ended(name)["TrainingJobStatus"] == "Stopped"

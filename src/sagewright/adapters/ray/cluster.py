@@ -42,6 +42,8 @@ class LocalCluster:
     """Of each node, bytes that jobs may reserve."""
     environ: dict[str, str] = field(default_factory=dict)
     """More for the nodes' environment."""
+    dashboard: int = 0
+    """Port of Ray's dashboard on loopback, for ``ray job submit``; 0: there is none."""
     address: str = ""
 
     @property
@@ -67,7 +69,7 @@ class LocalCluster:
             self.token.touch(mode=0o600)
             self.token.write_text(secrets.token_hex(32))
         place = f"127.{1 + secrets.randbelow(250)}.0"
-        self.address = f"{place}.{FIRST}:{_free_port(f'{place}.{FIRST}')}"
+        self.address = f"{place}.{FIRST}:{free_port(f'{place}.{FIRST}')}"
         addresses = [f"{place}.{FIRST + number}" for number in range(self.nodes)]
         try:
             for address in addresses:  # one after the other: started together, one may not find itself in time
@@ -89,7 +91,8 @@ class LocalCluster:
             "--memory", str(self.memory), "--object-store-memory", str(OBJECT_STORE), "--disable-usage-stats",
         ]
         if head:
-            argv += ["--head", "--port", self.address.rpartition(":")[2], "--include-dashboard", "false", "--temp-dir", str(self._temp())]
+            shown = ["--include-dashboard", "true", "--dashboard-port", str(self.dashboard)] if self.dashboard else ["--include-dashboard", "false"]
+            argv += ["--head", "--port", self.address.rpartition(":")[2], "--temp-dir", str(self._temp()), *shown]
         else:
             argv += ["--address", self.address]
         done = subprocess.run(
@@ -147,9 +150,9 @@ class LocalCluster:
         self.stop()
 
 
-def _free_port(address: str) -> int:
-    """Below those that Ray gives to workers."""
-    for port in range(6400, 9000):
+def free_port(address: str, first: int = 6400) -> int:
+    """From ``first`` on, below those that Ray gives to workers."""
+    for port in range(first, 9900):
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind((address, port))
             return port

@@ -152,6 +152,8 @@ class RayCompute:
         ledger.stop({"grace": grace, "discard": discard})
         if ledger.node:
             self._keep(self._send(ledger, "stop", task_id, ledger.stopped))
+        else:  # at once: what places it may be waiting for a cluster
+            self._stop_waiting([ledger])
         self._changed(gang.gang(ledger.task))
 
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:
