@@ -163,6 +163,18 @@ def test_lists(sagemaker: Any, group: str) -> None:
     assert sagemaker.list_model_package_groups(CrossAccountFilterOption="CrossAccount")["ModelPackageGroupSummaryList"] == []
 
 
+def test_search(sagemaker: Any, group: str) -> None:
+    """As the SDK v2 looks for a group before it registers."""
+    named = {"Filters": [{"Name": "ModelPackageGroupName", "Operator": "Equals", "Value": group}]}
+    (found,) = sagemaker.search(Resource="ModelPackageGroup", SearchExpression=named)["Results"]
+    assert found["ModelPackageGroup"]["ModelPackageGroupArn"].endswith(group.lower())
+    where = version(sagemaker, group, ModelApprovalStatus="Approved")
+    version(sagemaker, group)
+    approved = {"Filters": [*named["Filters"], {"Name": "ModelApprovalStatus", "Operator": "Equals", "Value": "Approved"}]}
+    (package,) = sagemaker.search(Resource="ModelPackage", SearchExpression=approved)["Results"]
+    assert package["ModelPackage"]["ModelPackageArn"] == where
+
+
 def test_batch_describe(sagemaker: Any, group: str) -> None:
     where = version(sagemaker, group)
     missing = where.rsplit("/", 1)[0] + "/99"

@@ -41,7 +41,8 @@ class SearchOperations:
     async def search(self, call: Call) -> dict[str, Any]:
         noun, desk, shape = self._resource(call)
         search = compiled(call.params.get("SearchExpression"))
-        sort_by, descending = call.params.get("SortBy", "LastModifiedTime"), call.params.get("SortOrder") != "Ascending"
+        usual = "LastModifiedTime" if "LastModifiedTime" in shape.members else "CreationTime"  # groups of packages never change
+        sort_by, descending = call.params.get("SortBy", usual), call.params.get("SortOrder") != "Ascending"
         self._check(shape, noun, [*search.properties, sort_by])
         found = await self._matching(call, desk, search, sort_by)
         # what has no value to sort by comes last either way
