@@ -58,3 +58,24 @@ def _empty(store: S3Objects) -> None:
     if store.bucket("box") is not None:
         store.delete("box", [info.key for info in store.list("box").objects])
         store.delete_bucket("box")
+
+
+def test_ranges_do_without_signed_urls_where_they_must(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = S3Objects("", region="us-east-1", client=server.client("s3"))
+    name = f"b{uuid.uuid4().hex}"
+    store.create_bucket(name, "1", "us-east-1")
+    writer = store.writer(name, "k")
+    writer.write(b"0123456789")
+    writer.commit()
+    (info,) = store.list(name).objects
+    asked = []
+    signed = store.client.generate_presigned_url
+    monkeypatch.setattr(store.client, "generate_presigned_url", lambda *a, **k: asked.append(k) or signed(*a, **k))
+    assert [store.read(info, at, 3) for at in (0, 3, 9)] == [b"012", b"345", b"9"]
+    assert len(asked) == 1, "one URL for all of an object's ranges"
+    for broken in (server.url + "/nowhere/else", "http://127.0.0.1:9/refused"):
+        other = S3Objects("", region="us-east-1", client=store.client)
+        monkeypatch.setattr(store.client, "generate_presigned_url", lambda *a, url=broken, **k: url)
+        assert other.read(info, 2, 2) == b"23"
+    store.delete(name, ["k"])
+    store.delete_bucket(name)

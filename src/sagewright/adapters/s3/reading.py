@@ -3,10 +3,69 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from collections import OrderedDict
 from typing import Any
 
-from ...stores.objects import ObjectInfo
+from ...stores.objects import NoSuchKey, ObjectInfo, PreconditionFailed
 from .errors import translated
+
+SIGNED = 600.0
+"""Seconds that a signed URL is used; it holds twice as long."""
+URLS = 4096
+
+
+class Ranges:
+    """Ranges of objects. One signed URL an object serves for many: signing and parsing cost more than a small range does.
+
+    What a URL cannot get goes the usual way, with boto3's retries and errors.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._urls: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
+        """At least one byte of the version. Raises NoSuchKey when it is gone."""
+        headers = {"Range": f"bytes={start}-{start + size - 1}", "If-Match": f'"{info.etag}"'}
+        data = self._quick(info, headers, size)
+        if data is None:
+            try:
+                with translated(info.key):
+                    named = {"Range": headers["Range"], "IfMatch": headers["If-Match"]}
+                    data = self._client.get_object(Bucket=info.bucket, Key=info.key, **named)["Body"].read()
+            except PreconditionFailed:
+                raise NoSuchKey(info.key) from None
+        return data
+
+    def _quick(self, info: ObjectInfo, headers: dict[str, str], size: int) -> bytes | None:
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            request = AWSRequest("GET", self._url(info), headers).prepare()
+            response = self._client._endpoint.http_session.send(request)
+            if response.status_code == 412:
+                raise NoSuchKey(info.key)
+            data: bytes = response.content
+            return data if response.status_code == 206 and len(data) == size else None
+        except BotoCoreError:
+            return None
+
+    def _url(self, info: ObjectInfo) -> str:
+        name, now = (info.bucket, info.key), time.monotonic()
+        with self._guard:
+            until, url = self._urls.get(name, (0.0, ""))
+        if now >= until:
+            params = {"Bucket": info.bucket, "Key": info.key}
+            url = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=int(2 * SIGNED))
+            with self._guard:
+                self._urls[name] = (now + SIGNED, url)
+                if len(self._urls) > URLS:
+                    self._urls.popitem(last=False)
+        return str(url)
 
 
 class RangedFile(io.RawIOBase):

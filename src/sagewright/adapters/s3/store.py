@@ -21,11 +21,10 @@ from ...stores.objects import (
     ObjectInfo,
     Page,
     Part,
-    PreconditionFailed,
     Upload,
 )
 from .errors import translated
-from .reading import RangedFile
+from .reading import RangedFile, Ranges
 from .writing import SPOOL, S3PartWriter, S3Writer, arguments
 
 HEADERS = {
@@ -48,6 +47,7 @@ class S3Objects:
     def __init__(self, url: str, *, region: str, owner: str = "123456789012", client: Any = None) -> None:
         self.region, self.owner = region, owner
         self.client = client if client is not None else _client(url, region)
+        self._ranges = Ranges(self.client)
 
     # buckets
 
@@ -121,17 +121,7 @@ class S3Objects:
 
     def read(self, info: ObjectInfo, start: int, size: int) -> bytes:
         size = min(size, info.size - start)
-        if size <= 0:
-            return b""
-        try:
-            with translated(info.key):
-                answer = self.client.get_object(
-                    Bucket=info.bucket, Key=info.key, IfMatch=f'"{info.etag}"', Range=f"bytes={start}-{start + size - 1}"
-                )
-                data: bytes = answer["Body"].read()
-                return data
-        except PreconditionFailed:
-            raise NoSuchKey(info.key) from None
+        return self._ranges.read(info, start, size) if size > 0 else b""
 
     def list(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
         with translated(bucket):
@@ -285,7 +275,7 @@ def _client(url: str, region: str) -> Any:
     if parts.username:
         keys = {"aws_access_key_id": unquote(parts.username), "aws_secret_access_key": unquote(parts.password or "")}
         url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    config = Config(s3={"addressing_style": "path"}, max_pool_connections=50)
+    config = Config(s3={"addressing_style": "path"}, signature_version="s3v4", max_pool_connections=50)
     return boto3.session.Session().client("s3", endpoint_url=url, region_name=region, config=config, **keys)
 
 
