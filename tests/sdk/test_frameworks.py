@@ -83,6 +83,14 @@ def test_model_trainer_of_v3_brings_its_own_mpi_driver(server: TestServer) -> No
     assert model["rows"] == 40_000
 
 
+def test_tensorflow_on_two_hosts(server: TestServer) -> None:
+    result = run(server, "v2", "tensorflow/v2.py")
+    assert result["image"].endswith("/tensorflow-training:2.19-cpu-py312")
+    report = json.loads(artifact(server, result["model"], "report.json"))
+    assert (report["replicas"], report["version"]) == (2, "2.19.0")
+    assert report["weights"] == pytest.approx([1, -2, 0.5], abs=0.01)
+
+
 def test_hugging_face_fine_tune(server: TestServer) -> None:
     result = run(server, "v2", "huggingface/v2.py")
     assert result["metrics"]["eval:accuracy"] > 0.95
