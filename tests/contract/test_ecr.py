@@ -357,3 +357,25 @@ def test_images_outlive_a_kill(tmp_path: Path, image: Container) -> None:
         jobs = Jobs(server)
         name = jobs.train(image="kept:1")
         assert jobs.ended(name)["TrainingJobStatus"] == "Completed", jobs.log(name)
+
+
+def test_a_registry_that_the_operator_allows_is_pulled_from(
+    ecr: Any, docker: Docker, registry: TestServer, image: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job names an image of another registry: fetched when it is first needed, with Docker's credentials, and kept."""
+    ecr.create_repository(repositoryName="auto/pull")
+    assert docker.push("auto/pull", image, "1").status == 201
+    host = registry.url.removeprefix("http://")
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {host: {"auth": docker.token}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with TestServer(tmp_path / "data", {"registries": host}) as server:
+        jobs = Jobs(server)
+        for _ in range(2):
+            name = jobs.train(image=f"{host}/auto/pull:1")
+            assert jobs.ended(name)["TrainingJobStatus"] == "Completed", jobs.log(name)
+            assert jobs.log(name).splitlines() == ["say train", "0"]
+            docker("DELETE", "/v2/auto/pull/manifests/1")  # the second job does not ask again
+        name = jobs.train(image=f"{host}/auto/nothing:1")
+        assert f"{host} has no auto/nothing 1" in jobs.ended(name)["FailureReason"]
+        name = jobs.train(image="ghcr.io/team/other:1")
+        assert "is not known" in jobs.ended(name)["FailureReason"]
