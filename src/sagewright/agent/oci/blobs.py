@@ -21,11 +21,9 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +32,6 @@ from typing import IO, Any
 from ...stores.image_registry import (
     BadDigest,
     BadManifest,
-    BadRange,
     MissingBlobs,
     NoSuchBlob,
     NoSuchImage,
@@ -48,21 +45,21 @@ from ...stores.image_registry import (
 from . import documents
 from .documents import BadImage
 from .reference import DIGEST, LONGEST, REPOSITORY, TAG
+from .uploads import Uploads
 
 GRACE = 3600.0
 """Seconds that a blob without an image is kept: between a layer's upload and its manifest's."""
 ABANDONED = 7 * 86400.0
 """Seconds after which an upload that nobody went on with is removed."""
-_UPLOAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Blobs:
+class Blobs(Uploads):
     """The store below ``root``. Holds no state of its own: every process looks at the files."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__(root / "uploads")
         self.root = root
-        self._blobs, self._uploads = root / "blobs" / "sha256", root / "uploads"
-        self._repositories = root / "repositories"
+        self._blobs, self._repositories = root / "blobs" / "sha256", root / "repositories"
 
     # -- repositories
 
@@ -261,54 +258,6 @@ class Blobs:
         """Where a download of the blob grows, over several attempts."""
         self._uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._uploads / f"{self.path(digest).name}.part"
-
-    # -- uploads
-
-    def begin(self, name: str) -> str:
-        self.repository(name)
-        self._uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
-        upload = str(uuid.uuid4())  # the form that ECR's model asks for
-        (self._uploads / f"{upload}.name").write_text(name)
-        (self._uploads / upload).touch(mode=0o600)
-        return upload
-
-    def received(self, name: str, upload: str) -> int:
-        return self._upload(name, upload).stat().st_size
-
-    def receive(self, name: str, upload: str, data: bytes, at: int | None = None) -> int:
-        with self._upload(name, upload).open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            size = file.seek(0, os.SEEK_END)
-            if at is not None and at != size:
-                raise BadRange(size)
-            file.write(data)
-            return size + len(data)
-
-    def complete(self, name: str, upload: str, digest: str) -> int:
-        path = self._upload(name, upload)
-        if not DIGEST.fullmatch(digest):
-            raise BadDigest(f"{digest!r} is no sha256 digest")
-        with path.open("rb") as file:
-            found = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-        size = path.stat().st_size
-        if found != digest:
-            self.cancel(name, upload)
-            raise BadDigest(f"what was uploaded has the digest {found}, not {digest}")
-        self.adopt(name, path, digest)
-        self.cancel(name, upload)
-        return size
-
-    def cancel(self, name: str, upload: str) -> None:
-        with contextlib.suppress(NoSuchBlob):
-            self._upload(name, upload).unlink(missing_ok=True)
-        if _UPLOAD.fullmatch(upload):
-            (self._uploads / f"{upload}.name").unlink(missing_ok=True)
-
-    def _upload(self, name: str, upload: str) -> Path:
-        path = self._uploads / upload
-        if not _UPLOAD.fullmatch(upload) or not path.exists() or (self._uploads / f"{upload}.name").read_text() != name:
-            raise NoSuchBlob(f"no upload {upload}")
-        return path
 
     # -- files
 
