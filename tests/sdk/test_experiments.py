@@ -17,11 +17,11 @@ CLIENTS = HERE.parent.parent / ".cache" / "clients"
 pytestmark = pytest.mark.xdist_group("sdk-experiments")
 
 
-def run(server: TestServer, sdk: str, *argv: str, **environ: str) -> dict[str, Any]:
+def run(server: TestServer, sdk: str, *argv: str) -> dict[str, Any]:
     python = CLIENTS / sdk / "bin" / "python"
     assert python.exists(), f"{python} is missing: run `make clients`"
     done = subprocess.run(
-        [str(python), str(HERE / "scripts" / "experiments.py"), *argv], env={**server.environment(), **environ}, capture_output=True, text=True, timeout=280,
+        [str(python), str(HERE / "scripts" / "experiments.py"), *argv], env=server.environment(), capture_output=True, text=True, timeout=280,
     )
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{server.log()}"
     return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])  # type: ignore[no-any-return]
@@ -61,9 +61,25 @@ def test_runs(server: TestServer, tmp_path: Path, sdk: str) -> None:
     assert graphs == (expected if result["graphs"] else set())
 
 
-@pytest.mark.parametrize("sdk", ["v2", "v3"])
-def test_a_job_finds_its_run(server: TestServer, tmp_path: Path, sdk: str) -> None:
-    """What load_run does inside a container: the job's ARN in its environment leads to the run of its ExperimentConfig."""
+INSIDE = """
+import sys
+try:
+    from sagemaker.experiments.run import load_run
+    from sagemaker.session import Session
+except ImportError:
+    from sagemaker.core.experiments.run import load_run
+    from sagemaker.core.helper.session_helper import Session
+with load_run(sagemaker_session=Session()) as run:
+    run.log_parameter("inside", "yes")
+    for step in range(15):
+        run.log_metric("train:loss", 1.0 / (step + 1), step=step)
+    print("run is", run.experiment_name, run.run_name)
+"""
+
+
+@pytest.mark.parametrize(("sdk", "tag"), [("v2", "1.0"), ("v3", "3.0")])
+def test_a_job_logs_to_its_run(server: TestServer, sdk: str, tag: str) -> None:
+    """``load_run()`` in a training script: the job's ARN leads to the run of its ExperimentConfig."""
     sm = server.client("sagemaker")
     name, trial, component = f"inner-{sdk}", f"Default-Run-Group-inner-{sdk}", f"inner-{sdk}-outer"
     sm.create_experiment(ExperimentName=name)
@@ -72,10 +88,12 @@ def test_a_job_finds_its_run(server: TestServer, tmp_path: Path, sdk: str) -> No
     sm.associate_trial_component(TrialName=trial, TrialComponentName=component)
     jobs = Jobs(server, f"sdk-{sdk}-bucket")
     config = {"ExperimentName": name, "TrialName": trial, "RunName": component}
-    arn = jobs.ended(jobs.train("print(1)", ExperimentConfig=config))["TrainingJobArn"]
-    result = run(server, sdk, str(tmp_path), "job", TRAINING_JOB_ARN=arn)
-    assert result == {"run": "outer", "experiment": name}
+    image = f"236514542706.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python-311:{tag}"
+    job = jobs.ended(jobs.train(INSIDE, image=image, ExperimentConfig=config), 240)
+    assert job["TrainingJobStatus"] == "Completed", f"{job.get('FailureReason')}\n{jobs.log(job['TrainingJobName'])}"
+    assert f"run is {name} outer" in jobs.log(job["TrainingJobName"])
     found = sm.describe_trial_component(TrialComponentName=component)
     assert found["Parameters"] == {"inside": {"StringValue": "yes"}}
     assert found["Metrics"][0]["Count"] == 15
-    assert found["Sources"][0]["SourceArn"] == arn
+    assert found["Sources"][0]["SourceArn"] == job["TrainingJobArn"]
+    assert found["Status"]["PrimaryStatus"] == "Completed"

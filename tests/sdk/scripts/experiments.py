@@ -1,8 +1,6 @@
 """Experiments of either SDK as a user writes it: runs, everything that they log, a job inside a run, analytics.
 
-    experiments.py WORK [job]
-
-``job``: the part that would stand in a training script; the job's ARN is in TRAINING_JOB_ARN, as in its container.
+    experiments.py WORK EXPERIMENT
 """
 
 import json
@@ -23,14 +21,6 @@ except ImportError:
 
 work = Path(sys.argv[1])
 session = Session()
-
-if sys.argv[2:] == ["job"]:
-    with load_run(sagemaker_session=session) as run:
-        run.log_parameter("inside", "yes")
-        for step in range(15):
-            run.log_metric("train:loss", 1.0 / (step + 1), step=step)
-    print("RESULT " + json.dumps({"run": run.run_name, "experiment": run.experiment_name}))
-    sys.exit()
 
 name = sys.argv[2]
 (work / "notes.txt").write_text("what I did")
