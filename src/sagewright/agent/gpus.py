@@ -219,7 +219,7 @@ def driver() -> list[Path]:
     found: dict[str, Path] = {}
     for line in cache.splitlines():
         name, _, path = line.strip().partition(" => ")
-        if path and "x86-64" in name or "AArch64" in name:
+        if path and ("x86-64" in name or "AArch64" in name):
             soname = name.split(" ")[0]
             if any(soname.startswith(prefix) for prefix in DRIVER_LIBRARIES):
                 found.setdefault(soname, Path(path))
