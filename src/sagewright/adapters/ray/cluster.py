@@ -1,7 +1,8 @@
 """A Ray cluster of several nodes on this machine, for trying out and for tests.
 
 ``python -m sagewright.adapters.ray.cluster up|down|status DIR [--nodes N]``. Each node has a loopback address of its own;
-the token lies in DIR/token. Nothing listens beyond loopback, and there is no dashboard.
+the token lies in DIR/token. Ray opens its control ports on every interface all the same: the token is what guards them.
+There is no dashboard.
 """
 
 from __future__ import annotations

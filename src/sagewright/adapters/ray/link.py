@@ -90,7 +90,12 @@ class Link:
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         frames.write(writer, {**self._config, "check": not self._checked})
-        said = await frames.read(reader)
+        try:
+            said = await frames.read(reader)
+        except asyncio.CancelledError:  # Ray may try for long to reach a cluster that nobody waits for any more
+            writer.close()
+            self._process.kill()
+            raise
         if said is None or "error" in said:
             writer.close()
             await self._process.wait()
