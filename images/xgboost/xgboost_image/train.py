@@ -81,7 +81,7 @@ def fit(
     resume: bool = False, history: Optional[Dict[str, Any]] = None, saves: bool = True, agree: Callable[[bool], bool] = bool,
 ) -> "xgb.Booster":
     """One booster by the validated hyperparameters; prints one line of metrics a round."""
-    own, ours = metrics.split(found.get("eval_metric", []))
+    own, ours = metrics.split(_wanted(found))
     parameters = {key: value for key, value in found.items() if key not in OURS}
     if parameters.get("objective") in SQUARED_ERROR:
         parameters["objective"] = SQUARED_ERROR[VERSION >= (0, 90)]
@@ -119,6 +119,13 @@ def fit(
         options["verbose_eval"] = False
     with stop:
         return xgb.train(parameters, train, num_boost_round=rounds, **options)
+
+
+def _wanted(found: Dict[str, Any]) -> List[str]:
+    """The metrics to print: those asked for, and that of the tuning job that the training is a trial of."""
+    names = list(found.get("eval_metric", []))
+    tuned = found.get("_tuning_objective_metric", "").rpartition(":")[2]
+    return [*names, tuned] if tuned and tuned not in names else names
 
 
 def _early_stopping(found: Dict[str, Any], validated: bool, names: List[str]) -> Dict[str, Any]:

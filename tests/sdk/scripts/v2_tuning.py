@@ -36,11 +36,12 @@ curve = sagemaker.analytics.TrainingJobAnalytics(tuner.best_training_job(), ["lo
 
 warm = tuner.identical_dataset_and_algorithm_tuner()
 warm.max_jobs, warm.max_parallel_jobs = 2, 1
+warm.metric_definitions = metrics  # the SDK does not carry them over
 warm.fit(wait=True)
 
 band = HyperparameterTuner(
     estimator, "loss", {"shift": ContinuousParameter(0.0, 1.0)}, metrics, objective_type="Minimize", max_jobs=4, max_parallel_jobs=2,
-    strategy="Hyperband", strategy_config=StrategyConfig(HyperbandStrategyConfig(max_resource=3, min_resource=1)),
+    base_tuning_job_name="band", strategy="Hyperband", strategy_config=StrategyConfig(HyperbandStrategyConfig(max_resource=3, min_resource=1)),
 )
 band.fit(wait=True)
 
@@ -48,8 +49,9 @@ several = HyperparameterTuner.create(
     {"one": estimator, "two": estimator}, {"one": "loss", "two": "loss"},
     {"one": {"shift": ContinuousParameter(0.0, 1.0)}, "two": {"shift": ContinuousParameter(0.5, 1.0)}},
     {"one": metrics, "two": metrics}, objective_type="Minimize", max_jobs=4, max_parallel_jobs=2, strategy="Random",
+    base_tuning_job_name="several",
 )
-several.fit(wait=True)
+several.fit(include_cls_metadata={"one": False, "two": False}, wait=True)
 attached = HyperparameterTuner.attach(tuner.latest_tuning_job.name)
 
 print("\nRESULT " + json.dumps({

@@ -30,9 +30,11 @@ from .sampler import SamplerLost, Suggestions
 from .study import Live, Study
 
 GROUP = "/aws/sagemaker/TrainingJobs"
-QUICK = 0.5
-"""Seconds between the ends of trials below which points are suggested ahead: a fresh one would cost more than it brings."""
-AHEAD = 4
+QUICK = 4.0
+"""Where trials end faster than in so many times what a suggestion takes, points are suggested ahead and several at once:
+waiting for one that knows the very last result would cost more than it brings."""
+AHEAD, SHARE = 8, 8
+"""The most points that are asked for at once, and of how many known trials each: few results must not decide much."""
 
 
 class Box:
@@ -81,6 +83,9 @@ class Driver:
         self._ahead: list[deque[Point]] = [deque() for _ in self.study.definitions]
         self._asking: asyncio.Task[None] | None = None
         self._pace = math.inf
+        """Seconds between the ends of trials, lately."""
+        self._took = 0.0
+        """Seconds that the last suggestion took."""
         self._last_end: float | None = None
         self._lessons: list[list[tuple[Point, float]]] = [[] for _ in self.study.definitions]
 
@@ -216,9 +221,9 @@ class Driver:
             await self._start(index, point)
             if self.refusal:
                 return
-        if self.study.room() <= 0 < self.study.most - self.study.launched and self._pace < QUICK:
+        if self.study.room() <= 0 < self.study.most - self.study.launched and self._quick:
             index = self.study.turn()
-            if self._needs_sampler(index) and not self._ahead[index]:
+            if self._needs_sampler(index) and len(self._ahead[index]) <= 1:
                 self._ask(index)
 
     def _point(self, index: int) -> Point | None:
@@ -245,6 +250,10 @@ class Driver:
         if self._identical:
             first -= len(self._lessons[index])
         return self.study.histories[index].launched >= first
+
+    @property
+    def _quick(self) -> bool:
+        return self._pace < QUICK * self._took
 
     @property
     def _identical(self) -> bool:
@@ -349,10 +358,12 @@ class Driver:
         values = [*(v for _, v in known), *history.values]
         busy = [live.doc["_point"] for live in self.study.live.values() if live.study == index]
         left = self.study.most - self.study.launched
-        count = min(AHEAD, left) if self._pace < QUICK else 1
+        count = max(1, min(AHEAD, left, len(points) // SHARE)) if self._quick else 1
+        began = self.platform.clock()
         try:
             found = await sampler.suggest(index, space, points, values, [*busy, *self._ahead[index]], count)
             self._ahead[index].extend(found)
+            self._took = self.platform.clock() - began
         except SamplerLost:
             # its next Ready or its end comes as an event, if it has not come already
             if sampler is self._suggestions:
