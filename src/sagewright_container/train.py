@@ -21,13 +21,15 @@ def main(builtin: Optional[Callable[[Job], None]] = None, framework_module: Opti
     job = Job(framework_module)
     try:
         if job.program:
-            return run_program(job)
-        if builtin is None:
+            run_program(job)
+        elif builtin is None:
             raise ScriptError(
                 "ImportModuleError", 1, "the job names no program: set sagemaker_program, or a ContainerEntrypoint",
                 ["train"],
             )  # fmt: skip
-        builtin(job)
+        else:
+            builtin(job)
+        succeeded()
     except ContainerError as e:
         write_failure(e.failure())
         return e.exit_code
@@ -39,7 +41,14 @@ def main(builtin: Optional[Callable[[Job], None]] = None, framework_module: Opti
     return 0
 
 
-def run_program(job: Job) -> int:
+def succeeded() -> None:
+    """Leave the empty file that says so, as AWS's toolkit does."""
+    os.makedirs(paths.output(), exist_ok=True)
+    with open(os.path.join(paths.output(), "success"), "w"):
+        pass
+
+
+def run_program(job: Job) -> None:
     """Fetch, install and run. Raises ScriptError when the program fails."""
     name = job.program or ""
     folder = sources.fetch(job.submit_directory, paths.code(), name)
@@ -66,12 +75,11 @@ def run_program(job: Job) -> int:
     if strategy is not None:
         strategy.run(program)
     elif program.python and not program.module:
-        return _here(os.path.join(folder, name), folder, words)
+        _here(os.path.join(folder, name), folder, words)
     else:
         said = sources.run(command, folder)
         if said.returncode:
             raise ScriptError("ExecuteUserScriptError", said.returncode, said.words, command)
-    return 0
 
 
 def _project(folder: str, name: str) -> bool:
@@ -86,7 +94,7 @@ def _python_path(folder: str) -> None:
     os.environ["PYTHONPATH"] = folder + (os.pathsep + existing if existing else "")
 
 
-def _here(path: str, folder: str, words: List[str]) -> int:
+def _here(path: str, folder: str, words: List[str]) -> None:
     """Run a program as ``__main__`` of this interpreter.
 
     Raises:
@@ -122,4 +130,3 @@ def _here(path: str, folder: str, words: List[str]) -> int:
         raise ScriptError("ExecuteUserScriptError", 1, text, command) from None
     finally:
         sys.stdout.flush()
-    return 0

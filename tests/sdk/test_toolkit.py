@@ -32,21 +32,28 @@ PARAMETERS = {
 }
 
 
+def archive(files: dict[str, str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
 @pytest.fixture(scope="module")
 def train(server: TestServer) -> Any:
     """``train(image, more parameters)``: the ended job, and what its script saw."""
     (server.data / "images.toml").write_text(f'[images]\n"toolkit" = "{IMAGE}"\n')
     jobs = Jobs(server, "toolkit-tests")
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        info = tarfile.TarInfo("train.py")
-        info.size = len(DUMP)
-        tar.addfile(info, io.BytesIO(DUMP.encode()))
-    source = jobs.put("source/sourcedir.tar.gz", out.getvalue())
+    source = jobs.put("source/sourcedir.tar.gz", archive({"train.py": DUMP}))
     data = jobs.put("train/a.csv", "1,2\n").removesuffix("a.csv")
 
-    def run(image: str, **more: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def run(image: str, files: dict[str, str] | None = None, **more: str) -> tuple[dict[str, Any], dict[str, Any]]:
         given = {**PARAMETERS, "sagemaker_submit_directory": json.dumps(source), **more}
+        if files:
+            given["sagemaker_submit_directory"] = json.dumps(jobs.put(f"source/{len(files)}/sourcedir.tar.gz", archive(files)))
         job = jobs.ended(jobs.train(image=image, data=data, HyperParameters=given), 500)
         said = jobs.log(job["TrainingJobName"])
         seen = next((line for line in said.splitlines() if "SEEN {" in line), "")
@@ -96,3 +103,22 @@ def test_failures_read_the_same(train: Any) -> None:
     assert "ValueError: asked to fail" in reason(ours)
     assert reason(theirs).startswith('AlgorithmError: ExecuteUserScriptError: ExitCode 1 ErrorMessage "')
     assert reason(ours).split("Command ")[1] == reason(theirs).split("Command ")[1]
+
+
+SHELL = """python3 - "$@" <<'EOF'
+import json, sys
+print("SEEN " + json.dumps({"argv": sys.argv[1:]}))
+EOF
+"""
+PACKAGE = {
+    "setup.py": "from setuptools import setup\nsetup(name='work', version='1', py_modules=['work', 'helper'])\n",
+    "work.py": DUMP.replace("import json", "import helper, json", 1), "helper.py": "",
+}
+
+
+@pytest.mark.parametrize(("program", "files"), [("run.sh", {"run.sh": SHELL, "requirements.txt": "./no-such-thing"}), ("work.py", PACKAGE)])
+def test_shell_programs_and_packages_run_the_same(train: Any, program: str, files: dict[str, str]) -> None:
+    (theirs, seen), (ours, own) = (train(image, files, sagemaker_program=json.dumps(program)) for image in (THEIRS, OURS))
+    assert theirs["TrainingJobStatus"] == ours["TrainingJobStatus"] == "Completed"
+    assert own["argv"] == seen["argv"]
+    assert own["argv"][:2] == ["--batch-size", "7"]

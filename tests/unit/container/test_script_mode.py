@@ -55,6 +55,7 @@ def test_script_sees_variables_and_arguments(make):
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     env, ml = seen["env"], str(container.ml)
+    assert (container.ml / "output" / "success").exists()
     assert seen["version"].startswith("1.2.")
     assert seen["argv"] == ["train.py", "--alpha", "0.5", "-k", "3", "--name", "a b"]
     assert (seen["cwd"], seen["name"]) == (f"{ml}/code", "__main__")
