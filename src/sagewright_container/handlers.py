@@ -64,7 +64,7 @@ def find_script() -> Optional[Tuple[str, str]]:
 
 
 class Script(Handler):
-    """The user's functions where the script has them, ``defaults`` elsewhere."""
+    """The user's functions where the script has them, ``defaults`` elsewhere; without a ``program``, these alone."""
 
     def __init__(self, folder: str, program: str, defaults: Optional[Functions] = None) -> None:
         self._folder = folder
@@ -74,6 +74,11 @@ class Script(Handler):
         self.model: Any = None
 
     def load(self) -> None:
+        if self._program:
+            self._import()
+        self.model = self._call("model_fn", paths.model())
+
+    def _import(self) -> None:
         sources.install_for_workers(self._folder)
         sources.expose(self._folder)
         sys.path.insert(0, os.path.dirname(os.path.join(self._folder, self._program)))
@@ -81,7 +86,6 @@ class Script(Handler):
         for name in (*DEFAULTS, "transform_fn"):
             if hasattr(module, name):
                 self._functions[name] = getattr(module, name)
-        self.model = self._call("model_fn", paths.model())
 
     def invoke(self, request: Request) -> Response:
         accept = self._accept(request)

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+PYTORCH = "pytorch-inference:2.13.0-cpu-py311"
+HUGGING_FACE = "huggingface-pytorch-inference:2.13.0-transformers5.23.0-cpu-py311-ubuntu22.04"
 TENSORFLOW, LIGHTGBM = "tensorflow-training:2.19.0-cpu-py312", "lightgbm:4.7-1"
 KERAS = """
 import json, os
@@ -65,3 +67,47 @@ def test_lightgbm_trains_and_serves(make, serving):
     answer = serving(container).post("/invocations", content="3,0,0,0,0\n-3,0,0,0,0\n", headers={"Content-Type": "text/csv"})
     high, low = answer.json()
     assert high > 0.8 > 0.2 > low
+
+
+def test_pytorch_serves_a_model_without_a_script(make, serving):
+    container = make(PYTORCH)
+    (container.ml / "model").mkdir(parents=True)
+    code = "import sys, torch; m = torch.nn.Linear(2, 1); torch.nn.init.ones_(m.weight); torch.nn.init.zeros_(m.bias)\n"
+    container.python(code + "torch.jit.trace(m, torch.zeros(1, 2)).save(sys.argv[1])", str(container.ml / "model" / "model.pt"))
+    client = serving(container)
+    for content_type, body in (("application/json", "[[1, 2], [3, 4]]"), ("text/csv", "1,2\n3,4\n")):
+        answer = client.post("/invocations", content=body, headers={"Content-Type": content_type})
+        assert answer.json() == [[3.0], [7.0]], answer.text
+
+
+def test_pytorch_weights_alone_need_a_script(make, serving):
+    container = make(PYTORCH)
+    (container.ml / "model").mkdir(parents=True)
+    code = "import sys, torch; torch.save(torch.nn.Linear(2, 1).state_dict(), sys.argv[1])"
+    container.python(code, str(container.ml / "model" / "model.pth"))
+    with pytest.raises(RuntimeError, match=r"model\.pth is no TorchScript model .*define model_fn"):
+        serving(container)
+
+
+TINY = """
+import sys
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}, unk_token="[UNK]"))
+words.pre_tokenizer = pre_tokenizers.Whitespace()
+PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(sys.argv[1])
+config = BertConfig(vocab_size=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, num_labels=2)
+BertForSequenceClassification(config).save_pretrained(sys.argv[1])
+"""
+
+
+def test_hugging_face_serves_a_pipeline_without_a_script(make, serving):
+    container = make(HUGGING_FACE)
+    (container.ml / "model").mkdir(parents=True)
+    container.python(TINY, str(container.ml / "model"))
+    client = serving(container)
+    answer = client.post("/invocations", json={"inputs": ["good", "bad"], "parameters": {"top_k": 2}})
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()
+    assert sorted(row["label"] for row in first) == ["LABEL_0", "LABEL_1"]
+    assert sum(row["score"] for row in second) == pytest.approx(1.0, abs=1e-5)
