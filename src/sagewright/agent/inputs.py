@@ -72,6 +72,7 @@ class Inputs:
             target, fd, owner = workload.lazy.pop()
             self.servers.append(fastfile.server(self.objects, self._trees[target], fd, owner, self._say))
             self.servers[-1].start()
+            fastfile.read_ahead(workload.pid, target)
 
     def release(self) -> None:
         """Let go of processes that wait for data: they are being killed, and could not die before it has come."""

@@ -43,16 +43,17 @@ class Ranges:
     def _quick(self, info: ObjectInfo, headers: dict[str, str], size: int) -> bytes | None:
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
 
         try:
-            request = AWSRequest("GET", self._url(info), headers).prepare()
+            request = AWSRequest("GET", self._url(info), headers, stream_output=True).prepare()
             response = self._client._endpoint.http_session.send(request)
-            if response.status_code == 412:
-                raise NoSuchKey(info.key)
-            data: bytes = response.content
-            return data if response.status_code == 206 and len(data) == size else None
-        except BotoCoreError:
+            data: bytes = response.raw.read()  # in one piece, and the connection is free again
+        except (BotoCoreError, HTTPError, OSError):
             return None
+        if response.status_code == 412:
+            raise NoSuchKey(info.key)
+        return data if response.status_code == 206 and len(data) == size else None
 
     def _url(self, info: ObjectInfo) -> str:
         name, now = (info.bucket, info.key), time.monotonic()
