@@ -61,8 +61,7 @@ class TrainingExecutor:
         if wait is not None and doc.get("_delayed") != attempt(doc):
             await job.send("Wait", Seconds=wait)
             return
-        if not (reason := await self._refusal(doc)):
-            reason, versions = await access.check(self.platform, doc)
+        reason, versions = await self._refusal(doc)
         if reason:
             await job.send("Refused", Reason=reason)
             return
@@ -102,19 +101,22 @@ class TrainingExecutor:
 
     # -- parts of launch
 
-    async def _refusal(self, doc: dict[str, Any]) -> str:
-        """Why the job cannot begin, as a FailureReason; empty if it can."""
+    async def _refusal(self, doc: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        """Why the job cannot begin, as a FailureReason, empty if it can; and each manifest's ETag by channel."""
         image = doc["AlgorithmSpecification"]["TrainingImage"]
         try:
             self.platform.images.resolve(image)
         except UnknownImage as error:
-            return f"ClientError: Cannot pull {image}: {error}"
+            return f"ClientError: Cannot pull {image}: {error}", {}
         if reason := jobs.capacity_refusal(self.platform, doc["ResourceConfig"]):
-            return reason
+            return reason, {}
+        reason, versions = await access.check(self.platform, doc)
+        if reason:
+            return reason, {}
         uri = doc["OutputDataConfig"]["S3OutputPath"]
         if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
-            return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})"
-        return ""
+            return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})", {}
+        return "", versions
 
     async def _code(self, doc: dict[str, Any]) -> str:
         """The script archive, as an s3:// URI, if the job's role may read it; the toolkit reports whatever is amiss."""

@@ -1,0 +1,75 @@
+"""The examples of training, unchanged, on a Ray cluster of three nodes: the same results as with local processes."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagewright.testing.sdk import run
+from sagewright.testing.server import TestServer
+
+pytest.importorskip("ray")
+from sagewright.testing.ray import local_cluster
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    with local_cluster(tmp_path_factory.mktemp("ray")) as cluster:
+        settings = {"ray": cluster.address, "ray_token": str(cluster.token)}
+        with TestServer(tmp_path_factory.mktemp("server") / "data", settings) as running:
+            yield running
+
+
+def member(server: TestServer, result: dict[str, Any], name: str) -> Any:
+    """A JSON file of the model that an example made."""
+    bucket, _, key = result["model"].removeprefix("s3://").partition("/")
+    body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return json.load(file)
+
+
+def test_a_scikit_learn_script(server: TestServer, scaled: TestServer) -> None:
+    here, there = (run(one, "v2", EXAMPLES / "sklearn_script" / "v2.py", timeout=600) for one in (server, scaled))
+    assert here == there
+
+
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+def test_data_parallel_training_on_two_hosts(server: TestServer, scaled: TestServer, sdk: str) -> None:
+    script = EXAMPLES / "pytorch_ddp" / f"{sdk}.py"
+    here, there = (member(one, run(one, sdk, script, timeout=800), "report.json") for one in (server, scaled))
+    assert here == there
+    assert there["processes"] == 2
+
+
+def test_mpi_on_three_hosts(server: TestServer, scaled: TestServer) -> None:
+    here, there = (member(one, run(one, "v2", EXAMPLES / "mpi" / "v2.py", timeout=600), "model.json") for one in (server, scaled))
+    assert here["hosts"] == there["hosts"]
+    assert here["weights"] == pytest.approx(there["weights"], abs=1e-9)
+
+
+def test_spot_interruptions(scaled: TestServer) -> None:
+    found = run(scaled, "v2", EXAMPLES / "xgboost_spot" / "v2.py", timeout=800)
+    assert found["statuses"].count("Interrupted") == 2
+    assert found["same"]
+
+
+def test_a_hugging_face_fine_tune(server: TestServer, scaled: TestServer) -> None:
+    here, there = (run(one, "v2", EXAMPLES / "huggingface" / "v2.py", timeout=800)["metrics"] for one in (server, scaled))
+    assert here["eval:accuracy"] == pytest.approx(there["eval:accuracy"], abs=0.05)
+
+
+def test_one_percent_of_ten_gibibytes(scaled: TestServer) -> None:
+    found = run(scaled, "v2", EXAMPLES / "fastfile" / "v2.py", timeout=800)
+    assert found["metrics"]["channel:bytes"] == 10 * 2**30
+    assert member(scaled, found, "found.json")["wrong"] == 0
