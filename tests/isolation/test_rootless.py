@@ -32,14 +32,14 @@ def reachable_python() -> str | None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="already an ordinary user: the suite itself ran as one")
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_the_suite_passes_as_an_ordinary_user() -> None:
     python = reachable_python()
     if python is None:
         pytest.skip("no Python of this version that an ordinary user may run")
     result = subprocess.run(
         [python, "-m", "pytest", "tests/isolation", "-q", "-x", "-p", "no:cacheprovider", "--deselect", "tests/isolation/test_rootless.py"],
-        user=NOBODY, group=NOBODY, extra_groups=[], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=270,
+        user=NOBODY, group=NOBODY, extra_groups=[], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=590,
         env={
             "PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{REPOSITORY}/src:{sysconfig.get_paths()['purelib']}",
