@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -66,8 +67,14 @@ class Ray:
         return found[0]
 
     def agents(self) -> list[psutil.Process]:
-        """The actors of the nodes."""
-        return [p for p in psutil.process_iter() if p.name().startswith("ray::NodeAgent")]
+        """The actors of the cluster's nodes."""
+        mine = str(self.cluster.folder / "nodes")
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if "ray::NodeAgent" in " ".join(process.cmdline()) and process.environ().get("SAGEWRIGHT_NODE_DATA") == mine:
+                    found.append(process)
+        return found
 
     def nothing_left(self, name: str) -> None:
         """No folder of the job on any node and none here."""
@@ -194,6 +201,22 @@ def test_a_lost_node_ends_the_job_with_its_name_and_leaves_nothing_running(ray: 
     job = ray.jobs.ended(again)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     until(lambda: not folder.exists(), what=lambda: "a new agent on the machine removes what a lost one left")
+
+
+def test_a_server_that_ends_without_jobs_leaves_nothing_on_the_nodes(ray: Ray) -> None:
+    name = ray.jobs.train("print('ran')")
+    assert ray.jobs.ended(name)["TrainingJobStatus"] == "Completed"
+    ray.nothing_left(name)
+    here = ray.cluster.folder / "nodes" / (ray.server.data / "ray" / "name").read_text()
+
+    def working() -> list[psutil.Process]:
+        """Launchers and watchers; their command lines name the folder."""
+        return [p for p in psutil.process_iter(["cmdline"]) if str(here) in " ".join(p.info["cmdline"] or ())]
+
+    assert working()
+    ray.server.stop()
+    until(lambda: not working(), what=lambda: str(working()))
+    assert list(here.iterdir()) == []
 
 
 def test_a_stop_reaches_a_job_while_there_is_no_bridge(ray: Ray) -> None:

@@ -28,7 +28,8 @@ FIRST = 2
 """Nodes have the addresses 127.<place>.0.2, .3 ...; the head is the first."""
 OBJECT_STORE = 80 * 10**6
 """Bytes; as little as Ray takes, for jobs do not use it."""
-STARTING = 180.0
+STARTING = 300.0
+"""Seconds that a node may take: it is some seconds of work, which a busy machine stretches."""
 RAYLET = "raylet/raylet"
 
 
@@ -60,7 +61,7 @@ class LocalCluster:
             "SAGEWRIGHT_NODE_DATA": str(self.folder / "nodes"), "PYTHONPATH": ":".join(entry for entry in sys.path if entry),
             # a node that is gone is noticed within some seconds instead of a quarter of a minute
             "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "4", "RAY_health_check_timeout_ms": "5000",
-            "RAY_health_check_initial_delay_ms": "2000", "RAY_raylet_start_wait_time_s": "120", **self.environ,
+            "RAY_health_check_initial_delay_ms": "2000", "RAY_raylet_start_wait_time_s": str(int(STARTING)), **self.environ,
         }
 
     def start(self) -> LocalCluster:
