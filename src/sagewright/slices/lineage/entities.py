@@ -98,7 +98,7 @@ class Entities:
         noun = desk.resource.noun
         while True:
             record = await self._find(desk, call)
-            given = {m: call.params[m] for m in ("Description", "Status", "ArtifactName") if m in call.params}
+            given: dict[str, Any] = {m: call.params[m] for m in ("Description", "Status", "ArtifactName") if m in call.params}
             doc: dict[str, Any] = {**record.doc, **given}
             gone = set(call.params.get("PropertiesToRemove", ()))
             kept = {k: v for k, v in doc.get("Properties", {}).items() if k not in gone} | call.params.get("Properties", {})
