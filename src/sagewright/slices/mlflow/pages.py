@@ -18,7 +18,7 @@ from ...wire.errors import AccessDenied, DomainError, ServiceError
 from ...wire.exchange import Exchange, Scope, exchange_of
 from ...wire.http import Answer
 from ...wire.middlewares import finish
-from .access import action, decoded
+from .access import ABSENT, action, decoded
 from .forward import forward, refused
 from .register import Registrar
 from .servers import Server, Servers
@@ -58,11 +58,15 @@ class Pages:
         if path == "/auth":
             return await self._open(exchange, server)
         said = decoded(path)
-        action(request.method, said)
+        absent = ABSENT.get(said) if request.method == "GET" else None
+        if absent is None:
+            action(request.method, said)
         self._check_origin(exchange)
         if not await self._known(exchange, server):
             wants_page = "text/html" in request.headers.get("accept", "")
             return refusal_page(403) if wants_page else refused(AccessDenied("Open a session first, by a presigned URL of this server."))
+        if absent is not None:
+            return Answer(200, {"content-type": "application/json"}, json.dumps(absent).encode())
         answer = await forward(
             server, request.method, path, request.query, request.headers, exchange.incoming, exchange.incoming.declared,
             decoded=said, limit=self.platform.settings.max_body,
