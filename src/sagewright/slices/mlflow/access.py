@@ -27,7 +27,7 @@ _PAGES = re.compile(
 )
 _REFUSED = re.compile(r"/mlflow/(?:gateway|assistant|webhooks|prompt-optimization|workspaces|jobs|scorer)\b|gateway-proxy|promptlab")
 _WRITES = {"PUT": "LogModel", "POST": "LogModel", "DELETE": "DeleteRun"}
-ABSENT = {"/ajax-api/2.0/mlflow/gateway-proxy": {"endpoints": []}}
+ABSENT: dict[str, dict[str, list[str]]] = {"/ajax-api/2.0/mlflow/gateway-proxy": {"endpoints": []}}
 """What the pages ask of a gateway, and what MLflow itself answers where there is none; a refusal would be shown in red."""
 SHOWN = ("/get-artifact", "/model-versions/get-artifact")
 
