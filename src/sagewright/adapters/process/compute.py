@@ -200,6 +200,8 @@ class ProcessCompute:
         layout = Layout(self.config.data, task_id)
         if layout.pid.exists():  # else it never began: the task is still to be started
             self._adopt(layout)
+            # its datagrams get lost while the server's queue of them is full; that it is gone is always seen
+            self._keep(self._tell(task_id))
 
     def _ended(self, layout: Layout) -> bool:
         reports = read_reports(layout.events)
