@@ -52,7 +52,6 @@ several = HyperparameterTuner.create(
     base_tuning_job_name="several",
 )
 several.fit(include_cls_metadata={"one": False, "two": False}, wait=True)
-attached = HyperparameterTuner.attach(tuner.latest_tuning_job.name)
 
 print("\nRESULT " + json.dumps({
     "status": tuner.describe()["HyperParameterTuningJobStatus"],
@@ -63,5 +62,4 @@ print("\nRESULT " + json.dumps({
     "warm": warm.describe()["WarmStartConfig"]["WarmStartType"], "overall": "OverallBestTrainingJob" in warm.describe(),
     "band": band.describe()["HyperParameterTuningJobStatus"],
     "several": sorted(set(several.analytics().dataframe()["TrainingJobDefinitionName"])),
-    "attached": attached.best_training_job(),
 }, default=str))
