@@ -82,8 +82,8 @@ class Pipe(threading.Thread):
                 self._broken()
                 self._over.wait()
             finally:
+                self._remove(epoch)  # before the end can be seen
                 os.close(out)
-            self._remove(epoch)
             epoch += 1
 
     def close(self) -> None:
