@@ -203,22 +203,6 @@ def test_a_lost_node_ends_the_job_with_its_name_and_leaves_nothing_running(ray: 
     until(lambda: not folder.exists(), what=lambda: "a new agent on the machine removes what a lost one left")
 
 
-def test_a_server_that_ends_without_jobs_leaves_nothing_on_the_nodes(ray: Ray) -> None:
-    name = ray.jobs.train("print('ran')")
-    assert ray.jobs.ended(name)["TrainingJobStatus"] == "Completed"
-    ray.nothing_left(name)
-    here = ray.cluster.folder / "nodes" / (ray.server.data / "ray" / "name").read_text()
-
-    def working() -> list[psutil.Process]:
-        """Launchers and watchers; their command lines name the folder."""
-        return [p for p in psutil.process_iter(["cmdline"]) if str(here) in " ".join(p.info["cmdline"] or ())]
-
-    assert working()
-    ray.server.stop()
-    until(lambda: not working(), what=lambda: str(working()))
-    assert list(here.iterdir()) == []
-
-
 def test_a_stop_reaches_a_job_while_there_is_no_bridge(ray: Ray) -> None:
     name = ray.jobs.train(waiting(before="signal.signal(signal.SIGTERM, lambda *_: (print('saving', flush=True), sys.exit(0)))"))
     ray.running(name)

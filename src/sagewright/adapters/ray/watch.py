@@ -15,6 +15,9 @@ from pathlib import Path
 from ...agent.launcher import start_time
 from .node import OWNER, WATCH, end_agents
 
+LOOK = 60.0
+"""Seconds between looks whether there is still something to watch over."""
+
 
 def main() -> None:
     folder = Path(sys.argv[1])
@@ -29,7 +32,9 @@ def main() -> None:
     try:
         fd = os.pidfd_open(owner["pid"])
         if start_time(owner["pid"]) == owner["started"]:
-            select.select([fd], [], [])
+            while not select.select([fd], [], [], LOOK)[0]:
+                if not folder.exists():
+                    return  # the server has given up the node
     except ProcessLookupError:
         pass
     end_agents(folder)
