@@ -35,7 +35,7 @@ def test_v2(server: TestServer) -> None:
     assert set(said["statuses"]) <= {"Completed", "Stopped"}
     assert said["best"] < 1 / 3 + 0.02
     assert said["best_job"] == said["frame_best"]
-    assert said["hyperparameters"]["kind"] == "plain"
+    assert said["hyperparameters"]["kind"].strip('"') == "plain"
     assert said["hyperparameters"]["_tuning_objective_metric"].strip('"') == "loss"
     assert said["curve"] >= 1, "the best one's metrics are there to be drawn"
     assert said["warm"] == "IdenticalDataAndAlgorithm"
