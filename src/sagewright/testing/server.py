@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-READY = 20.0
+READY = 60.0
 """Seconds a server may take to open its port, before the test fails."""
 
 
