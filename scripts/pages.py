@@ -52,6 +52,7 @@ def command_line() -> str:
 def coverage() -> str:
     """docs/reference/coverage.md"""
     from sagewright.bootstrap.coverage import coverage as read
+    from sagewright.wire.absent import reason
 
     found = read()
     lines = [
@@ -70,9 +71,23 @@ def coverage() -> str:
         lines.append(f"\n## {service}\n")
         for state, label in STATES.items():
             names = sorted(name for name, is_ in operations.items() if is_ == state)
+            if state == "missing":
+                lines += _reasons(service, names)
+                names = [name for name in names if not reason(service, name)]
             if names:
                 lines.append(f"**{label.capitalize()}** ({len(names)}): {', '.join(names)}\n")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _reasons(service: str, names: list[str]) -> list[str]:
+    """The operations that are missing for a reason, under it."""
+    from sagewright.wire.absent import reason
+
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if why := reason(service, name):
+            reasons.setdefault(why, []).append(name)
+    return [f"**Not implemented** ({len(some)}), {why}: {', '.join(some)}\n" for why, some in reasons.items()]
 
 
 PAGES: dict[str, Callable[[], str]] = {"settings.md": settings, "cli.md": command_line, "coverage.md": coverage}

@@ -7,6 +7,7 @@ SLICES = (
     "metrics",
     "tags",
     "ecr",
+    "algorithms",
     "training",
     "processing",
     "hosting",

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from .absent import reason
 from .codecs import Failure
 from .errors import (
     AccessDenied,
@@ -69,8 +70,9 @@ class Dispatcher:
         model = self._model(call)
         bound = self.operations.get(call.service, call.operation)
         if bound is None:
+            why = reason(call.service, call.operation)
             raise NotImplementedHere(
-                f"{call.service} {call.operation} is not implemented by Sagewright; nothing was done."
+                f"{call.service} {call.operation} is not implemented by Sagewright{': ' + why if why else ''}; nothing was done."
             )
         try:
             self._admit(call, bound)

@@ -10,7 +10,7 @@ from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import channels, cluster, pool
+from . import algorithm, channels, cluster, pool
 
 DAY = 86_400
 
@@ -32,8 +32,9 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
                 continue
             raise Invalid(f"{member} is required.")
     _algorithm(doc["AlgorithmSpecification"])
-    _builtin_metrics(platform, doc)
     cluster.check(doc["ResourceConfig"])
+    await algorithm.apply(platform, call, doc)
+    _builtin_metrics(platform, doc)
     channels.check(doc, platform.settings.file_systems)
     cluster.check_channels(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}
@@ -70,23 +71,21 @@ def artifacts(doc: dict[str, Any], name: str) -> str:
     return join(output_base(doc, name), "model/" if plain else "model.tar.gz") + ("/" if plain else "")
 
 
-def _algorithm(algorithm: dict[str, Any]) -> None:
-    if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
+def _algorithm(asked: dict[str, Any]) -> None:
+    if ("TrainingImage" in asked) == ("AlgorithmName" in asked):
         raise Invalid("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
-    if "AlgorithmName" in algorithm:
-        raise NotImplementedHere("AlgorithmName (algorithm resources of the marketplace) is not implemented; give a TrainingImage.")
 
 
 def _builtin_metrics(platform: Platform, doc: dict[str, Any]) -> None:
     """A built-in algorithm brings its metric definitions; those of the caller come first."""
-    algorithm = doc["AlgorithmSpecification"]
-    if "sagemaker_program" in doc.get("HyperParameters", {}) or "ContainerEntrypoint" in algorithm:
+    asked = doc["AlgorithmSpecification"]
+    if "sagemaker_program" in doc.get("HyperParameters", {}) or "ContainerEntrypoint" in asked:
         return
     try:
-        image = platform.images.resolve(algorithm["TrainingImage"])
+        image = platform.images.resolve(asked["TrainingImage"])
     except UnknownImage:
         return
-    given = {m["Name"]: m for m in algorithm.get("MetricDefinitions", ())}
+    given = {m["Name"]: m for m in asked.get("MetricDefinitions", ())}
     if image.metrics and image.builtin:
         named = {name: {"Name": name, "Regex": regex} for name, regex in image.metrics}
-        algorithm["MetricDefinitions"] = [*given.values(), *(m for n, m in named.items() if n not in given)]
+        asked["MetricDefinitions"] = [*given.values(), *(m for n, m in named.items() if n not in given)]
