@@ -74,22 +74,23 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .venv --editable . --group dev
 	@touch $@ .venv/.install
 
-.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete .cache/peers/mlflow/.complete .cache/peers/ray/.complete
+.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete .cache/peers/mlflow/.complete .cache/peers/ray/.complete .cache/peers/optuna/.complete
 	@touch $@
 
-.cache/peers/moto/.complete: PEER = moto[server]==5.2.1
-.cache/peers/metaflow/.complete: PEER = metaflow==2.19.39
-.cache/peers/mlflow/.complete: PEER = mlflow==3.17.2
+.cache/peers/moto/.complete: PEER = 'moto[server]==5.2.1'
+.cache/peers/metaflow/.complete: PEER = 'metaflow==2.19.39'
+.cache/peers/mlflow/.complete: PEER = 'mlflow==3.17.2'
 .cache/peers/ray/.complete: pyproject.toml | .venv/.uv
 	@echo "installing the peer ray (once)"
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/peers/ray
 	@$(UV) pip install --quiet --python .cache/peers/ray --editable '.[ray]' 'ray[default]'
 	@touch $@
 
+.cache/peers/optuna/.complete: PEER = optuna==5.0.0 scikit-learn scipy xgboost-cpu==3.0.5
 .cache/peers/%/.complete: | .venv/.uv
 	@echo "installing the peer $* (once)"
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/peers/$*
-	@$(UV) pip install --quiet --python .cache/peers/$* '$(PEER)'
+	@$(UV) pip install --quiet --python .cache/peers/$* $(PEER)
 	@touch $@
 
 .cache/clients/%/.complete: scripts/clients/%.txt | .venv/.uv

@@ -4,14 +4,14 @@ Hyperband's epochs against Random's.
     python benchmarks/tuning_quality.py [--seeds 20] [--trials 50] [--task NAME ...] [--processes 2] [--page FILE]
 
 The tasks are real: each objective is a training with cross validation, done for each trial. The sampler is called in this
-process, not through jobs: what is measured is the quality of its choices. Needs the packages of
-``benchmarks/requirements-tuning.txt``.
+process, not through jobs: what is measured is the quality of its choices.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -25,6 +25,11 @@ from typing import Any
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
+
+if importlib.util.find_spec("optuna") is None:  # the peer's environment has it, and what the tasks need
+    from peers import program
+
+    os.execv(program("optuna", "python"), [program("optuna", "python"), *sys.argv])
 
 import numpy as np  # noqa: E402
 
