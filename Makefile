@@ -86,7 +86,7 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .cache/peers/ray --editable '.[ray]' 'ray[default]'
 	@touch $@
 
-.cache/peers/optuna/.complete: PEER = optuna==5.0.0 scikit-learn scipy xgboost-cpu==3.0.5
+.cache/peers/optuna/.complete: PEER = --editable . optuna==5.0.0 scikit-learn scipy xgboost-cpu==3.0.5
 .cache/peers/%/.complete: | .venv/.uv
 	@echo "installing the peer $* (once)"
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/peers/$*
