@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from sagewright.testing.jobs import PYTHON, Jobs
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-from .test_sdks import run
-
+SCRIPTS = Path(__file__).parent / "scripts"
 pytestmark = pytest.mark.xdist_group("sdk")
 
 
 def test_v2_trains_on_instance_groups(server: TestServer, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(server, "v2", "v2_clusters.py", PYTHON)
+    result = run(server, "v2", SCRIPTS / "v2_clusters.py", PYTHON)
     assert result["status"] == "Completed"
     assert [g["InstanceGroupName"] for g in result["resources"]["InstanceGroups"]] == ["feeders", "trainer"]
     assert not {"InstanceType", "InstanceCount"} & set(result["resources"])

@@ -11,10 +11,10 @@ from sagewright.agent.oci.blobs import Blobs
 from sagewright.agent.oci.reference import parse
 from sagewright.testing import containers
 from sagewright.testing.containers import Container, tar
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-from .test_sdks import run
-
+SCRIPTS = Path(__file__).parent / "scripts"
 pytestmark = pytest.mark.xdist_group("sdk")
 TRAIN = """
 import os
@@ -44,5 +44,5 @@ def test_v2_trains_deploys_and_predicts_with_it(server: TestServer, tmp_path: Pa
     entry = ["sh", "-c", f"exec {' '.join(words)} /srv/$0.py"]
     image = Container([containers.tar_of(root), code], {"Entrypoint": entry, "Env": [containers.PYTHON_ENV, "PATH=/bin"]}, compress=False)
     sources.import_path(Blobs(server.data / "oci"), parse("sdk/own:1"), image.layout(tmp_path / "layout"), {})
-    result = run(server, "v2", "v2_custom_image.py", "123456789012.dkr.ecr.us-east-1.amazonaws.com/sdk/own:1")
+    result = run(server, "v2", SCRIPTS / "v2_custom_image.py", "123456789012.dkr.ecr.us-east-1.amazonaws.com/sdk/own:1")
     assert result == {"answer": 'abc by 1,2,3 {"depth": "3"}', "status": "Completed"}

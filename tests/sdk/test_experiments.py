@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-HERE = Path(__file__).parent
-CLIENTS = HERE.parent.parent / ".cache" / "clients"
+SCRIPT = Path(__file__).parent / "scripts" / "experiments.py"
 pytestmark = pytest.mark.xdist_group("sdk-experiments")
-
-
-def run(server: TestServer, sdk: str, *argv: str) -> dict[str, Any]:
-    python = CLIENTS / sdk / "bin" / "python"
-    assert python.exists(), f"{python} is missing: run `make clients`"
-    done = subprocess.run(
-        [str(python), str(HERE / "scripts" / "experiments.py"), *argv], env=server.environment(), capture_output=True, text=True, timeout=280,
-    )
-    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{server.log()}"
-    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
 def test_runs(server: TestServer, tmp_path: Path, sdk: str) -> None:
     name = f"sdk-{sdk}"
-    result = run(server, sdk, str(tmp_path), name)
+    result = run(server, sdk, SCRIPT, str(tmp_path), name)
     sm = server.client("sagemaker")
     first = f"{name}-first"
     assert result["config"] == {"ExperimentName": name, "TrialName": f"Default-Run-Group-{name}", "RunName": first}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-ROOT = Path(__file__).parents[2]
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fastfile" / "v2.py"
 pytestmark = [pytest.mark.xdist_group("fastfile"), pytest.mark.timeout(600)]
 GIB = 2**30
 
@@ -32,19 +31,8 @@ def home(request: pytest.FixtureRequest, server: TestServer, tmp_path: Path) -> 
         yield other
 
 
-def run(server: TestServer) -> dict[str, Any]:
-    python = ROOT / ".cache/clients/v2/bin/python"
-    assert python.exists(), f"{python} is missing: run `make clients`"
-    done = subprocess.run(
-        [str(python), str(ROOT / "examples/fastfile/v2.py")], env=server.environment(), capture_output=True, text=True, timeout=580, check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}\n{server.log()}"
-    found: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])
-    return found
-
-
 def test_a_job_over_ten_gibibytes_reads_one_percent(home: TestServer) -> None:
-    found = run(home)
+    found = run(home, "v2", EXAMPLE, timeout=580)
     assert found["metrics"] == {"read:bytes": 102 * 2**20, "channel:bytes": 10 * GIB}
     assert found["stages"]["Downloading"] < 20, "nothing is downloaded"
     bucket, _, key = found["model"].removeprefix("s3://").partition("/")

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sagewright.testing.jobs import Jobs
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-ROOT = Path(__file__).parents[2]
-CLIENTS = ROOT / ".cache" / "clients"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = [pytest.mark.xdist_group("frameworks"), pytest.mark.timeout(600)]
-
-
-def run(server: TestServer, sdk: str, example: str, *argv: str) -> dict[str, Any]:
-    """What the example says in its last line."""
-    python = CLIENTS / sdk / "bin" / "python"
-    assert python.exists(), f"{python} is missing: run `make clients`"
-    done = subprocess.run(
-        [str(python), str(ROOT / "examples" / example), *argv], env=server.environment(), capture_output=True, text=True, timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}\n{server.log()}"
-    result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])
-    return {**result, "log": done.stdout}
 
 
 def artifact(server: TestServer, uri: str, member: str) -> bytes:
@@ -41,32 +28,32 @@ def artifact(server: TestServer, uri: str, member: str) -> bytes:
 
 
 def test_scikit_learn_with_requirements(server: TestServer) -> None:
-    result = run(server, "v2", "sklearn_script/v2.py")
+    result = run(server, "v2", EXAMPLES / "sklearn_script/v2.py", timeout=580)
     assert result["metrics"]["validation:accuracy"] > 0.9
     assert sum(a == b for a, b in zip(result["truth"], result["predicted"], strict=True)) >= 4
 
 
 @pytest.fixture(scope="module")
 def ddp(server: TestServer) -> dict[str, Any]:
-    return run(server, "v2", "pytorch_ddp/v2.py")
+    return run(server, "v2", EXAMPLES / "pytorch_ddp/v2.py", timeout=580)
 
 
 def test_pytorch_on_two_hosts_trains_one_model(server: TestServer, ddp: dict[str, Any]) -> None:
     assert ddp["metrics"]["accuracy"] > 0.9
     assert json.loads(artifact(server, ddp["model"], "report.json"))["same_weights"] is True
     assert json.loads(artifact(server, ddp["model"], "report.json"))["processes"] == 2
-    assert "on algo-2: accuracy" in ddp["log"], "the logs of every host are shown"
+    assert "on algo-2: accuracy" in Jobs(server, "logs-of-frameworks").log(ddp["job"]), "every host has a log"
 
 
 def test_model_trainer_of_v3_brings_its_own_torchrun(server: TestServer, ddp: dict[str, Any]) -> None:
-    result = run(server, "v3", "pytorch_ddp/v3.py")
+    result = run(server, "v3", EXAMPLES / "pytorch_ddp/v3.py", timeout=580)
     assert result["status"] == "Completed"
     report = json.loads(artifact(server, result["model"], "report.json"))
     assert report == json.loads(artifact(server, ddp["model"], "report.json")), "the same data, seeds and hosts: the same model"
 
 
 def test_mpi_on_three_hosts(server: TestServer) -> None:
-    result = run(server, "v2", "mpi/v2.py")
+    result = run(server, "v2", EXAMPLES / "mpi/v2.py", timeout=580)
     model = json.loads(artifact(server, result["model"], "model.json"))
     assert model["hosts"] == ["algo-1", "algo-2", "algo-3"]
     assert model["rows"] == 120_000
@@ -76,7 +63,7 @@ def test_mpi_on_three_hosts(server: TestServer) -> None:
 
 def test_model_trainer_of_v3_brings_its_own_mpi_driver(server: TestServer) -> None:
     """It expects an SSH daemon, keys and paramiko, which our images do not have."""
-    result = run(server, "v3", "mpi/v3.py")
+    result = run(server, "v3", EXAMPLES / "mpi/v3.py", timeout=580)
     assert result["status"] == "Completed"
     model = json.loads(artifact(server, result["model"], "model.json"))
     assert model["hosts"] == ["algo-1", "algo-2"]
@@ -84,7 +71,7 @@ def test_model_trainer_of_v3_brings_its_own_mpi_driver(server: TestServer) -> No
 
 
 def test_tensorflow_on_two_hosts(server: TestServer) -> None:
-    result = run(server, "v2", "tensorflow/v2.py")
+    result = run(server, "v2", EXAMPLES / "tensorflow/v2.py", timeout=580)
     assert result["image"].endswith("/tensorflow-training:2.19-cpu-py312")
     report = json.loads(artifact(server, result["model"], "report.json"))
     assert (report["replicas"], report["version"]) == (2, "2.19.0")
@@ -92,6 +79,6 @@ def test_tensorflow_on_two_hosts(server: TestServer) -> None:
 
 
 def test_hugging_face_fine_tune(server: TestServer) -> None:
-    result = run(server, "v2", "huggingface/v2.py")
+    result = run(server, "v2", EXAMPLES / "huggingface/v2.py", timeout=580)
     assert result["metrics"]["eval:accuracy"] > 0.95
     assert json.loads(artifact(server, result["model"], "config.json"))["architectures"] == ["BertForSequenceClassification"]

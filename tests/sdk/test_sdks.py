@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -13,29 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-HERE = Path(__file__).parent
+SCRIPTS = Path(__file__).parent / "scripts"
 pytestmark = pytest.mark.xdist_group("sdk")  # the v2 flow runs once
 POLL = 10.0
 """Seconds of the SDK's shortest poll interval."""
-CLIENTS = HERE.parent.parent / ".cache" / "clients"
-
-
-def run(server: TestServer, sdk: str, script: str, *argv: str) -> dict[str, Any]:
-    python = CLIENTS / sdk / "bin" / "python"
-    assert python.exists(), f"{python} is missing: run `make clients`"
-    done = subprocess.run(
-        [str(python), str(HERE / "scripts" / script), *argv], env=server.environment(), capture_output=True, text=True, timeout=280,
-    )
-    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{server.log()}"
-    sys.stdout.write(done.stdout[-3000:])
-    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
 def v2(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run(server, "v2", "v2_main.py", str(tmp_path_factory.mktemp("v2")))
+    return run(server, "v2", SCRIPTS / "v2_main.py", str(tmp_path_factory.mktemp("v2")))
 
 
 def test_v2_predictions_are_good(v2: dict[str, Any]) -> None:
@@ -63,7 +50,7 @@ def test_v3_trains_and_deploys(server: TestServer, tmp_path: Path, v2: dict[str,
         if o["Key"].endswith("model.tar.gz")
     )
     image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-    result = run(server, "v3", "v3_main.py", str(tmp_path), image, f"s3://{bucket}/{model}")
+    result = run(server, "v3", SCRIPTS / "v3_main.py", str(tmp_path), image, f"s3://{bucket}/{model}")
     assert result["status"] == "Completed"
     assert np.isfinite(float(result["answer"]))
     where = result["artifact"].removeprefix(f"s3://{bucket}/")
