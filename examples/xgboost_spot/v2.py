@@ -27,7 +27,7 @@ def train(name: str, interruptions: str) -> dict:
     estimator = Estimator(
         sagemaker.image_uris.retrieve("xgboost", session.boto_region_name, "1.7-1"), sagemaker.get_execution_role(), 1, "ml.m5.large",
         use_spot_instances=True, max_run=600, max_wait=1200, checkpoint_s3_uri=f"s3://{bucket}/spot/checkpoints/{name}",
-        hyperparameters={"num_round": 150, "objective": "reg:squarederror", "max_depth": 6, "seed": 1, "tree_method": "hist"},
+        hyperparameters={"num_round": 600, "objective": "reg:squarederror", "max_depth": 6, "seed": 1, "tree_method": "hist"},
         tags=[{"Key": "sagewright:spot-interruptions", "Value": interruptions}] if interruptions else None,
         output_path=f"s3://{bucket}/spot/models", base_job_name=name,
     )
@@ -44,7 +44,7 @@ def trees(job: dict) -> bytes:
 
 
 calm = train("calm", "")
-rough = train("rough", "1 1")
+rough = train("rough", "0.8 0.8")
 statuses = [t["Status"] for t in rough["SecondaryStatusTransitions"]]
 print("\nRESULT " + json.dumps({
     "statuses": statuses, "same": trees(calm) == trees(rough), "rmse": {m["MetricName"]: m["Value"] for m in rough["FinalMetricDataList"]},

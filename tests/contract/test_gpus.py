@@ -68,7 +68,8 @@ def lenient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
 
 
 def test_a_job_gets_its_gpus_and_their_metrics(lenient: Jobs) -> None:
-    name = lenient.train(SHOW, ResourceConfig={**ONE, "InstanceType": "ml.g5.12xlarge"})
+    # long enough for a sample of its use
+    name = lenient.train(SHOW + "import time\ntime.sleep(3)", ResourceConfig={**ONE, "InstanceType": "ml.g5.12xlarge"})
     assert lenient.ended(name)["TrainingJobStatus"] == "Completed"
     warning, shown = lenient.log(name).splitlines()
     assert warning == "WARNING: This instance type has 4 GPUs; this machine has 2. The job runs with 2."

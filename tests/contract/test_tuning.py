@@ -214,9 +214,9 @@ def test_stop(tunings: Tunings) -> None:
     while not any(t["TrainingJobStatus"] == "InProgress" and tunings.sagemaker.describe_training_job(
             TrainingJobName=t["TrainingJobName"])["SecondaryStatus"] == "Training" for t in tunings.trials(name)):
         assert time.monotonic() < end
-    tunings.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     with pytest.raises(ClientError, match="cannot be deleted"):
         tunings.sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    tunings.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     job = tunings.ended(name)
     assert job["HyperParameterTuningJobStatus"] == "Stopped"
     assert job["TrainingJobStatusCounters"] == {"Completed": 0, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0, "Stopped": 2}

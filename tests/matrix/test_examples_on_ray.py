@@ -44,12 +44,14 @@ def test_a_scikit_learn_script(server: TestServer, scaled: TestServer) -> None:
     assert here == there
 
 
-@pytest.mark.parametrize("sdk", ["v2", "v3"])
-def test_data_parallel_training_on_two_hosts(server: TestServer, scaled: TestServer, sdk: str) -> None:
-    script = EXAMPLES / "pytorch_ddp" / f"{sdk}.py"
-    here, there = (member(one, run(one, sdk, script, timeout=800), "report.json") for one in (server, scaled))
-    assert here == there
-    assert there["processes"] == 2
+def test_data_parallel_training_on_two_hosts(server: TestServer, scaled: TestServer) -> None:
+    """By both SDKs; v3 trains on the data that v2's script has made."""
+    found = [
+        member(one, run(one, sdk, EXAMPLES / "pytorch_ddp" / f"{sdk}.py", timeout=400), "report.json")
+        for one in (server, scaled) for sdk in ("v2", "v3")
+    ]  # fmt: skip
+    assert all(report == found[0] for report in found)
+    assert found[0]["processes"] == 2
 
 
 def test_mpi_on_three_hosts(server: TestServer, scaled: TestServer) -> None:

@@ -74,7 +74,12 @@ def candidates(objects: Objects, item: Input) -> list[Found]:
     """Every object of the input, of all shares, in key order; a manifest keeps its own order in Pipe mode."""
     bucket, key = split_uri(item.uri)
     if item.type == "S3Object":
-        objects.head(bucket, key)
+        try:
+            objects.head(bucket, key)
+        except (NoSuchBucket, NoSuchKey):
+            if item.required:
+                raise
+            return []
         return [Found(bucket, key, PurePosixPath(key).name)]
     if item.type == "S3Prefix":
         every = list(under(objects, bucket, key))
