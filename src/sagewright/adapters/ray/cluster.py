@@ -28,6 +28,8 @@ FIRST = 2
 """Nodes have the addresses 127.<place>.0.2, .3 ...; the head is the first."""
 OBJECT_STORE = 80 * 10**6
 """Bytes; as little as Ray takes, for jobs do not use it."""
+ATTEMPTS = 3
+"""At a start that fails: a port that was free may have been taken meanwhile."""
 STARTING = 300.0
 """Seconds that a node may take: it is some seconds of work, which a busy machine stretches."""
 RAYLET = "raylet/raylet"
@@ -97,14 +99,15 @@ class LocalCluster:
             argv += ["--head", "--port", self.address.rpartition(":")[2], "--temp-dir", str(self._temp()), *shown]
         else:
             argv += ["--address", self.address]
-        done = subprocess.run(
-            argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=STARTING, check=False,
-        )
-        mine = [process.pid for process in psutil.process_iter() if RAYLET in (said := _command(process.pid)) and f"={address} " in said]
-        if done.returncode or not mine:
-            raise RuntimeError(f"ray start for {address} failed:\n{done.stdout}")
-        return int(mine[0])
+        for _ in range(ATTEMPTS):
+            done = subprocess.run(
+                argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, timeout=STARTING, check=False,
+            )
+            mine = [process.pid for process in psutil.process_iter() if RAYLET in (said := _command(process.pid)) and f"={address} " in said]
+            if mine and not done.returncode:
+                return int(mine[0])
+        raise RuntimeError(f"ray start for {address} failed:\n{done.stdout}")
 
     def _note(self, address: str, pid: int) -> None:
         known = self.state()
