@@ -6,13 +6,9 @@ import fcntl
 import json
 import os
 import socket
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import sagewright_container
 
 from ..stores.compute import Task
 from ..stores.images import Image, Root
@@ -22,7 +18,7 @@ from .oci.layers import read_inside
 from .pump import Pump
 from .view import Command, Mount, NoEntry, User
 from .warmth import ATTENDANT
-from .workload import Workload, send_request
+from .workload import Workload, send_request, start_cold
 
 if TYPE_CHECKING:
     from .run import Run
@@ -233,12 +229,4 @@ def start(run: Run, spec: dict[str, Any], fds: list[int]) -> Workload:
         return Workload(conn, None)
     except OSError:
         conn.close()
-    ours, theirs = socket.socketpair()
-    script = str(Path(sagewright_container.__file__).with_name("rootfs.py"))
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", script, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={}, cwd="/",
-        )
-    send_request(ours, spec, fds)
-    return Workload(ours, process)
+    return start_cold(spec, fds, "rootfs.py")

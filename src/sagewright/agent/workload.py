@@ -140,10 +140,10 @@ def send_request(conn: socket.socket, spec: dict[str, Any], fds: list[int]) -> N
     conn.sendall(body)
 
 
-def start_cold(spec: dict[str, Any], fds: list[int]) -> Workload:
-    """Enter the sandbox from a small interpreter of its own, then exec the program."""
+def start_cold(spec: dict[str, Any], fds: list[int], way_in: str = "sandbox.py") -> Workload:
+    """Enter the sandbox from a small interpreter of its own, then exec the program. ``way_in``: the toolkit's script."""
     ours, theirs = socket.socketpair()
-    script = str(Path(sagewright_container.__file__).with_name("sandbox.py"))
+    script = str(Path(sagewright_container.__file__).with_name(way_in))
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", script, str(theirs.fileno())],
