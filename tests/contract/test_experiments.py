@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,13 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-
-_numbers = itertools.count()
-
-
-def unique(stem: str) -> str:
-    return f"{stem}-{os.getpid()}-{next(_numbers)}"
 
 
 def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-
-_numbers = itertools.count()
-
-
-def unique(stem: str) -> str:
-    return f"{stem}-{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture(scope="module")

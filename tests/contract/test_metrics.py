@@ -140,7 +140,7 @@ def test_listing_finds_by_dimension_and_pages(cloudwatch: Any, namespace: str) -
 
 
 def test_recently_active(cloudwatch: Any, namespace: str) -> None:
-    put(cloudwatch, namespace, {"MetricName": "Old", "Value": 1.0, "Timestamp": time.time() - 4 * 3600}, {"Value": 1.0})
+    put(cloudwatch, namespace, {"MetricName": "Old", "Value": 1.0, "Timestamp": time.time() - 4 * 3600}, {"Value": 1.0, "Timestamp": time.time() - 2 * 3600})
     assert [m["MetricName"] for m in cloudwatch.list_metrics(Namespace=namespace, RecentlyActive="PT3H")["Metrics"]] == ["M"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from typing import Any
 
@@ -11,13 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-
-_numbers = itertools.count()
-
-
-def unique(stem: str) -> str:
-    return f"{stem}-{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture(scope="module")

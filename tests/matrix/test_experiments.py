@@ -68,10 +68,13 @@ def test_runs_written_side_by_side_survive_a_kill(scaled: TestServer) -> None:
 def test_a_job_has_its_component(scaled: TestServer) -> None:
     jobs = Jobs(scaled, "component-bucket")
     algorithm = {"MetricDefinitions": [{"Name": "acc", "Regex": "acc=([0-9.]+)"}]}
-    name = jobs.train("print('acc=0.5')", AlgorithmSpecification=algorithm, ExperimentConfig={"ExperimentName": "e", "TrialName": "t"})
-    jobs.ended(name)
     sm = scaled.client("sagemaker")
+    sm.create_experiment(ExperimentName="of-jobs")
+    sm.create_trial(ExperimentName="of-jobs", TrialName="of-a-job")
+    given = {"ExperimentName": "of-jobs", "TrialName": "of-a-job"}
+    name = jobs.train("print('acc=0.5')", AlgorithmSpecification=algorithm, ExperimentConfig=given)
+    jobs.ended(name)
     found = sm.describe_trial_component(TrialComponentName=f"{name}-aws-training-job")
     assert (found["Status"]["PrimaryStatus"], found["Metrics"][0]["Last"]) == ("Completed", 0.5)
-    listed = sm.list_trial_components(TrialName="t")["TrialComponentSummaries"]
+    listed = sm.list_trial_components(TrialName="of-a-job")["TrialComponentSummaries"]
     assert f"{name}-aws-training-job" in [c["TrialComponentName"] for c in listed]

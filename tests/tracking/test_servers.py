@@ -60,12 +60,12 @@ def test_what_create_refuses(lab: Lab) -> None:
     create, given = lab.sagemaker.create_mlflow_tracking_server, {"ArtifactStoreUri": f"s3://{lab.bucket}/x", "RoleArn": lab.role}
     code, text = refused(create, TrackingServerName="lab", **given)
     assert (code, "already exists" in text) == ("ValidationException", True)
-    code, text = refused(create, TrackingServerName="other", MlflowVersion="1.30.0", **given)
+    code, text = refused(create, TrackingServerName="nowhere", MlflowVersion="1.30.0", **given)
     assert "3.17.2" in text
-    code, text = refused(create, TrackingServerName="other", ArtifactStoreUri=f"s3://{lab.bucket}", RoleArn="arn:aws:iam::123456789012:role/nobody")
+    code, text = refused(create, TrackingServerName="nowhere", ArtifactStoreUri=f"s3://{lab.bucket}", RoleArn="arn:aws:iam::123456789012:role/nobody")
     assert code == "ValidationException"
-    assert refused(lab.sagemaker.describe_mlflow_tracking_server, TrackingServerName="other")[0] == "ResourceNotFound"
-    assert refused(lab.sagemaker.stop_mlflow_tracking_server, TrackingServerName="other")[0] == "ResourceNotFound"
+    assert refused(lab.sagemaker.describe_mlflow_tracking_server, TrackingServerName="nowhere")[0] == "ResourceNotFound"
+    assert refused(lab.sagemaker.stop_mlflow_tracking_server, TrackingServerName="nowhere")[0] == "ResourceNotFound"
     assert refused(lab.sagemaker.create_presigned_mlflow_tracking_server_url, TrackingServerName="lab", ExpiresInSeconds=301)[0] == "ValidationException"
 
 

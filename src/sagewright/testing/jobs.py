@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import itertools
-import os
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from .names import unique
 from .server import TestServer
 
 PYTHON = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python:3.11"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-_numbers = itertools.count()
 
 
 class Jobs:
@@ -27,7 +25,7 @@ class Jobs:
         self.role = f"arn:aws:iam::{account}:role/{server.execution_role()}"
 
     def name(self, stem: str) -> str:
-        return f"{stem}-{os.getpid()}-{next(_numbers)}-{int(time.time())}"
+        return f"{unique(stem)}-{int(time.time())}"
 
     def put(self, key: str, body: bytes | str) -> str:
         """Store an object; its URI."""
