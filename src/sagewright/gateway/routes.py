@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..stores.metrics import Dimensions
 from .client import Worker
@@ -28,6 +29,10 @@ class VariantSpec:
     streams: dict[str, str] = field(default_factory=dict)
     """Socket → log stream of its instance."""
     instances: int = 0
+    share: float = 1.0
+    """Of the requests that name the variant: a deployment splits them between two fleets, whose variants may have the same name."""
+    config: str = ""
+    """The endpoint configuration that requests are also counted for, while a deployment goes on."""
 
 
 @dataclass(slots=True)
@@ -41,7 +46,9 @@ class Variant:
     dimensions: Dimensions
     streams: dict[str, str]
     instances: int = 1
-    credit: float = 0.0
+    share: float = 1.0
+    deployment: Dimensions = ()
+    """With EndpointConfigName besides ``dimensions``, while a deployment goes on; requests are measured under both."""
     turn: int = 0
 
     def worker(self, avoid: Collection[Worker] = ()) -> Worker | None:
@@ -59,30 +66,43 @@ class Variant:
         return best
 
 
+class Turns:
+    """Whose turn it is: each as often as its weight says, evenly spread."""
+
+    def __init__(self, pairs: list[tuple[Variant, float]]) -> None:
+        self._turns = [[0.0, weight, variant] for variant, weight in pairs]
+        self._only = pairs[0][0] if len(pairs) == 1 else None
+        self._total = sum(weight for _, weight in pairs)
+
+    def next(self) -> Variant:
+        if self._only is not None:
+            return self._only
+        best: list[Any] = self._turns[0]
+        for turn in self._turns:
+            turn[0] += turn[1]
+            if turn[0] > best[0]:
+                best = turn
+        best[0] -= self._total
+        found: Variant = best[2]
+        return found
+
+
 class Route:
     """One endpoint's variants."""
 
     def __init__(self, name: str, variants: list[Variant]) -> None:
-        self.name = name
-        self.variants = {v.name: v for v in variants}
-        self._shared = [v for v in variants if v.weight > 0] or variants
+        self.name, self.every = name, variants
+        self.variants = {v.name: v for v in reversed(variants)}
+        """Where two have the same name, the first."""
+        self._shared = Turns([(v, v.weight) for v in variants if v.weight > 0] or [(v, 1.0) for v in variants])
+        self._named = {v.name: Turns([(w, w.share) for w in variants if w.name == v.name]) for v in variants}
 
     def pick(self, target: str | None = None) -> Variant | None:
         """The variant for the next request; None if ``target`` is not one of them."""
-        if target is not None:
-            return self.variants.get(target)
-        if len(self._shared) == 1:
-            return self._shared[0]
-        total = 0.0
-        best = self._shared[0]
-        for variant in self._shared:
-            weight = variant.weight or 1.0
-            variant.credit += weight
-            total += weight
-            if variant.credit > best.credit:
-                best = variant
-        best.credit -= total
-        return best
+        if target is None:
+            return self._shared.next()
+        named = self._named.get(target)
+        return named.next() if named else None
 
 
 class Routes:
@@ -102,7 +122,10 @@ class Routes:
         for spec in variants:
             workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
             dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
-            made.append(Variant(spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances))
+            during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
+            made.append(Variant(
+                spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during
+            ))
         self._table[key] = Route(name, made)
 
     def drop(self, key: Key) -> None:
@@ -110,7 +133,7 @@ class Routes:
 
     async def retire(self, sockets: Iterable[str], seconds: float) -> None:
         """Wait until no request is under way on workers that no route names any more, then let go of them."""
-        named = {w.path for route in self._table.values() for v in route.variants.values() for w in v.workers}
+        named = {w.path for route in self._table.values() for v in route.every for w in v.workers}
         for path in sockets:
             worker = self._workers.get(path)
             if worker is not None and path not in named:
