@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from ..gateway.routes import Mirror
     from ..runtime.reconciler import Reconciler
     from ..settings import Settings
     from ..stores.compute import Compute
@@ -46,6 +47,19 @@ class Admit(Protocol):
     """Checks what one member of a Create request means, and may complete the document. Raises DomainError."""
 
     async def __call__(self, call: Call, doc: dict[str, Any]) -> None: ...
+
+
+class AlarmAction(Protocol):
+    """Carries out an action of an alarm, at least once."""
+
+    async def __call__(self, action: str, scope: str, alarm: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+        """``action``: its ARN. ``alarm``: the alarm's document. ``change``: ``State`` it is in, state it ``Was`` in (the same
+        when an action of a lasting state is repeated), ``Reason``, and ``Data``, the StateReasonData (JSON, maybe empty).
+
+        Raises:
+            DomainError: it cannot be carried out; the alarm's history tells why.
+        """
+        ...
 
 
 class Searched(Protocol):
@@ -90,6 +104,8 @@ class Platform:
     """Member of a job's document, such as ``MlflowConfig`` → the variables that its containers get besides the usual ones."""
     searched: dict[str, Searched] = field(default_factory=dict)
     """Noun → what Search must know of it beyond its documents."""
+    alarm_actions: dict[str, AlarmAction] = field(default_factory=dict)
+    """Service of an action's ARN, such as ``autoscaling`` → who carries out such actions of CloudWatch alarms."""
     gpus: int = 0
     """GPUs of this machine that jobs may use."""
     endpoint: str = ""
@@ -98,6 +114,8 @@ class Platform:
     """Set by the identity slice."""
     identity: Identity | None = None
     """Set by the identity slice."""
+    gateway: Mirror | None = None
+    """The gateway process, which keeps its routes in step with those of the server."""
     doors: dict[str, Door] = field(default_factory=dict)
     """Header name → what answers signed requests that carry it and are no AWS operation."""
     pages: dict[str, Asgi] = field(default_factory=dict)
