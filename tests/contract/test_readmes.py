@@ -19,6 +19,8 @@ SLICES = Path(sagewright.__file__).parent / "slices"
     ("experiments", "digits-3 0.3 0.27"),
     ("search", "['searched-2', 'searched-1']"),
     ("ecr", "[['1']]"),
+    ("sqs", "a book"),
+    ("sns", "['today: rain']"),
     ("lineage", "flights ContributedTo clean-flights"),
 ])  # fmt: skip
 def test_the_workflow_runs(server: TestServer, tmp_path: Path, name: str, said: str) -> None:

@@ -10,6 +10,8 @@ SLICES = (
     "algorithms",
     "training",
     "processing",
+    "sqs",
+    "sns",
     "hosting",
     "transform",
     "experiments",
