@@ -82,6 +82,20 @@ async def refusal(platform: Platform, about: dict[str, Any]) -> str:
     for uri in data_uris(container) if about["Role"] else ():
         if why := await jobs.read_refusal(platform, about["Role"], uri):
             return f"ClientError: Could not access model data at {uri} (AccessDenied: {why})"
+    return await _silenced(platform, about["Role"], about["Async"]["OutputConfig"]) if "Async" in about else ""
+
+
+async def _silenced(platform: Platform, role: str | None, output: dict[str, Any]) -> str:
+    """Why an asynchronous endpoint could not tell its answers; empty if it can."""
+    if role is None or platform.identity is None:
+        return "" if role else "ClientError: An asynchronous endpoint needs a model with an ExecutionRoleArn."
+    for uri in filter(None, (output.get("S3OutputPath"), output.get("S3FailurePath"))):
+        if why := await jobs.write_refusal(platform, role, uri):
+            return f"ClientError: Could not write answers to {uri} (AccessDenied: {why})"
+    topics = output.get("NotificationConfig", {})
+    for topic in filter(None, (topics.get("SuccessTopic"), topics.get("ErrorTopic"))):
+        if why := await platform.identity.allowed(role, "sns:Publish", topic):
+            return f"ClientError: Could not publish to {topic} (AccessDenied: {why})"
     return ""
 
 
