@@ -208,5 +208,5 @@ def test_metric_data_in_pages(cloudwatch: Any, namespace: str) -> None:
 
 def test_what_is_not_built_says_so(cloudwatch: Any) -> None:
     with pytest.raises(ClientError, match="not implemented") as error:
-        cloudwatch.describe_alarms()
+        cloudwatch.list_dashboards()
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

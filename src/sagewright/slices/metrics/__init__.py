@@ -1,11 +1,14 @@
-"""CloudWatch metrics over the Metrics port. Shared by all regions of a server; alarms are not here."""
+"""CloudWatch metrics over the Metrics port, shared by all regions of a server, and alarms on them, which each region has its own of."""
 
 from __future__ import annotations
 
 from ...resources.platform import Platform
+from . import alarms
 from .operations import MetricOperations
 
 
 def install(platform: Platform) -> None:
     """Bind the operations, and sum up old samples while the server runs."""
-    MetricOperations(platform).install()
+    operations = MetricOperations(platform)
+    operations.install()
+    alarms.install(platform, operations)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from ...resources.platform import Platform
@@ -40,6 +40,8 @@ class MetricOperations:
 
     def __init__(self, platform: Platform) -> None:
         self.platform, self.metrics = platform, platform.metrics
+        self.arrived: list[Callable[[Sequence[Sample]], Awaitable[None]]] = []
+        """Told of what PutMetricData has stored."""
         self._compacting: asyncio.Task[None] | None = None
 
     def install(self) -> None:
@@ -63,6 +65,8 @@ class MetricOperations:
         now = self.platform.clock()
         samples = [s for i, datum in enumerate(data, 1) for s in _samples(params["Namespace"], datum, f"MetricData.member.{i}", now)]
         await asyncio.to_thread(self.metrics.put, samples)
+        for heard in self.arrived:
+            await heard(samples)
 
     async def statistics(self, call: Call) -> dict[str, Any]:
         p = call.params
