@@ -14,6 +14,7 @@ from sagewright.gateway.client import Worker
 from sagewright.slices.transform.engine.inputs import NoInput
 from sagewright.slices.transform.engine.plan import complete, plan
 from sagewright.slices.transform.engine.pump import MARK, Pump
+from sagewright.slices.transform.engine.sending import Instance
 
 Answer = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 
@@ -79,7 +80,7 @@ class Bench:
         source = {"SplitType": "None", "CompressionType": "None", **doc.pop("TransformInput", {})}
         output = {"AssembleWith": "None", **doc.pop("TransformOutput", {})}
         made = plan({"TransformInput": source, "TransformOutput": output, "ModelClientConfig": {"InvocationsMaxRetries": 1}, **doc}, {})
-        return Pump(self.objects, [Worker(self.model.path)], made.concurrent, made, mark, self.said.append)
+        return Pump(self.objects, [Instance([Worker(self.model.path)], made, self.said.append)], made, mark)
 
     async def run(self, uri: str = "s3://b/in/", kind: str = "S3Prefix", **doc: Any) -> str:
         return await self.pump(**doc).run({"S3Uri": uri, "S3DataType": kind}, "s3://b/out")
@@ -149,9 +150,9 @@ async def test_one_bad_record_costs_its_file_only(bench: Bench) -> None:
     bench.put("in/b", b"1\nbad\n3")
     bench.put("in/c", b"1")
     reason = await bench.run(**LINES, BatchStrategy="SingleRecord", MaxConcurrentTransforms=4)
-    assert reason == "b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad (1 of 3 objects failed)"
+    assert reason == "b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad (record 2) (1 of 3 objects failed)"
     assert bench.results() == {"a.out": b"1\n2\n", "c.out": b"1\n"}
-    assert bench.said == ["b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad"]
+    assert bench.said == ["b/in/b: Bad HTTP status received from algorithm: 400: cannot read bad (record 2)"]
     assert bench.model.bodies.count(b"bad") == 1, "a client error is not tried again"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from ...gateway import model as models
@@ -13,9 +14,11 @@ from ...runtime.reconciler import Job
 from ...stores.compute import Task
 from ...stores.logs import LogEvent
 from ...stores.objects import NoSuchBucket, NoSuchKey
-from .engine.inputs import NoInput, sources, target
+from .engine.capture import capture, manifests
+from .engine.inputs import NoInput, base, sources, target
 from .engine.plan import complete, plan, read_parameters
 from .engine.pump import MARK, Pump
+from .engine.sending import Instance
 from .engine.threads import aside
 from .lifecycle import CLEAN, GROUP, HALT, LAUNCH, PUMP, STOPPING, TRANSFORMING, WIPE, log_stream
 
@@ -82,14 +85,23 @@ class TransformExecutor:
     # -- parts
 
     async def _refusal(self, doc: dict[str, Any]) -> str:
-        about = doc["_model"]
+        about, source, output = doc["_model"], doc["TransformInput"]["DataSource"]["S3DataSource"], doc["TransformOutput"]
         if reason := jobs.capacity_refusal(self.platform, doc["TransformResources"]) or await models.refusal(self.platform, about):
             return reason
-        source, output = doc["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"], doc["TransformOutput"]["S3OutputPath"]
-        if why := await jobs.read_refusal(self.platform, about["Role"], source):
-            return f"ClientError: Unable to read {source} (AccessDenied: {why})"
-        if why := await jobs.write_refusal(self.platform, about["Role"], output):
-            return f"ClientError: Unable to write to {output} (AccessDenied: {why})"
+        reads, writes = [source["S3Uri"]], [output["S3OutputPath"]]
+        if "DataCaptureConfig" in doc:
+            writes.append(doc["DataCaptureConfig"]["DestinationS3Uri"])
+        for uri in reads:
+            if why := await jobs.read_refusal(self.platform, about["Role"], uri):
+                return f"ClientError: Unable to read {uri} (AccessDenied: {why})"
+            if source["S3DataType"] == "ManifestFile" and uri is source["S3Uri"]:  # what it names is read with the same role
+                try:
+                    reads.append(await aside(base, self.platform.objects, source))
+                except NoInput as error:
+                    return f"ClientError: {error}"
+        for uri in writes:
+            if why := await jobs.write_refusal(self.platform, about["Role"], uri):
+                return f"ClientError: Unable to write to {uri} (AccessDenied: {why})"
         return ""
 
     def _task(self, doc: dict[str, Any], task: str, env: dict[str, str]) -> Task:
@@ -119,27 +131,38 @@ class TransformExecutor:
 
     async def _pump(self, doc: dict[str, Any]) -> str:
         """One run of the pump; empty, or the job's FailureReason."""
-        workers = [Worker(path) for task in doc["_tasks"].values() for path in task["Sockets"]]
+        workers = {task: [Worker(path) for path in about["Sockets"]] for task, about in doc["_tasks"].items()}
+        objects = self.platform.objects
         try:
-            made = plan(doc, {} if complete(doc) else await self._parameters(workers[0]))
-            stream = log_stream(doc, max(doc["_tasks"], key=models.instance_id)) + "/data-log"
-
-            def say(text: str) -> None:
-                event = LogEvent(int(self.platform.clock() * 1000), f"[sagemaker logs]: {text}")
-                self.platform.logs.append(GROUP, stream, [event])
-
-            await aside(say, str(made))
-            pump = Pump(self.platform.objects, workers, made.concurrent * len(doc["_tasks"]), made, _mark(doc), say)
+            first = next(iter(workers.values()))[0]
+            made = plan(doc, {} if complete(doc) else await self._parameters(first))
+            instances = [Instance(found, made, self._log(doc, task)) for task, found in workers.items()]
+            for instance in instances:
+                await aside(instance.say, str(made))
+            pump = Pump(objects, instances, made, _mark(doc))
             reason = await pump.run(doc["TransformInput"]["DataSource"]["S3DataSource"], doc["TransformOutput"]["S3OutputPath"])
+            if "DataCaptureConfig" in doc:
+                await aside(capture, objects, doc, _mark(doc))
         except NoInput as error:
             return f"ClientError: {error}"
         finally:
-            for worker in workers:
+            for worker in (worker for found in workers.values() for worker in found):
                 worker.close()
         if not reason:
             return ""
-        where = f" See the log group {GROUP}, stream {stream}."
+        streams = f"{doc['TransformJobName']}/*/data-log" if len(workers) > 1 else log_stream(doc, next(iter(workers))) + "/data-log"
+        where = f" See the log group {GROUP}, stream {streams}."
         return f"{_kind(reason)}: {reason}"[: jobs.REASON - len(where)] + where
+
+    def _log(self, doc: dict[str, Any], task: str) -> Callable[[str], None]:
+        """Writes to the data log of a task's instance."""
+        stream = log_stream(doc, task) + "/data-log"
+
+        def say(text: str) -> None:
+            event = LogEvent(int(self.platform.clock() * 1000), f"[sagemaker logs]: {text}")
+            self.platform.logs.append(GROUP, stream, [event])
+
+        return say
 
     async def _parameters(self, worker: Worker) -> dict[str, Any]:
         try:
@@ -161,15 +184,21 @@ class TransformExecutor:
 
     def _wipe(self, doc: dict[str, Any]) -> None:
         objects, mark = self.platform.objects, _mark(doc)
+
+        def drop(bucket: str, key: str) -> None:
+            try:
+                if objects.head(bucket, key).metadata.get(MARK) == mark:
+                    objects.delete(bucket, [key])
+            except (NoSuchKey, NoSuchBucket):
+                pass
+
+        if "DataCaptureConfig" in doc and "TransformStartTime" in doc:
+            for bucket, key in manifests(doc, mark).values():
+                drop(bucket, key)
         try:
-            for _, _, name in sources(objects, doc["TransformInput"]["DataSource"]["S3DataSource"]):
-                bucket, key = target(doc["TransformOutput"]["S3OutputPath"], name)
-                try:
-                    if objects.head(bucket, key).metadata.get(MARK) == mark:
-                        objects.delete(bucket, [key])
-                except NoSuchKey:
-                    continue
-        except (NoInput, NoSuchBucket):
+            for one in sources(objects, doc["TransformInput"]["DataSource"]["S3DataSource"]):
+                drop(*target(doc["TransformOutput"]["S3OutputPath"], one.name))
+        except NoInput:
             return
 
 

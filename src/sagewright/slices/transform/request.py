@@ -21,12 +21,12 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
         Invalid: with AWS's wording; also when the model is missing.
         NotImplementedHere: a feature that is known and not built.
     """
-    if "DataCaptureConfig" in doc:
-        raise NotImplementedHere("CreateTransformJob with DataCaptureConfig is not implemented.")
     source, output = doc["TransformInput"], doc["TransformOutput"]
     s3 = source["DataSource"].get("S3DataSource")
     if s3 is None:
         raise Invalid("TransformInput.DataSource needs S3DataSource.")
+    if s3["S3DataType"] == "AugmentedManifestFile":
+        raise Invalid("S3DataType AugmentedManifestFile cannot be used with transform jobs; use S3Prefix or ManifestFile.")
     if s3["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise NotImplementedHere(f"CreateTransformJob with S3DataType {s3['S3DataType']} is not implemented.")
     check_s3(s3["S3Uri"], output["S3OutputPath"])
@@ -36,6 +36,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     output.setdefault("KmsKeyId", "")
     _sizes(doc)
     _processing(doc)
+    _capture(doc)
     model = await platform.nouns["model"].find(call, doc["ModelName"])
     doc["_model"] = deployable(model.doc, "CreateTransformJob")
     if not doc["_model"]["Role"]:
@@ -73,6 +74,16 @@ def _processing(doc: dict[str, Any]) -> None:
         raise Invalid("To join the input, TransformInput.ContentType and TransformOutput.Accept must be the same.")
     if join and source["SplitType"] != output["AssembleWith"]:
         raise Invalid("To join the input, TransformInput.SplitType and TransformOutput.AssembleWith must be the same.")
+
+
+def _capture(doc: dict[str, Any]) -> None:
+    config = doc.get("DataCaptureConfig")
+    if config is None:
+        return
+    check_s3(config["DestinationS3Uri"])
+    accept = doc["TransformOutput"].get("Accept") or doc["TransformInput"].get("ContentType")
+    if config.get("GenerateInferenceId") and not format_of(accept):
+        raise Invalid(f"GenerateInferenceId needs text/csv, application/json or application/jsonlines; got {accept}.")
 
 
 def _path(member: str, text: str) -> Path:

@@ -1,17 +1,25 @@
-"""DataProcessing: filter what goes to the model, join its answers with the records, filter what is stored."""
+"""DataProcessing: filter what goes to the model, join its answers with the records, filter what is stored.
+
+With data capture's GenerateInferenceId every stored record gets an id and the time of the job besides.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .paths import Path, parse
 
-FORMATS = {"text/csv": "csv", "application/json": "json", "application/jsonlines": "jsonlines"}
+FORMATS = {"text/csv": "csv", "application/json": "json", "application/jsonlines": "jsonlines", "application/x-jsonlines": "jsonlines"}
 OUTPUT = "SageMakerOutput"
 INPUT = "SageMakerInput"
+ID, TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
+_BOM = b"\xef\xbb\xbf"
 
 
 class BadRecord(ValueError):
@@ -31,15 +39,17 @@ class Processing:
         content_type: of the input.
         accept: of the output; the input's unless given.
         lines: the input is split by lines, so that every record stands on its own line.
+        stamp: the time that goes with the ids of records; empty: records get none.
     """
 
-    def __init__(self, config: dict[str, Any], content_type: str | None, accept: str | None, *, lines: bool) -> None:
+    def __init__(self, config: dict[str, Any], content_type: str | None, accept: str | None, *, lines: bool, stamp: str = "") -> None:
         self.input: Path = parse(config.get("InputFilter", "$"))
         self.output: Path = parse(config.get("OutputFilter", "$"))
         self.join = config.get("JoinSource", "None") == "Input"
         self.format = format_of(content_type)
         self.answer_format = format_of(accept or content_type)
         self.lines = lines
+        self.stamp = stamp
 
     @property
     def before(self) -> bool:
@@ -49,41 +59,56 @@ class Processing:
     @property
     def after(self) -> bool:
         """What is stored is not the answer as it stands."""
-        return self.join or not self.output.whole
+        return self.join or not self.output.whole or bool(self.stamp)
 
     def request(self, payload: bytes) -> bytes:
         """The payload of a request. Raises BadRecord."""
         if not self.before:
             return payload
         if self.format == "csv":
-            return _csv([self._row(self.input, row) for row in _rows(payload)])
+            return _written(self._row(self.input, row) for row in _rows(payload))
         if self._many(self.format):
             return _jsonlines([self._select(self.input, value) for value in _values(payload)])
         return _dump(self._select(self.input, _value(payload)))
 
     def result(self, payload: bytes, answer: bytes) -> bytes:
-        """What is stored for a payload and its answer. Raises BadRecord."""
+        """What is stored for a payload and its answer; it ends with a line feed if the answer does. Raises BadRecord."""
         if not self.after:
             return answer
         if self.answer_format == "csv":
-            rows = _rows(answer)
-            if self.join:
-                rows = [given + got for given, got in _pairs(_rows(payload), rows)]
-            return _csv([self._row(self.output, row) for row in rows])
-        if self._many(self.answer_format):
+            made = self._csv(payload, answer)
+        elif self._many(self.answer_format):
             values = _values(answer)
             if self.join:
                 values = [_joined(given, got) for given, got in _pairs(_values(payload), values)]
-            return _jsonlines([self._select(self.output, value) for value in values])
-        value = _value(answer)
+            made = _jsonlines(self._stamped([self._select(self.output, value) for value in values]))
+        else:
+            value = _value(answer)
+            if self.join:
+                value = _joined(_value(payload), value)
+            made = _dump(*self._stamped([self._select(self.output, value)]))
+        return made + b"\n" if made and answer.endswith(b"\n") else made
+
+    def _csv(self, payload: bytes, answer: bytes) -> bytes:
+        rows = _rows(answer)
         if self.join:
-            value = _joined(_value(payload), value)
-        return _dump(self._select(self.output, value))
+            rows = [given + got for given, got in _pairs(_rows(payload), rows)]
+        found: Iterable[list[bytes]] = rows if self.output.whole else (self._row(self.output, row) for row in rows)
+        if self.stamp:
+            time = self.stamp.encode()
+            found = ([*row, one.encode(), time] for row, one in zip(found, _ids(len(rows)), strict=True))
+        return _written(found)
+
+    def _stamped(self, values: list[Any]) -> list[Any]:
+        if not self.stamp:
+            return values
+        more = ({ID: one, TIME: self.stamp} for one in _ids(len(values)))
+        return [(value if isinstance(value, dict) else {OUTPUT: value}) | new for value, new in zip(values, more, strict=True)]
 
     def _many(self, form: str) -> bool:
         return form == "jsonlines" or self.lines
 
-    def _row(self, path: Path, row: list[str]) -> list[Any]:
+    def _row(self, path: Path, row: list[bytes]) -> list[bytes]:
         try:
             return path.row(row)
         except ValueError as error:
@@ -96,38 +121,59 @@ class Processing:
             raise BadRecord(str(error)) from None
 
 
-def _pairs(given: list[Any], got: list[Any]) -> list[tuple[Any, Any]]:
+def _pairs(given: list[Any], got: list[Any]) -> Iterator[tuple[Any, Any]]:
     if len(given) != len(got):
         raise BadRecord(f"cannot join {len(given)} input records with {len(got)} output records.")
-    return list(zip(given, got, strict=True))
+    return zip(given, got, strict=True)
 
 
 def _joined(given: Any, got: Any) -> Any:
     return {**given, OUTPUT: got} if isinstance(given, dict) else {INPUT: given, OUTPUT: got}
 
 
-def _text(data: bytes) -> str:
+def _ids(count: int) -> Iterator[str]:
+    data = os.urandom(16 * count)
+    return (str(uuid.UUID(bytes=data[at : at + 16], version=4)) for at in range(0, len(data), 16))
+
+
+# -- CSV: rows of cells as they are written, quoted where they must be
+
+
+def _rows(data: bytes) -> list[list[bytes]]:
+    """Rows without the empty lines. Where nothing is quoted, cells are what lies between commas."""
+    data = data.removeprefix(_BOM)
+    if b'"' not in data:
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return [line.split(b",") for line in data.split(b"\n") if line]
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode()
+        return [[_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except UnicodeDecodeError as error:
         raise BadRecord(f"not UTF-8: {error}.") from None
-
-
-def _rows(data: bytes) -> list[list[str]]:
-    try:
-        return [row for row in csv.reader(io.StringIO(_text(data), newline=""), strict=True) if row]
     except csv.Error as error:
         raise BadRecord(f"not CSV: {error}.") from None
 
 
-def _csv(rows: list[list[Any]]) -> bytes:
-    out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows([[_cell(cell) for cell in row] for row in rows])
-    return out.getvalue().encode().removesuffix(b"\n")
+def _written(rows: Iterable[list[bytes]]) -> bytes:
+    """Rows as RFC 4180 has them, ended by line feeds but for the last."""
+    return b"\n".join([b",".join(row) or b'""' for row in rows])
 
 
-def _cell(cell: Any) -> Any:
-    return cell if isinstance(cell, str) else json.dumps(cell)
+def _cell(text: str) -> bytes:
+    if any(mark in text for mark in ',"\n\r'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text.encode()
+
+
+# -- JSON
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can hold
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _value(data: bytes) -> Any:
@@ -135,14 +181,12 @@ def _value(data: bytes) -> Any:
         return json.loads(data)
     except ValueError as error:
         raise BadRecord(f"not JSON: {error}.") from None
+    except RecursionError:
+        raise BadRecord("not JSON that we can read: it is nested too deep.") from None
 
 
 def _values(data: bytes) -> list[Any]:
-    return [_value(line) for line in data.splitlines() if line.strip()]
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return [_value(line) for line in data.split(b"\n") if line.strip()]
 
 
 def _jsonlines(values: list[Any]) -> bytes:

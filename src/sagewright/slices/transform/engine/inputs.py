@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from ....resources.arn import join, s3_location, s3_uri
 from ....stores.objects import NoSuchBucket, NoSuchKey, Objects
+from ....wire.errors import Invalid
 
 MANIFEST = 100 * 2**20
 """Bytes; the largest manifest."""
@@ -17,8 +19,19 @@ class NoInput(ValueError):
     """The input cannot be found or read; the message is a FailureReason without its prefix."""
 
 
-def sources(objects: Objects, source: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(bucket, key, name of the result without .out) of every object of an S3DataSource, in key order.
+class Source(NamedTuple):
+    """An object that a job reads."""
+
+    bucket: str
+    key: str
+    name: str
+    """Of its result, without .out."""
+    base: str
+    """What its S3 URI begins with, in common with all others of the job."""
+
+
+def sources(objects: Objects, source: dict[str, Any], part: int = 0, parts: int = 1) -> Iterator[Source]:
+    """The objects of an S3DataSource in key order, or every ``parts``-th of them from ``part`` on: an instance's share.
 
     Raises:
         NoInput: see there; also when there is no object at all.
@@ -27,23 +40,34 @@ def sources(objects: Objects, source: dict[str, Any]) -> Iterator[tuple[str, str
     found = False
     walk = _manifest if source["S3DataType"] == "ManifestFile" else _prefix
     try:
-        for one in walk(objects, uri):
+        for number, one in enumerate(walk(objects, uri)):
             found = True
-            yield one
+            if number % parts == part:
+                yield one
     except NoSuchBucket:
         raise NoInput(f"The bucket of {uri} does not exist.") from None
+    except Invalid as error:
+        raise NoInput(f"The manifest {uri}: {error}") from None
     if not found:
         raise NoInput(f"No S3 objects found under {s3_uri(uri)}.")
 
 
-def _prefix(objects: Objects, uri: str) -> Iterator[tuple[str, str, str]]:
+def base(objects: Objects, source: dict[str, Any]) -> str:
+    """What the URIs of all objects of a source begin with. Raises NoInput."""
+    first = next(islice(sources(objects, source), 1), None)
+    assert first is not None  # sources would have raised
+    return first.base
+
+
+def _prefix(objects: Objects, uri: str) -> Iterator[Source]:
     bucket, prefix = s3_location(uri)
+    common = f"s3://{bucket}/{prefix[: prefix.rfind('/') + 1]}"
     after: str | None = ""
     while after is not None:
         page = objects.list(bucket, prefix, after)
         for info in page.objects:
             if not (info.key.endswith("/") and info.size == 0):
-                yield bucket, info.key, relative(prefix, info.key)
+                yield Source(bucket, info.key, relative(prefix, info.key), common)
         after = page.next
 
 
@@ -55,7 +79,8 @@ def relative(prefix: str, key: str) -> str:
     return key[prefix.rfind("/") + 1:]
 
 
-def _manifest(objects: Objects, uri: str) -> Iterator[tuple[str, str, str]]:
+def _manifest(objects: Objects, uri: str) -> Iterator[Source]:
+    """A manifest's objects, none of them looked at yet."""
     try:
         info, stream = objects.open(*s3_location(uri))
     except NoSuchKey:
@@ -66,17 +91,14 @@ def _manifest(objects: Objects, uri: str) -> Iterator[tuple[str, str, str]]:
         try:
             first, *names = json.loads(stream.read())
             prefix = first["prefix"]
-        except (ValueError, TypeError, KeyError):
+            common = s3_uri(prefix)
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise NoInput(f'The manifest {uri} is not a JSON list that begins with {{"prefix": "s3://..."}}.') from None
     for name in names:
         if not isinstance(name, str):
             raise NoInput(f"The manifest {uri} names something that is not a key: {name!r}.")
-        bucket, key = s3_location(prefix + name)
-        try:
-            objects.head(bucket, key)
-        except NoSuchKey:
-            raise NoInput(f"{prefix + name} of the manifest {uri} does not exist.") from None
-        yield bucket, key, name.lstrip("/")
+        bucket, key = s3_location(common + name)
+        yield Source(bucket, key, name.lstrip("/"), common)
 
 
 def target(output_path: str, name: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from .filters import Processing
@@ -65,7 +66,10 @@ def plan(doc: dict[str, Any], said: dict[str, Any]) -> Plan:
     content_type = source.get("ContentType")
     strategy = doc.get("BatchStrategy") or said.get("BatchStrategy") or DEFAULT_STRATEGY
     concurrent = _number(doc.get("MaxConcurrentTransforms") or None, said.get("MaxConcurrentTransforms"), DEFAULT_CONCURRENT, least=1)
-    processing = Processing(doc.get("DataProcessing", {}), content_type, output.get("Accept"), lines=split == "Line")
+    if not doc.get("MaxConcurrentTransforms") and megabytes:
+        concurrent = min(concurrent, max(1, LARGEST_MB // megabytes))  # what a request may not ask for, a container may not either
+    stamp = inference_time(doc) if doc.get("DataCaptureConfig", {}).get("GenerateInferenceId") else ""
+    processing = Processing(doc.get("DataProcessing", {}), content_type, output.get("Accept"), lines=split == "Line", stamp=stamp)
     return Plan(
         split=split,
         single=str(strategy).replace("_", "").lower() == "singlerecord",
@@ -80,6 +84,12 @@ def plan(doc: dict[str, Any], said: dict[str, Any]) -> Plan:
         retries=client.get("InvocationsMaxRetries", DEFAULT_RETRIES),
         processing=processing,
     )
+
+
+def inference_time(doc: dict[str, Any]) -> str:
+    """When the job's transform began, as data capture writes it."""
+    began = doc.get("TransformStartTime") or doc.get("CreationTime", 0)
+    return datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_parameters(status: int, body: bytes) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The pump: reads objects, sends their records to the model, stores the answers in the records' order.
 
 One result an input object, written only when it is whole. A result that this job has written already (its user metadata
-says so) is not made again, so that the pump can be started anew after any crash. Requests under way, with what waits to be
-written behind them, are bounded by the slots: an object's answers hold theirs until they are written.
+says so) is not made again, so that the pump can be started anew after any crash. Objects are shared out among the instances
+by their place in the order of keys. What an instance holds in memory is bounded by its window of requests.
 """
 
 from __future__ import annotations
@@ -12,27 +12,19 @@ import contextlib
 import gzip
 import io
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
-from ....gateway.client import Answer, Broken, Worker
 from ....stores.objects import NewObject, NoSuchBucket, NoSuchKey, Objects, Writer
 from .filters import BadRecord
-from .inputs import NoInput, sources, target
+from .inputs import Source, sources, target
 from .plan import Plan
-from .records import CHUNK, BadFraming, TooLarge, grouped, records, requests
+from .records import CHUNK, BadFraming, Payload, TooLarge, grouped, payloads
+from .sending import Instance, Unfit
 from .threads import aside, iterate
 
 MARK = "sagewright-transform"
 """User metadata of a result: which job's run wrote it."""
-FIRST_PAUSE = 0.2
-"""Seconds before the first retry of a request; doubled each time."""
-SHOWN = 200
-"""Characters of a model's error that a reason carries."""
-
-
-class Unfit(Exception):
-    """An object that gets no result; the message says why."""
 
 
 class Pump:
@@ -40,20 +32,14 @@ class Pump:
 
     Args:
         objects: where records come from and results go.
-        workers: the model's, of every instance.
-        slots: requests that may be under way at once.
         mark: names this job for ever; see ``MARK``.
-        say: writes a line to the job's data log.
     """
 
-    def __init__(
-        self, objects: Objects, workers: list[Worker], slots: int, plan: Plan, mark: str, say: Callable[[str], None]
-    ) -> None:
-        self.objects, self.workers, self.plan, self.mark, self.say = objects, workers, plan, mark, say
-        self._slots = asyncio.Semaphore(slots)
-        self._files = asyncio.Semaphore(slots)
-        self.failures: list[str] = []
-        self.done = 0
+    def __init__(self, objects: Objects, instances: list[Instance], plan: Plan, mark: str) -> None:
+        self.objects, self.instances, self.plan, self.mark = objects, instances, plan, mark
+        self.reason = ""
+        """The first failure."""
+        self.failed = self.done = 0
 
     async def run(self, source: dict[str, Any], output_path: str) -> str:
         """Do all objects; empty, or the job's FailureReason.
@@ -61,13 +47,21 @@ class Pump:
         Raises:
             NoInput: nothing can be read.
         """
+        await _all(self._share(number, source, output_path) for number in range(len(self.instances)))
+        if not self.failed:
+            return ""
+        return f"{self.reason} ({self.failed} of {self.failed + self.done} objects failed)"
+
+    async def _share(self, number: int, source: dict[str, Any], output_path: str) -> None:
+        """One instance's objects, as many at once as it may have requests."""
+        instance = self.instances[number]
         running: set[asyncio.Task[None]] = set()
         try:
-            async for bucket, key, name in iterate(sources(self.objects, source)):
-                await self._files.acquire()
-                task = asyncio.create_task(self._object(bucket, key, target(output_path, name)))
+            async for one in iterate(sources(self.objects, source, number, len(self.instances))):
+                await instance.files.acquire()
+                task = asyncio.create_task(self._object(instance, one, target(output_path, one.name)))
                 running.add(task)
-                task.add_done_callback(lambda _: self._files.release())
+                task.add_done_callback(lambda _: instance.files.release())
                 for ended in [t for t in running if t.done()]:
                     running.discard(ended)
                     ended.result()
@@ -76,66 +70,64 @@ class Pump:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        if not self.failures:
-            return ""
-        return f"{self.failures[0]} ({len(self.failures)} of {len(self.failures) + self.done} objects failed)"
 
-    async def _object(self, bucket: str, key: str, to: tuple[str, str]) -> None:
+    async def _object(self, instance: Instance, one: Source, to: tuple[str, str]) -> None:
+        where = f"{one.bucket}/{one.key}"
         try:
-            if not await aside(self._finished, to):
-                await self._transform(bucket, key, to)
+            if not await aside(written, self.objects, to, self.mark):
+                await self._transform(instance, one, to)
             self.done += 1
-        except (Unfit, TooLarge, BadFraming, BadRecord) as error:
-            text = str(error)
-            if isinstance(error, TooLarge):
-                text = f"Too much data for max payload size: {text}"
-            await self._failed(f"{bucket}/{key}: {text}")
+        except (Unfit, BadFraming, BadRecord) as error:
+            await self._failed(instance, f"{where}: {error}")
+        except TooLarge as error:
+            await self._failed(instance, f"{where}: Too much data for max payload size: {error}")
         except (OSError, EOFError, zlib.error) as error:
             if not self.plan.gzip or isinstance(error, (FileNotFoundError, PermissionError)):
                 raise
-            await self._failed(f"{bucket}/{key}: not a whole gzip stream: {error}")
+            await self._failed(instance, f"{where}: not a whole gzip stream: {error}")
         except NoSuchKey:
-            await self._failed(f"{bucket}/{key}: the object was deleted while the job ran")
-        except NoSuchBucket:
-            await self._failed(f"{bucket}/{key}: the bucket {to[0]} of the output does not exist")
+            await self._failed(instance, f"{where}: the object does not exist")
+        except NoSuchBucket as error:
+            gone = to[0] if await aside(self.objects.bucket, to[0]) is None else one.bucket
+            await self._failed(instance, f"{where}: the bucket {gone} does not exist" + (f" ({error})" if str(error) else ""))
 
-    async def _failed(self, text: str) -> None:
-        self.failures.append(text)
-        await aside(self.say, text)
+    async def _failed(self, instance: Instance, text: str) -> None:
+        self.reason = self.reason or text
+        self.failed += 1
+        await aside(instance.say, text)
 
-    def _finished(self, to: tuple[str, str]) -> bool:
-        try:
-            return self.objects.head(*to).metadata.get(MARK) == self.mark
-        except NoSuchKey:
-            return False
-
-    async def _transform(self, bucket: str, key: str, to: tuple[str, str]) -> None:
-        _, raw = await aside(self.objects.open, bucket, key)
+    async def _transform(self, instance: Instance, one: Source, to: tuple[str, str]) -> None:
+        _, raw = await aside(self.objects.open, one.bucket, one.key)
+        processing = self.plan.processing
         try:
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.plan.gzip else raw
-            whole = self.plan.split == "None"
-            if whole and not self.plan.processing.before and not self.plan.processing.after:
-                await self._pass(stream, to)
-                return
-            new = NewObject(content_type=self.plan.accept or "binary/octet-stream", metadata={MARK: self.mark})
-            writer = await aside(self.objects.writer, *to, new)
-            try:
-                await self._records(stream, writer)
-            except BaseException:
-                await aside(writer.abort)
-                raise
-            await aside(writer.commit)
+            if self.plan.split == "None" and not processing.before and not processing.after:
+                await self._pass(instance, stream, to)
+            else:
+                async with self._writer(to) as writer:
+                    await self._records(instance, stream, writer)
         finally:
             await aside(raw.close)
 
+    @contextlib.asynccontextmanager
+    async def _writer(self, to: tuple[str, str]) -> AsyncIterator[Writer]:
+        """A result being written: there when the body ends well, else not at all."""
+        new = NewObject(content_type=self.plan.accept or "binary/octet-stream", metadata={MARK: self.mark})
+        writer = await aside(self.objects.writer, *to, new)
+        try:
+            yield writer
+        except BaseException:
+            await aside(writer.abort)
+            raise
+        await aside(writer.commit)
+
     # -- record by record
 
-    def _payloads(self, stream: BinaryIO) -> Any:
+    def _payloads(self, stream: BinaryIO) -> Iterator[list[Payload]]:
         plan = self.plan
         if plan.split == "None":
-            return iter([[self._whole(stream)]])
-        found = records(stream, plan.split, plan.limit)
-        return grouped(requests(found, plan.split, plan.limit, single=plan.single))
+            return iter([[Payload(self._whole(stream))]])
+        return grouped(payloads(stream, plan.split, plan.limit, single=plan.single))
 
     def _whole(self, stream: BinaryIO) -> bytes:
         data = stream.read(self.plan.limit + 1)
@@ -143,10 +135,10 @@ class Pump:
             raise TooLarge(f"the object has more than {self.plan.limit} bytes")
         return data
 
-    async def _records(self, stream: BinaryIO, writer: Writer) -> None:
-        """Send the payloads of an object as slots allow; write their answers in order."""
+    async def _records(self, instance: Instance, stream: BinaryIO, writer: Writer) -> None:
+        """Send the payloads of an object as the window allows; write their answers in order."""
         queue: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
-        feeding = asyncio.create_task(self._feed(stream, queue))
+        feeding = asyncio.create_task(self._feed(instance, stream, queue))
         feeding.add_done_callback(lambda _: queue.put_nowait(None))
         waiting: list[bytes] = []
         size = 0
@@ -155,7 +147,7 @@ class Pump:
                 try:
                     result = await request
                 finally:
-                    self._slots.release()
+                    instance.window.release()
                 waiting.append(result)
                 size += len(result)
                 if self.plan.line and not result.endswith(b"\n"):
@@ -175,78 +167,37 @@ class Pump:
                     left.append(request)
             await asyncio.gather(*left, return_exceptions=True)
             for _ in left:
-                self._slots.release()
+                instance.window.release()
 
-    async def _feed(self, stream: BinaryIO, queue: asyncio.Queue[asyncio.Task[bytes] | None]) -> None:
+    async def _feed(self, instance: Instance, stream: BinaryIO, queue: asyncio.Queue[asyncio.Task[bytes] | None]) -> None:
         async for group in iterate(self._payloads(stream)):
             for payload in group:
-                await self._slots.acquire()
-                queue.put_nowait(asyncio.create_task(self._send(payload)))
+                await instance.window.acquire()
+                queue.put_nowait(asyncio.create_task(self._send(instance, payload)))
 
-    async def _send(self, payload: bytes) -> bytes:
+    async def _send(self, instance: Instance, payload: Payload) -> bytes:
         processing = self.plan.processing
-        body = await aside(processing.request, payload) if processing.before else payload
-        answer = await self._ask(body)
-        return await aside(processing.result, payload, answer) if processing.after else answer
-
-    async def _ask(self, body: bytes) -> bytes:
-        """The model's answer to one request. Raises Unfit when every try failed."""
-        pause = FIRST_PAUSE
-        for left in range(self.plan.retries, -1, -1):
-            try:
-                answer = await self._worker().request("POST", "/invocations", self.plan.headers, body, seconds=self.plan.seconds)
-                if 200 <= answer.status < 300:
-                    return answer.body
-                reason, again = _bad(answer), _worth(answer.status)
-            except (Broken, TimeoutError) as error:
-                reason, again = _gone(error, self.plan.seconds), True
-            if not left or not again:
-                raise Unfit(reason)
-            await asyncio.sleep(pause)
-            pause *= 2
-        raise AssertionError("the last try returns or raises")
-
-    def _worker(self) -> Worker:
-        return min(self.workers, key=lambda worker: worker.outstanding)
+        try:
+            body = await aside(processing.request, payload.data) if processing.before else payload.data
+            answer = await instance.ask(body)
+            return await aside(processing.result, payload.data, answer) if processing.after else answer
+        except (Unfit, BadRecord) as error:
+            if self.plan.split == "None":
+                raise
+            raise type(error)(f"{error} ({payload.place})") from None
 
     # -- an object as it stands, both ways without holding it
 
-    async def _pass(self, stream: BinaryIO, to: tuple[str, str]) -> None:
-        pause = FIRST_PAUSE
-        for left in range(self.plan.retries, -1, -1):
-            async with self._slots:
-                reason = await self._try(stream, to)
-            if not reason:
-                return
-            if not left or reason.startswith("!"):
-                raise Unfit(reason.lstrip("!"))
-            await asyncio.sleep(pause)
-            pause *= 2
+    async def _pass(self, instance: Instance, stream: BinaryIO, to: tuple[str, str]) -> None:
+        async def body() -> bytes | AsyncIterator[bytes]:
             await aside(stream.seek, 0)
+            return iterate(iter(lambda: stream.read(CHUNK), b"")) if self.plan.unlimited else await aside(self._whole, stream)
 
-    async def _try(self, stream: BinaryIO, to: tuple[str, str]) -> str:
-        """One try; empty, or why it failed, with ``!`` when another one is no use."""
-        plan = self.plan
-        body: bytes | AsyncIterator[bytes]
-        body = iterate(iter(lambda: stream.read(CHUNK), b"")) if plan.unlimited else await aside(self._whole, stream)
-        try:
-            answer, chunks = await self._worker().stream(
-                "POST", "/invocations", plan.headers, body, seconds=plan.seconds, total=plan.seconds
-            )
-            if not 200 <= answer.status < 300:
-                answer.body = b"".join([chunk async for chunk in chunks])
-                return ("" if _worth(answer.status) else "!") + _bad(answer)
-            new = NewObject(content_type=plan.accept or "binary/octet-stream", metadata={MARK: self.mark})
-            writer = await aside(self.objects.writer, *to, new)
-            try:
+        async def store(chunks: AsyncIterator[bytes]) -> None:
+            async with self._writer(to) as writer:
                 await self._store(chunks, writer)
-            except BaseException:
-                await aside(writer.abort)
-                raise
-            await aside(writer.commit)
-        except (Broken, TimeoutError) as error:
-            return _gone(error, plan.seconds)
-        return ""
+
+        await instance.stream(body, store)
 
     async def _store(self, chunks: AsyncIterator[bytes], writer: Writer) -> None:
         last = b""
@@ -264,20 +215,23 @@ class Pump:
             await aside(writer.write, waiting.getvalue())
 
 
-def _worth(status: int) -> bool:
-    """Another try may end better."""
-    return status >= 500 or status in (408, 429)
+def written(objects: Objects, to: tuple[str, str], mark: str) -> bool:
+    """Whether this job has stored that result."""
+    try:
+        return objects.head(*to).metadata.get(MARK) == mark
+    except NoSuchKey:
+        return False
 
 
-def _bad(answer: Answer) -> str:
-    text = answer.body.decode("utf-8", "replace").strip()[:SHOWN]
-    return f"Bad HTTP status received from algorithm: {answer.status}" + (f": {text}" if text else "")
+async def _all(jobs: Iterable[Any]) -> None:
+    """Run all; the first error ends the others, and then is raised."""
+    running = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
-def _gone(error: Exception, seconds: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"Model server did not respond to /invocations request within {seconds:g} seconds"
-    return f"Unable to evaluate: {error}"
-
-
-__all__ = ["MARK", "NoInput", "Pump"]
+__all__ = ["MARK", "Pump", "written"]
