@@ -87,7 +87,6 @@ def test_models_that_cannot_be(models: Models, container: dict[str, str], text: 
 
 
 @pytest.mark.parametrize(("more", "named"), [
-    ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/p"}}}, "AsyncInferenceConfig"),
     ({"DataCaptureConfig": {"EnableCapture": True, "InitialSamplingPercentage": 5, "DestinationS3Uri": "s3://b/p",
                             "CaptureOptions": [{"CaptureMode": "Input"}]}}, "data capture"),
 ])

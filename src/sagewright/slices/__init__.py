@@ -13,6 +13,7 @@ SLICES = (
     "sqs",
     "sns",
     "hosting",
+    "async_inference",
     "transform",
     "experiments",
     "lineage",
