@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...gateway.routes import Routes
 from ...resources.platform import Platform
+from .alarms import Alarms
 from .executor import EndpointExecutor
 from .invoke import Invocations
 from .operations import EndpointOperations
@@ -16,9 +17,12 @@ def install(platform: Platform) -> None:
     routes = Routes()
     model.install(platform)
     endpoint_config.install(platform)
-    EndpointOperations(endpoint.install(platform)).install()
-    EndpointExecutor(platform, routes).install()
-    Router(platform, routes).install()
+    alarms = Alarms(platform)
+    alarms.install()
+    EndpointOperations(endpoint.install(platform), alarms).install()
+    router = Router(platform, routes)
+    router.install()
+    EndpointExecutor(platform, router, alarms).install()
     invocations = Invocations(platform, routes)
     invocations.install()
     platform.closers += [routes.close, invocations.meter.close]
