@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections import deque
 from email.utils import formatdate
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from .direct import LARGE
 from .exchange import STATUS, ZEROCOPY, Asgi, Exchange, settle
 
 LONGEST_HEAD = 64 << 10
@@ -23,6 +25,8 @@ FILE_PIECE = 4 << 20
 LINGER = 2.0
 """Seconds that a peer still sending may take to read a final answer."""
 
+_PLAIN = re.compile(rb'/[!"$-~]*')
+"""A path and a query, without a fragment."""
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -57,7 +61,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)  # None breaks the circle at the end
-        self._url, self._expects = b"", False
+        self._url, self._expects, self._length = b"", False, 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._receiving: Exchange | None = None
         self._current: Exchange | None = None
@@ -66,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         self._read_paused = False
         self._drained: asyncio.Future[None] | None = None
-        self._write_paused = False
+        self.write_paused = False
         self.gone = False
         self.idle_since: float | None = time.monotonic()
         """When the wait for a request began; None while one is being answered."""
@@ -144,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._linger()
 
     def on_message_begin(self) -> None:
-        self._url, self._headers, self._expects = b"", [], False
+        self._url, self._headers, self._expects, self._length = b"", [], False, 0
         self._receiving = None
 
     def on_url(self, url: bytes) -> None:
@@ -156,25 +160,32 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
+        elif name == b"content-length":
+            self._length = int(value)  # the parser has seen to it that it is a number
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._progress = True
         parser = self._parser
         assert parser is not None
-        url = httptools.parse_url(self._url)
-        raw = url.path or b"/"
+        if _PLAIN.fullmatch(self._url):  # as nearly all are
+            raw, _, query = self._url.partition(b"?")
+        else:
+            url = httptools.parse_url(self._url)
+            raw, query = url.path or b"/", url.query or b""
         version = parser.get_http_version()
         path = raw.decode("latin-1")
         scope = {
             "type": "http", "asgi": _ASGI, "http_version": version, "method": parser.get_method().decode("latin-1"),
             "scheme": "https" if self.secure else "http", "path": unquote(path) if "%" in path else path,
-            "raw_path": raw, "query_string": url.query or b"", "root_path": "", "headers": self._headers,
+            "raw_path": raw, "query_string": query, "root_path": "", "headers": self._headers,
             "client": self._client, "server": self._server, "state": {},
             "extensions": {} if self.secure else {ZEROCOPY: {}},
         }
         keep = version == "1.1" and parser.should_keep_alive()
-        exchange = self._receiving = Exchange(self, scope, self._expects and version == "1.1", keep)
+        exchange = self._receiving = Exchange(self, scope, self._expects and version == "1.1", keep, self._length)
+        if self._length >= LARGE:
+            self._pause_reading()  # until somebody wants the body, and says how
         if self._current is None:
             self._begin(exchange)
         else:
@@ -205,6 +216,17 @@ class Connection(asyncio.Protocol):
         if self._read_paused and not self._waiting and exchange is self._receiving:
             self._let_in()
 
+    def stop_parsing(self) -> int:
+        """The socket's descriptor, from which the parser gets nothing until ``parse_anew``."""
+        self._pause_reading()
+        return int(self.transport.get_extra_info("socket").fileno())
+
+    def parse_anew(self, exchange: Exchange) -> None:
+        """The body of ``exchange`` has been read past the parser: what comes next is another request."""
+        if self._parser is not None and exchange is self._receiving and not self._deaf:
+            self._parser = httptools.HttpRequestParser(self)
+            self._let_in()
+
     def _let_in(self) -> None:
         if self._read_paused and not self.transport.is_closing():
             self._read_paused = False
@@ -214,9 +236,14 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._current, self.idle_since = exchange, None
-        task = self.loop.create_task(exchange.run(self._shared.app))
-        self._shared.tasks.add(task)
-        task.add_done_callback(self._shared.tasks.discard)
+        exchange.task = self.loop.create_task(exchange.run(self._shared.app))
+        self._shared.tasks.add(exchange.task)
+
+    def ran(self, exchange: Exchange) -> None:
+        """The application is done with an exchange. Told by the task itself: a callback would be one more turn of the loop."""
+        if exchange.task is not None:
+            self._shared.tasks.discard(exchange.task)
+            exchange.task = None
 
     def answered(self, exchange: Exchange) -> None:
         """The answer of the current exchange is out."""
@@ -251,16 +278,16 @@ class Connection(asyncio.Protocol):
     # -- writing
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self.write_paused = True
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self.write_paused = False
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough."""
-        while self._write_paused and not self.gone:
+        while self.write_paused and not self.gone:
             self._drained = self.loop.create_future()
             await self._drained
 

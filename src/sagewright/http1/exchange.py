@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
+
+from .direct import LARGE, Direct
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -18,8 +20,8 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 JOINED = 64 << 10
 """Bytes of a body up to which it is copied behind its head, so that both leave at once."""
 ZEROCOPY = "http.response.zerocopysend"
-READY = "sagewright.request.ready"
-"""ASGI extension: a callable that says whether ``receive`` would answer at once."""
+PEER = "sagewright.peer"
+"""ASGI extension: the exchange itself, whose ``ready``, ``whole`` and ``answer`` spare short requests the messages."""
 STATUS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in http.HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = {204, 304}
@@ -33,10 +35,11 @@ def settle(future: asyncio.Future[None]) -> None:
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], expects: bool, keep_alive: bool) -> None:
-        self._connection, self._scope, self._expects = connection, scope, expects
+    def __init__(self, connection: Connection, scope: dict[str, Any], expects: bool, keep_alive: bool, length: int = 0) -> None:
+        self._connection, self._scope, self._expects, self._length = connection, scope, expects, length
         self.keep_alive = keep_alive
         self._pieces: list[bytes] = []
+        self._parsed, self._taken = 0, False
         self.unread = 0
         self.complete = False
         """The whole request has come."""
@@ -46,11 +49,13 @@ class Exchange:
         self._head: bytes | None = None
         self._chunked = False
         self._left: int | None = None
+        self.task: asyncio.Task[None] | None = None
 
     # -- the protocol's side
 
     def feed(self, data: bytes) -> None:
         self._pieces.append(data)
+        self._parsed += len(data)
         self.unread += len(data)
         self._wake()
 
@@ -67,7 +72,7 @@ class Exchange:
             settle(self._arrived)
 
     async def run(self, app: Asgi) -> None:
-        self._scope["extensions"][READY] = self.ready
+        self._scope["extensions"][PEER] = self
         try:
             await app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -80,6 +85,8 @@ class Exchange:
             if not self.finished and not self._gone:
                 log.error("the application returned without a whole answer")
                 self._give_up()
+        finally:
+            self._connection.ran(self)
 
     def _give_up(self) -> None:
         """Half an answer ends with its connection; none becomes a 500."""
@@ -98,11 +105,66 @@ class Exchange:
         """Whether ``receive`` has something to hand out without waiting for the peer."""
         return bool(self._pieces) or (self.complete and self.unread >= 0) or self._gone or self.finished
 
-    async def receive(self) -> dict[str, Any]:
+    def whole(self) -> bytes | None:
+        """The request's body, if all of it is here and none was handed out; then it counts as handed out."""
+        if not self.complete or self.started or self._gone or self.finished or self.unread < 0 or self._taken:
+            return None
+        pieces, self._pieces = self._pieces, []
+        self.unread = -1
+        self._connection.resume_reading(self)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bool:
+        """Send a whole answer at once: headers in lower case without content-length, then the body.
+
+        Returns False, and nothing is sent, where that has to go by ``send``: after a start, for an answer that may have no
+        body or has a long one, to a peer that takes nothing at the moment, with a header that does not fit into its line.
+        """
+        connection = self._connection
+        if self.started or connection.write_paused or status in _BODILESS or self._scope["method"] == "HEAD" or len(body) > JOINED:
+            return False
+        if self._gone:
+            return True
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        text = "".join(lines)
+        if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+            return False
+        try:
+            head = text.encode("latin-1")
+        except UnicodeEncodeError:
+            return False
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        self.started = True
+        connection.transport.write(b"".join((
+            STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, connection.date(), head, close,
+            b"content-length: %d\r\n\r\n" % len(body), body,
+        )))
+        self._finish()
+        return True
+
+    def _invite(self) -> None:
         if self._expects and not self.started:
             self._expects = False
             if not self._pieces and not self.complete and not self._gone:
                 self._connection.transport.write(_CONTINUE)
+
+    def direct(self) -> Direct | None:
+        """The rest of a large body, to be read past the parser; None where that is not possible or nothing is left to come."""
+        if self._length < LARGE or self._connection.secure or self.complete or self._gone or self.finished or self._connection.transport.is_closing():
+            return None
+        self._invite()
+        pieces, self._pieces, self.unread = self._pieces, [], 0
+        left = self._length - self._parsed + sum(map(len, pieces))
+        return Direct(self, self._connection.stop_parsing(), pieces, left)
+
+    def read_past(self) -> None:
+        """The whole body has been read past the parser."""
+        if self._parsed < self._length:
+            self._connection.parse_anew(self)
+        self.end()
+
+    async def receive(self) -> dict[str, Any]:
+        self._invite()
         while not self._pieces and not self.complete and not self._gone and not self.finished:
             self._connection.resume_reading(self)
             self._arrived = self._connection.loop.create_future()
@@ -116,6 +178,7 @@ class Exchange:
             return await self._until_gone()
         pieces, self._pieces = self._pieces, []
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._taken = True
         self.unread = -1 if self.complete else 0
         self._connection.resume_reading(self)
         return {"type": "http.request", "body": body, "more_body": not self.complete}
@@ -131,7 +194,8 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        await self._connection.drain()
+        if self._connection.write_paused:
+            await self._connection.drain()
         if self._gone:
             return
         kind = message["type"]

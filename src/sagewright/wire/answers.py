@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
 
 from .http import Answer
 from .types import FileSlice
@@ -15,11 +15,27 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 ZEROCOPY = "http.response.zerocopysend"
-READY = "sagewright.request.ready"
-"""ASGI extension of our own listener: a callable that says whether ``receive`` would answer at once."""
+PEER = "sagewright.peer"
+"""ASGI extension of our own listener: a ``Peer``."""
 _PIECE = 1 << 20
 _INLINE = 1 << 17
 _BARE = {204, 304}
+
+
+class Peer(Protocol):
+    """What our listener does without messages and without waiting, for the many short requests."""
+
+    def ready(self) -> bool:
+        """Whether ``receive`` would answer at once."""
+        ...
+
+    def whole(self) -> bytes | None:
+        """The whole body of the request, once, if it is here."""
+        ...
+
+    def answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bool:
+        """Send a whole answer; False if it has to go by ``send``."""
+        ...
 
 
 class Disconnected(Exception):

@@ -20,7 +20,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,13 +88,12 @@ class App:
         self._app: Asgi = Entrance(app, settings)
         self._lifespan = lifespan
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            await self._app(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await (self._lifespan or _lifespan)(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+            return self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return (self._lifespan or _lifespan)(scope, receive, send)
+        return send({"type": "websocket.close", "code": 1000})
 
 
 def _root(settings: WireSettings, authority: Callable[[], Authority | None]) -> Callable[[], Principal]:
@@ -127,21 +126,14 @@ class Faults:
         self._codecs = Codecs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send)
         except Disconnected:
             log.debug("request %s: the client went away", exchange_of(scope).request_id)
         except Exception as error:
-            if started:
-                raise  # half an answer is out: ending the connection is the only honest end
             exchange = exchange_of(scope)
+            if exchange.started:
+                raise  # half an answer is out: ending the connection is the only honest end
             await finish(exchange, self._answer(exchange, error), send)
 
     def _answer(self, exchange: Exchange, error: Exception) -> Answer:
@@ -183,10 +175,10 @@ class Routes:
     def __init__(self, app: Asgi, router: Router) -> None:
         self._app, self._router = app, router
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         exchange = exchange_of(scope)
         exchange.target = self._router.route(exchange.request)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 class Calls:
@@ -246,9 +238,16 @@ class Calls:
         if (incoming.declared or 0) > limit:
             raise _oversized(limit, target)
         try:
-            body = await incoming.read(limit)
+            body = incoming.whole(limit)
+            if body is None:
+                body = await incoming.read(limit)
         except ServiceError as error:
             raise _oversized(limit, target) if error.code == "EntityTooLarge" else error from None
+        return self._prove(exchange, target, body)
+
+    def _prove(self, exchange: Exchange, target: Target, body: bytes) -> tuple[OperationModel, Verified, bytes]:
+        """Who sent the body, and that it is whole."""
+        request = exchange.request
         if not target.operation:
             target.operation = self._router.operation_of(target, request, body)
             self._refuse_unsigned(request, target)

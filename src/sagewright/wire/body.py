@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+from .answers import Peer
 from .checksums import Running, running
 from .errors import ServiceError
 from .http import Request, WireFault
@@ -38,9 +39,9 @@ def bad_chunk(why: str) -> ServiceError:
 class Incoming:
     """The bytes of one request as they come off the connection, at most once."""
 
-    def __init__(self, receive: Receive, declared: int | None, ready: Callable[[], bool] | None = None) -> None:
+    def __init__(self, receive: Receive, declared: int | None, peer: Peer | None = None) -> None:
         self._receive = receive
-        self._ready = ready
+        self._peer = peer
         self.declared = declared
         self.started = False
         self.finished = declared == 0
@@ -51,7 +52,7 @@ class Incoming:
         self.started = True
         while not self.finished:
             try:
-                if self._ready is not None and self._ready():
+                if self._peer is not None and self._peer.ready():
                     message = await self._receive()  # it is here: a timer would cost more than the reading
                 else:
                     async with asyncio.timeout(IDLE_SECONDS):
@@ -70,6 +71,20 @@ class Incoming:
         if self.declared is not None and seen != self.declared:
             raise incomplete_body()
 
+    def whole(self, limit: int) -> bytes | None:
+        """Everything, if it is here and nothing of it has been read. Raises ServiceError as reading it would."""
+        if self.finished or self.started or self._peer is None:
+            return b"" if self.declared == 0 else None
+        data = self._peer.whole()
+        if data is None:
+            return None
+        self.started = self.finished = True
+        if self.declared is not None and len(data) != self.declared:
+            raise incomplete_body()
+        if len(data) > limit:
+            raise too_large(limit)
+        return data
+
     async def drain(self, limit: int, seconds: float) -> None:
         """Read on for a moment, so that a client still sending can hear the answer; gives up quietly."""
         try:
@@ -83,6 +98,9 @@ class Incoming:
 
     async def read(self, limit: int) -> bytes:
         """Everything. Raises ServiceError EntityTooLarge above ``limit`` bytes."""
+        whole = self.whole(limit)
+        if whole is not None:
+            return whole
         pieces: list[bytes] = []
         size = 0
         async for data in self:

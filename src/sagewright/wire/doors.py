@@ -52,14 +52,16 @@ class Doors:
     def __init__(self, app: Asgi, doors: Mapping[str, Door], authenticator: Authenticator, limit: int) -> None:
         self._app, self._doors, self._authenticator, self._limit = app, doors, authenticator, limit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         exchange = exchange_of(scope)
         headers = exchange.request.headers
         for name, door in self._doors.items():
             if name in headers:
-                await finish(exchange, await self._open(exchange, door), send)
-                return
-        await self._app(scope, receive, send)
+                return self._pass(exchange, door, send)
+        return self._app(scope, receive, send)
+
+    async def _pass(self, exchange: Exchange, door: Door, send: Send) -> None:
+        await finish(exchange, await self._open(exchange, door), send)
 
     async def _open(self, exchange: Exchange, door: Door) -> Answer:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .answers import Receive, Send
+from .answers import Peer, Receive, Send
 from .body import Incoming
 from .http import Request
 from .routing import Target
@@ -52,6 +52,10 @@ class Exchange:
     receive: Receive
     zerocopy: bool = False
     """The server can send files itself."""
+    peer: Peer | None = None
+    """Sends whole answers at once; None where a middleware must see each message, and with other listeners."""
+    started: bool = False
+    """Some of the answer is out."""
     target: Target | None = None
     """Set by routing."""
 

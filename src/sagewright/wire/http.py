@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from .types import FileSlice
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 Payload = bytes | FileSlice | AsyncIterable[bytes]
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     """The head of an HTTP request. The path is the raw, undecoded one."""
 
@@ -24,19 +25,26 @@ class Request:
     """Lower-cased; repeated ones joined by a comma."""
     scheme: str = "http"
     source_ip: str = ""
+    _args: list[tuple[str, str]] | None = field(default=None, init=False, repr=False, compare=False)
+    _arg: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def args(self) -> list[tuple[str, str]]:
         """Decoded query pairs in order; a bare key has the value ''."""
-        return split_query(self.query)
+        if self._args is None:
+            self._args = split_query(self.query)
+        return self._args
 
-    @cached_property
-    def arg(self) -> dict[str, str]:
+    @property
+    def arg(self) -> Mapping[str, str]:
         """The first value of each query key."""
-        found: dict[str, str] = {}
-        for key, value in self.args:
-            found.setdefault(key, value)
-        return found
+        if not self.query:
+            return _NOTHING
+        if self._arg is None:
+            self._arg = {}
+            for key, value in self.args:
+                self._arg.setdefault(key, value)
+        return self._arg
 
     @property
     def content_type(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 @dataclass(frozen=True, slots=True)
 class _Route:
     name: str
+    path: str
     pattern: re.Pattern[str]
     labels: tuple[str, ...]
     literals: Mapping[str, str]
@@ -39,10 +40,14 @@ class Paths:
             self._routes.setdefault(op.method, []).append(_compile(op))
         for routes in self._routes.values():
             routes.sort(key=lambda r: r.weight, reverse=True)
+        self._alone = {(method, path): route.name for method, routes in self._routes.items() for path, route in _alone(routes)}
 
     def match(self, request: Request, path: str | None = None) -> tuple[str, dict[str, str]] | None:
         """(operation, decoded labels) of a raw path; None when nothing fits."""
         raw = request.path if path is None else path
+        alone = self._alone.get((request.method, raw))
+        if alone is not None:
+            return alone, {}
         best: tuple[tuple[object, ...], _Route, re.Match[str]] | None = None
         said = request.arg.get("x-id", "")
         for route in self._routes.get(request.method, ()):
@@ -66,6 +71,14 @@ class Paths:
     def methods(self, path: str) -> list[str]:
         """Methods that some operation of that path has."""
         return sorted(m for m, routes in self._routes.items() if any(r.pattern.fullmatch(path) for r in routes))
+
+
+def _alone(routes: list[_Route]) -> Iterator[tuple[str, _Route]]:
+    """Paths of one method that are written out, and that no other route could mean as well."""
+    for route in routes:
+        path = route.path
+        if not route.labels and not route.literals and [r for r in routes if r.pattern.fullmatch(path)] == [route]:
+            yield path, route
 
 
 def _literal(route: _Route, request: Request) -> bool:
@@ -107,5 +120,5 @@ def _compile(op: OperationModel) -> _Route:
     weight = (len(_LABEL.sub("", path)), -greedy)
     # A final slash says nothing: JavaScript creates buckets with PUT /bucket/.
     tail = "" if pattern.endswith("(.+)") else "/?"
-    return _Route(op.name, re.compile((pattern.rstrip("/") or "") + tail, re.DOTALL), tuple(labels), literals,
+    return _Route(op.name, path, re.compile((pattern.rstrip("/") or "") + tail, re.DOTALL), tuple(labels), literals,
                   tuple(needs), weight, op.deprecated)

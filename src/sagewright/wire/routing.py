@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .codecs import Codec, Codecs, read_form
 from .http import Request, WireFault
@@ -32,8 +33,16 @@ _HOSTS = tuple((re.compile(pattern), service) for pattern, service in (
     (r"api\.sagemaker\.", "sagemaker"), (r"sts[.-]", "sts"), (r"iam\.", "iam"), (r"logs\.", "logs"),
     (r"monitoring\.", "cloudwatch"),
 ))
+_LONGEST = 8192
+"""Characters that the path of a SageMaker call may have."""
 _AWS_BUCKET = re.compile(r"(?:(?P<bucket>.+?)\.)?s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(\.cn)?")
 _LOCAL = re.compile(r"(\d+\.){3}\d+|\[.*\]|localhost")
+
+
+@lru_cache(maxsize=256)
+def _sagemaker_path(path: str) -> str:
+    """The service that has a path to itself among those that sign as ``sagemaker``; empty when none."""
+    return next((service for pattern, service in _SAGEMAKER_PATHS if pattern.fullmatch(path)), "")
 
 
 @dataclass(slots=True)
@@ -66,7 +75,7 @@ class Router:
     def route(self, request: Request) -> Target:
         """Raises RouteFault, which knows the protocol to answer in."""
         headers = request.headers
-        cbor = _CBOR_PATH.fullmatch(request.path)
+        cbor = _CBOR_PATH.fullmatch(request.path) if request.path.startswith("/service/") else None
         if cbor is not None or headers.get("smithy-protocol") == "rpc-v2-cbor":
             return self._cbor(cbor)
         target = headers.get("x-amz-target")
@@ -169,10 +178,8 @@ class Router:
         return Target(service, self._codecs.query)
 
     def _by_scope(self, service: str, request: Request) -> Target:
-        if service == "sagemaker":
-            for pattern, name in _SAGEMAKER_PATHS:
-                if pattern.fullmatch(request.path):
-                    return self._rest(name, request)
+        if service == "sagemaker" and len(request.path) <= _LONGEST and (name := _sagemaker_path(request.path)):
+            return self._rest(name, request)
         model = self.service(service)
         if model is not None and model.protocols[0].startswith("rest-"):
             return self._rest(service, request)

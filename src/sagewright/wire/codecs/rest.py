@@ -29,6 +29,7 @@ class RestCodec(Codec):
 
     def __init__(self) -> None:
         self._binds: dict[OperationModel, list[Bind]] = {}
+        self._outputs: dict[OperationModel, tuple[list[Member], Member | None, str]] = {}
 
     # documents, by protocol
 
@@ -75,18 +76,27 @@ class RestCodec(Codec):
 
     # answers
 
+    def _output(self, op: OperationModel, shape: Shape) -> tuple[list[Member], Member | None, str]:
+        """(members outside the body, the member that is the body, the name of the document that the body is, if it is one)."""
+        located = [m for m in shape.members.values() if m.location]
+        document = len(located) < len(shape.members) or self.document_type.endswith("json")
+        root = str(op.output_traits.get("locationName") or shape.traits.get("locationName") or shape.name)
+        return located, shape.payload, root if document else ""
+
     def serialize(self, op: OperationModel, result: Mapping[str, Any], request_id: str) -> Answer:
         answer = Answer(op.status, {})
         if op.output is None:
             return answer
-        for name, member in op.output.members.items():
-            value = result.get(name)
-            if value is not None and member.location:
+        known = self._outputs.get(op)
+        if known is None:
+            known = self._outputs[op] = self._output(op, op.output)
+        located, payload, root = known
+        for member in located:
+            value = result.get(member.name)
+            if value is not None:
                 _place(answer, member, value)
-        payload = op.output.payload
         if payload is None:
-            if any(not m.location for m in op.output.members.values()) or self.document_type.endswith("json"):
-                root = str(op.output_traits.get("locationName") or op.output.traits.get("locationName") or op.output.name)
+            if root:
                 answer.body = self.write_document(op, op.output, result, root)
                 answer.headers.setdefault("content-type", self.document_type)
             return answer
