@@ -21,5 +21,7 @@ SLICES = (
     "tuning",
     "registry",
     "mlflow",
+    "autoscaling",
+    "compilation",
 )
 """Installed in this order; identity first, because every call is authorised."""
