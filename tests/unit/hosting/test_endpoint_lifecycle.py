@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from sagewright.runtime.lifecycle import Event, ImpossibleTransition
-from sagewright.slices.hosting import fleet
-from sagewright.slices.hosting.lifecycle import DEPLOY, FORGET, LIFECYCLE, RESTORE, RETIRE
+from sagewright.slices.hosting import fleet, views
+from sagewright.slices.hosting.lifecycle import LIFECYCLE
+from sagewright.slices.hosting.states import DEPLOY, FORGET, RESTORE, RETIRE
 
 
 def variant(name: str = "AllTraffic", count: int = 1, weight: float = 1.0) -> dict[str, Any]:
@@ -49,13 +50,13 @@ class Story:
 def test_create_serves_once_every_instance_answers() -> None:
     story = Story(variant(count=2)).tell("Submitted").ready("s-0")
     assert story.status == "Creating"
-    assert fleet.pending(story.doc["_next"])["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+    assert (views.pending(story.doc) or {})["ProductionVariants"][0]["CurrentInstanceCount"] == 1
     story.ready("s-1")
     assert story.status == "InService"
     assert story.instructions == []
-    [shown] = fleet.summaries(story.doc["_fleet"], None, "InService")
-    assert (shown["CurrentInstanceCount"], shown["DesiredInstanceCount"], shown["CurrentWeight"]) == (2, 2, 1.0)
-    assert shown["DeployedImages"][0]["SpecifiedImage"] == "i:1"
+    [variant_] = views.summaries(story.doc)
+    assert (variant_["CurrentInstanceCount"], variant_["DesiredInstanceCount"], variant_["CurrentWeight"]) == (2, 2, 1.0)
+    assert variant_["DeployedImages"][0]["SpecifiedImage"] == "i:1"
 
 
 def test_a_container_that_exits_fails_the_endpoint_and_says_why() -> None:
@@ -123,8 +124,7 @@ def test_weights_alone_need_no_new_task() -> None:
     story = Story(variant("a"), variant("b")).ready("s-0", "s-1")
     story.tell("Scale", Desired=[{"VariantName": "a", "DesiredWeight": 4.0}])
     assert story.status == "Updating"
-    shown = fleet.summaries(story.doc["_fleet"], story.doc["_next"], story.status)
-    assert [(v["CurrentWeight"], v["DesiredWeight"]) for v in shown] == [(1.0, 4.0), (1.0, 1.0)]
+    assert [(v["CurrentWeight"], v["DesiredWeight"]) for v in views.summaries(story.doc)] == [(1.0, 4.0), (1.0, 1.0)]
     story.tell("Submitted")
     assert story.status == "InService"
     assert [v["Weight"] for v in story.doc["_fleet"]["Variants"]] == [4.0, 1.0]
@@ -145,7 +145,7 @@ def test_a_lost_instance_is_replaced_later_each_time() -> None:
     assert story.status == "InService"
     assert story.instructions == [RETIRE, RESTORE]
     assert story.doc["_fleet"]["Tasks"]["s-1"]["Phase"] == "Waiting"
-    assert fleet.summaries(story.doc["_fleet"], None, "InService")[0]["CurrentInstanceCount"] == 0
+    assert views.summaries(story.doc)[0]["CurrentInstanceCount"] == 0
     story.ready("s-1")
     assert story.doc["_fleet"]["Tasks"]["s-1"]["Sockets"] == ["/run/s-1"]
     story.tell("Failed", Task="s-1", Reason="again")

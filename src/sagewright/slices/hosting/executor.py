@@ -1,18 +1,22 @@
-"""Carries out an endpoint's instructions: start a deployment's tasks, replace lost ones, drain and stop old ones."""
+"""Carries out an endpoint's instructions: start a deployment's tasks, watch its steps, replace lost ones, drain and stop old ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...gateway import model as models
-from ...gateway.routes import Routes
 from ...resources import jobs
 from ...resources.platform import Platform
+from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.compute import Task
 from ...stores.records import Record
+from . import policy, rollout
+from .alarms import Alarms
 from .fleet import WAITING, Fleet, variant_of
-from .lifecycle import DEPLOY, FORGET, RESTORE, RETIRE, log_group, log_stream
+from .lifecycle import log_group, log_stream
+from .routing import Router
+from .states import BAKE, DEPLOY, EXPIRE, FORGET, LEAVE, RESTORE, RETIRE, ROLLBACK_FAILED, SETTLE, UPDATING, WATCH
 
 DRAIN = 60.0
 """Seconds that requests under way get before their instance is stopped: an invocation's own limit."""
@@ -23,17 +27,23 @@ GRACE = 30.0
 class EndpointExecutor:
     """Executors of one platform."""
 
-    def __init__(self, platform: Platform, routes: Routes) -> None:
-        self.platform, self.routes = platform, routes
+    def __init__(self, platform: Platform, router: Router, alarms: Alarms) -> None:
+        self.platform, self.router, self.alarms = platform, router, alarms
 
     def install(self) -> None:
-        for name, run in ((DEPLOY, self.deploy), (RESTORE, self.restore), (RETIRE, self.retire), (FORGET, self.forget)):
+        for name, run in (
+            (DEPLOY, self.deploy), (RESTORE, self.restore), (RETIRE, self.retire), (FORGET, self.forget), (WATCH, self.watch),
+            (BAKE, self.bake), (EXPIRE, self.expire), (LEAVE, self.leave), (SETTLE, self.settle),
+        ):
             self.platform.reconciler.executor("Endpoint", name, run)
 
     async def deploy(self, job: Job) -> None:
         """Check what only the platform can know, then submit the tasks that do not run yet."""
         after: Fleet | None = job.doc.get("_next")
         if not after:
+            return
+        if job.doc["_state"] == UPDATING and not rollout.current(job.doc)["Step"] and (reason := await self._alarmed(job.record)):
+            await job.send("Refused", Reason=f"{reason} The deployment was not started.")
             return
         for variant in after["Variants"]:
             size = {"InstanceType": variant["InstanceType"], "InstanceCount": variant["Count"]}
@@ -45,15 +55,20 @@ class EndpointExecutor:
         await self._withdraw(job, after)
 
     async def restore(self, job: Job) -> None:
-        """Submit what takes the place of lost instances."""
-        if serving := job.doc.get("_fleet"):
-            await self._submit(job, serving)
-            await self._withdraw(job, serving)
+        """Submit what takes the place of lost or stopped instances."""
+        mixed = "_next" if job.doc["_state"] == ROLLBACK_FAILED else "_mixed"
+        for member in ("_fleet", mixed):
+            if serving := job.doc.get(member):
+                await self._submit(job, serving)
+                await self._withdraw(job, serving)
 
     async def retire(self, job: Job) -> None:
         """Let requests under way end, then stop the tasks that have to go."""
         retiring: dict[str, list[str]] = job.doc.get("_retiring", {})
-        await self.routes.retire([path for sockets in retiring.values() for path in sockets], DRAIN)
+        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+        if record is not None:
+            self.router.apply(record)  # this may run before the change that asked for it is told to the router
+        await self.router.routes.retire([path for sockets in retiring.values() for path in sockets], DRAIN)
         for task in retiring:
             await self.platform.tasks.stop(task, GRACE)
         for task in retiring:
@@ -70,7 +85,49 @@ class EndpointExecutor:
                 await self.platform.identity.revoke(key)
         await job.send("Forgotten", Task=task)
 
+    # -- a deployment's steps
+
+    async def watch(self, job: Job) -> None:
+        """Look at the alarms from a step's beginning until it is over."""
+        while (record := await self._watched(job)) is not None:
+            if reason := await self._alarmed(record):
+                await job.send("Tripped", Reason=_rolled_back(reason), **job.args)
+                return
+            await self.alarms.change()
+
+    async def bake(self, job: Job) -> None:
+        """A step's time is over: one more look at the alarms decides."""
+        if (record := await self._watched(job)) is None:
+            return
+        if reason := await self._alarmed(record):
+            await job.send("Tripped", Reason=_rolled_back(reason), **job.args)
+        else:
+            await job.send("Baked", **job.args)
+
+    async def expire(self, job: Job) -> None:
+        await job.send("TimedOut", **job.args)
+
+    async def leave(self, job: Job) -> None:
+        await job.send("Left", **job.args)
+
+    async def settle(self, job: Job) -> None:
+        """Every request goes to the old fleet as soon as the route says so."""
+        await job.send("Settled", **job.args)
+
     # -- parts
+
+    async def _watched(self, job: Job) -> Record | None:
+        """The endpoint as it is now; None if it is not at the step that the instruction is about any more."""
+        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+        if record is None or record.doc["_state"] != UPDATING or not rollout.expected(record.doc, Event("", job.args)):
+            return None
+        return record if rollout.current(record.doc)["Phase"] == rollout.BAKING else None
+
+    async def _alarmed(self, record: Record) -> str:
+        """Why the deployment's alarms want it to be rolled back; empty if they do not."""
+        deployment = rollout.current(record.doc)
+        names = policy.alarm_names(deployment["Config"])
+        return await self.alarms.gone_off(names, deployment["Caller"] or {}, record.scope.split("/", 1)[1])
 
     async def _submit(self, job: Job, deployment: Fleet) -> None:
         """Start the waiting tasks of a deployment."""
@@ -85,7 +142,8 @@ class EndpointExecutor:
         """The endpoint may have been changed or deleted meanwhile: stop what nobody wants any more."""
         record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
         doc: dict[str, Any] = record.doc if record else {}
-        wanted = {t for member in ("_fleet", "_next") if doc.get(member) for t in doc[member]["Tasks"]}
+        wanted = {t for member in ("_fleet", "_next", "_mixed") if doc.get(member) for t in doc[member]["Tasks"]}
+        wanted |= set(doc.get("_leaving", ()))
         for task in deployment["Tasks"]:
             if task in doc.get("_retiring", {}):
                 await self.platform.tasks.stop(task, GRACE)
@@ -118,3 +176,7 @@ class EndpointExecutor:
             workers=models.workers(given, instance),
             startup_seconds=float(variant["Startup"]),
         )
+
+
+def _rolled_back(reason: str) -> str:
+    return f"{reason} The deployment was rolled back."

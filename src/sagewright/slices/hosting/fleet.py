@@ -51,6 +51,42 @@ def rescale(fleet: Fleet, prefix: str, serial: int, desired: list[dict[str, Any]
     return after, serial
 
 
+def grow(fleet: Fleet, prefix: str, serial: int, wanted: dict[str, int]) -> tuple[Fleet, int]:
+    """The deployment with new tasks where a variant has fewer than ``wanted``, and the next free serial number."""
+    tasks = dict(fleet["Tasks"])
+    for name, count in wanted.items():
+        for _ in range(count - counted(fleet, name)):
+            tasks[f"{prefix}-{serial}"] = new_task(name)
+            serial += 1
+    return {**fleet, "Tasks": tasks}, serial
+
+
+def shrink(fleet: Fleet, wanted: dict[str, int]) -> tuple[Fleet, dict[str, Any]]:
+    """The deployment with at most ``wanted`` tasks of each variant, and the sockets of those that go."""
+    tasks = dict(fleet["Tasks"])
+    for name, count in wanted.items():
+        mine = [task for task, about in fleet["Tasks"].items() if about["Variant"] == name]
+        mine.sort(key=lambda task: fleet["Tasks"][task]["Phase"] != READY)
+        for task in mine[count:]:
+            del tasks[task]
+    return {**fleet, "Tasks": tasks}, {k: v["Sockets"] for k, v in fleet["Tasks"].items() if k not in tasks}
+
+
+def counted(fleet: Fleet, name: str) -> int:
+    """How many tasks a variant has."""
+    return sum(about["Variant"] == name for about in fleet["Tasks"].values())
+
+
+def answering(fleet: Fleet, name: str) -> int:
+    """How many tasks of a variant answer."""
+    return sum(about["Variant"] == name and about["Phase"] == READY for about in fleet["Tasks"].values())
+
+
+def complete(fleet: Fleet) -> bool:
+    """Every instance that the variants ask for has a task, whether or not it answers."""
+    return all(counted(fleet, v["Name"]) >= v["Count"] for v in fleet["Variants"])
+
+
 def retain(variants: list[dict[str, Any]], fleet: Fleet, excluded: list[str]) -> list[dict[str, Any]]:
     """New variants with the counts and weights that their namesakes have now, except what is ``excluded``."""
     now = {v["Name"]: v for v in fleet["Variants"]}
@@ -84,61 +120,13 @@ def whole(fleet: Fleet) -> bool:
     return all(about["Phase"] == READY for about in fleet["Tasks"].values())
 
 
+def asynchronous(doc: dict[str, Any]) -> dict[str, Any] | None:
+    """AsyncInferenceConfig of what the endpoint serves with, or will first; None for one that answers at once."""
+    fleet = doc.get("_fleet") or doc.get("_next") or {"Variants": ()}
+    return next((v["Async"] for v in fleet["Variants"] if "Async" in v), None)
+
+
 def variant_of(fleet: Fleet, task: str) -> dict[str, Any]:
     name = fleet["Tasks"][task]["Variant"]
     found: dict[str, Any] = next(v for v in fleet["Variants"] if v["Name"] == name)
     return found
-
-
-# -- as Describe shows it
-
-
-def _images(variant: dict[str, Any]) -> list[dict[str, Any]]:
-    image = variant["Container"]["Image"]
-    return [{"SpecifiedImage": image, "ResolvedImage": variant.get("ResolvedImage", image), "ResolutionTime": variant["Resolved"]}]
-
-
-def _serving(fleet: Fleet, variant: dict[str, Any]) -> int:
-    return sum(t["Variant"] == variant["Name"] and t["Phase"] == READY for t in fleet["Tasks"].values())
-
-
-def summaries(fleet: Fleet, after: Fleet | None, status: str) -> list[dict[str, Any]]:
-    """ProductionVariantSummary of every variant that serves; ``after`` is the deployment under way."""
-    wanted = {v["Name"]: v for v in after["Variants"]} if after and after["Config"] == fleet["Config"] else {}
-    shown = []
-    for variant in fleet["Variants"]:
-        want = wanted.get(variant["Name"], variant)
-        summary = {
-            "VariantName": variant["Name"],
-            "DeployedImages": _images(variant),
-            "CurrentWeight": variant["Weight"],
-            "DesiredWeight": want["Weight"],
-            "CurrentInstanceCount": _serving(fleet, variant),
-            "DesiredInstanceCount": want["Count"],
-            "RoutingConfig": {"RoutingStrategy": variant["Strategy"]},
-        }
-        if status == "Updating" and after:
-            summary["VariantStatus"] = [{"Status": "Updating", "StartTime": after["Started"]}]
-        shown.append(summary)
-    return shown
-
-
-def pending(after: Fleet) -> dict[str, Any]:
-    """PendingDeploymentSummary of a deployment under way."""
-    shown = []
-    for variant in after["Variants"]:
-        tasks = [t for t in after["Tasks"].values() if t["Variant"] == variant["Name"]]
-        status = {"Status": "Creating", "StartTime": after["Started"]}
-        if message := next((t["Message"] for t in tasks if t.get("Message") and t["Phase"] == WAITING), None):
-            status["StatusMessage"] = message[:1024]
-        shown.append({
-            "VariantName": variant["Name"],
-            "DeployedImages": _images(variant),
-            "CurrentWeight": 0.0,
-            "DesiredWeight": variant["Weight"],
-            "CurrentInstanceCount": _serving(after, variant),
-            "DesiredInstanceCount": variant["Count"],
-            "InstanceType": variant["InstanceType"],
-            "VariantStatus": [status],
-        })
-    return {"EndpointConfigName": after["Config"], "ProductionVariants": shown, "StartTime": after["Started"]}

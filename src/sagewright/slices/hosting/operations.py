@@ -9,14 +9,18 @@ from ...runtime.lifecycle import Event, ImpossibleTransition
 from ...stores.records import Record
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from .request import check_deployment_config, deployment, unique
+from . import policy
+from .alarms import Alarms, caller
+from .fleet import asynchronous
+from .fleet import retain as retained
+from .request import deployment, unique
 
 
 class EndpointOperations:
     """Verbs of endpoints on one platform."""
 
-    def __init__(self, endpoints: Desk) -> None:
-        self.endpoints, self.platform = endpoints, endpoints.platform
+    def __init__(self, endpoints: Desk, alarms: Alarms) -> None:
+        self.endpoints, self.platform, self.alarms = endpoints, endpoints.platform, alarms
 
     def install(self) -> None:
         for name, verb in (
@@ -27,10 +31,9 @@ class EndpointOperations:
             self.platform.operations.bind("sagemaker", name, verb, resources=self.endpoints.arns)
 
     async def update(self, call: Call) -> dict[str, Any]:
-        """Deploy another configuration beside the one that serves, then switch."""
+        """Deploy another configuration as the DeploymentConfig says; without one, beside what serves, then all at once."""
         params = call.params
         record = await self.endpoints.find(call)
-        check_deployment_config(params.get("DeploymentConfig"), "UpdateEndpoint")
         excluded = [one["VariantPropertyType"] for one in params.get("ExcludeRetainedVariantProperties", ())]
         retain = params.get("RetainAllVariantProperties", False)
         if excluded and not retain:
@@ -42,7 +45,17 @@ class EndpointOperations:
                 f'Cannot update endpoint "{record.doc["EndpointArn"]}" to endpoint configuration "{config}", which it uses already. '
                 "Create another endpoint configuration."
             )
-        return await self._change(record, "Update", Config=config, Variants=variants, Retain=retain, Excluded=excluded)
+        given = params.get("DeploymentConfig")
+        if params.get("RetainDeploymentConfig"):
+            if given:
+                raise Invalid("Specify either DeploymentConfig or RetainDeploymentConfig, not both.")
+            given = record.doc.get("LastDeploymentConfig")
+        serving = record.doc.get("_fleet")
+        policy.check(given, retained(variants, serving, excluded) if retain and serving else variants)
+        await self.alarms.check(call, policy.alarm_names(given))
+        return await self._change(
+            record, "Update", Config=config, Variants=variants, Retain=retain, Excluded=excluded, Given=given, Caller=caller(call.principal)
+        )
 
     async def scale(self, call: Call) -> dict[str, Any]:
         """Other weights at once; other counts as soon as the new instances answer."""
@@ -55,7 +68,7 @@ class EndpointOperations:
                 raise Invalid(f'Variant "{one["VariantName"]}" does not exist on endpoint "{record.doc["EndpointArn"]}".')
             if "ServerlessUpdateConfig" in one:
                 raise NotImplementedHere("UpdateEndpointWeightsAndCapacities with ServerlessUpdateConfig is not implemented.")
-            if one.get("DesiredInstanceCount") == 0:
+            if one.get("DesiredInstanceCount") == 0 and not asynchronous(record.doc):
                 raise Invalid("DesiredInstanceCount must be at least 1 for a real-time variant.")
             if "DesiredInstanceCount" not in one and "DesiredWeight" not in one:
                 raise Invalid("Specify DesiredWeight or DesiredInstanceCount.")

@@ -13,9 +13,10 @@ from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
+from . import policy
 from .fleet import plan
 
-LATER = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
+LATER = ("ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
 VARIANT_LATER = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling", "CapacityReservationConfig", "CoreDumpConfig",
                  "AcceleratorPartitionLayouts")
@@ -122,6 +123,8 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
     for member in LATER:
         if member in doc:
             raise NotImplementedHere(f"CreateEndpointConfig with {member} is not implemented.")
+    if "AsyncInferenceConfig" in doc and "AsyncInferenceConfig" not in platform.admissions:
+        raise NotImplementedHere("CreateEndpointConfig with AsyncInferenceConfig is not implemented.")
     if "DataCaptureConfig" in doc and doc["DataCaptureConfig"].get("EnableCapture", True):
         raise NotImplementedHere("CreateEndpointConfig with data capture enabled is not implemented.")
     if doc.get("MetricsConfig", {}).get("EnableEnhancedMetrics"):
@@ -182,27 +185,9 @@ async def deployment(platform: Platform, call: Call, config_name: str, operation
             "Strategy": variant.get("RoutingConfig", {}).get("RoutingStrategy", "LEAST_OUTSTANDING_REQUESTS"),
             "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP),
             "Resolved": now,
+            **({"Async": config["AsyncInferenceConfig"]} if "AsyncInferenceConfig" in config else {}),
         })
     return variants
-
-
-def check_deployment_config(config: dict[str, Any] | None, operation: str) -> None:
-    """Everything at once, without waits or alarms, is what an update does; the rest is not built yet."""
-    if config is None:
-        return
-    policy = config.get("BlueGreenUpdatePolicy", {})
-    routing = policy.get("TrafficRoutingConfiguration", {})
-    plain = (
-        "RollingUpdatePolicy" not in config
-        and routing.get("Type", "ALL_AT_ONCE") == "ALL_AT_ONCE"
-        and not routing.get("WaitIntervalInSeconds")
-        and not policy.get("TerminationWaitInSeconds")
-        and not config.get("AutoRollbackConfiguration", {}).get("Alarms")
-    )
-    if not plain:
-        raise NotImplementedHere(
-            f"{operation} with a DeploymentConfig other than ALL_AT_ONCE without waits and alarms is not implemented."
-        )
 
 
 def unique(names: Iterable[str], what: str) -> None:
@@ -216,8 +201,11 @@ def unique(names: Iterable[str], what: str) -> None:
 
 async def check_endpoint(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     """Add the first deployment to a new endpoint's document."""
-    check_deployment_config(doc.pop("DeploymentConfig", None), "CreateEndpoint")
     variants = await deployment(platform, call, doc["EndpointConfigName"], "CreateEndpoint")
+    given = doc.pop("DeploymentConfig", None)
+    policy.check(given, variants)
+    if given:
+        doc["LastDeploymentConfig"] = given  # for an update that retains it: there is nothing to shift from yet
     now = platform.clock()
     doc["_prefix"] = f"serve-{doc['EndpointName'].lower()}-{int(now * 1000)}"
     doc["_next"], doc["_serial"] = plan(doc["_prefix"], 0, doc["EndpointConfigName"], variants, now)

@@ -8,9 +8,10 @@ from typing import Any
 from ...resources.resource import Resource
 from ...runtime.lifecycle import Instruction
 from ...stores.records import Record
-from . import fleet
-from .lifecycle import DEPLOY, LIFECYCLE
+from . import fleet, views
+from .lifecycle import LIFECYCLE
 from .request import check_config, check_endpoint, check_model
+from .states import DEPLOY
 
 model = Resource("Model", old=True, prepare=check_model)
 
@@ -24,13 +25,11 @@ endpoint_config = Resource(
 
 
 def _variants(doc: Mapping[str, Any], record: Record) -> list[dict[str, Any]] | None:
-    serving = doc.get("_fleet")
-    return fleet.summaries(serving, doc.get("_next"), doc["EndpointStatus"]) if serving else None
+    return views.summaries(dict(doc)) if doc.get("_fleet") else None
 
 
 def _pending(doc: Mapping[str, Any], record: Record) -> dict[str, Any] | None:
-    after = doc.get("_next")
-    return fleet.pending(after) if after else None
+    return views.pending(dict(doc))
 
 
 endpoint = Resource(
@@ -39,6 +38,9 @@ endpoint = Resource(
     lifecycle=LIFECYCLE,
     first=(Instruction(DEPLOY),),
     prepare=check_endpoint,
-    computed={"ProductionVariants": _variants, "PendingDeploymentSummary": _pending},
+    computed={
+        "ProductionVariants": _variants, "PendingDeploymentSummary": _pending,
+        "AsyncInferenceConfig": lambda doc, record: fleet.asynchronous(dict(doc)),
+    },
     verbs=("Create", "Describe", "List"),
 )

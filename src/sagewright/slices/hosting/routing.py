@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...gateway.routes import Routes, VariantSpec
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...stores.records import Query, Record
-from .lifecycle import SERVING, log_stream
+from . import policy, rollout
+from .fleet import Fleet, asynchronous
+from .lifecycle import log_stream
+from .states import ROLLING_BACK, SERVING, UPDATING
 
 
 class Router:
@@ -29,17 +34,54 @@ class Router:
 
     def apply(self, record: Record) -> None:
         doc, key = record.doc, (record.scope, record.key)
-        fleet = doc.get("_fleet")
-        if doc["_state"] not in SERVING or not fleet:
+        if doc["_state"] not in SERVING or not doc.get("_fleet"):
             self.routes.drop(key)
-            return
-        specs = []
-        for variant in fleet["Variants"]:
-            spec = VariantSpec(variant["Name"], variant["Weight"], [], variant["Strategy"])
-            for task, about in fleet["Tasks"].items():
-                if about["Variant"] == variant["Name"]:
-                    spec.sockets += about["Sockets"]
-                    spec.instances += bool(about["Sockets"])
-                    spec.streams |= {path: log_stream(variant["Name"], task) for path in about["Sockets"]}
-            specs.append(spec)
-        self.routes.put(key, doc["EndpointName"], specs)
+        elif asynchronous(doc):
+            self.routes.drop(key)  # its requests come out of a queue (slices/async_inference)
+            self.routes.queued.add(key)
+        else:
+            self.routes.put(key, doc["EndpointName"], specs(doc))
+
+
+def specs(doc: dict[str, Any]) -> list[VariantSpec]:
+    """What requests may reach, and how much of them each part gets; while a deployment goes on, of several fleets. Pure."""
+    portions = rollout.portions(doc)
+    shares = policy.split([(fleet["Variants"], step) for fleet, step in portions])
+    found: list[VariantSpec] = []
+    counts: dict[str, int] = {}
+    for (fleet, _), parts in zip(portions, shares, strict=True):
+        for variant, (weight, share) in zip(fleet["Variants"], parts, strict=True):
+            if share > 0:
+                config = fleet["Config"] if doc["_state"] in (UPDATING, ROLLING_BACK) else ""
+                found.append(_spec(fleet, variant, weight, share, config))
+    found = _answering(found)
+    for spec in found:
+        counts[spec.name] = counts.get(spec.name, 0) + spec.instances
+    for spec in found:
+        spec.instances = counts[spec.name]
+    return found
+
+
+def _answering(found: list[VariantSpec]) -> list[VariantSpec]:
+    """A fleet of which nothing answers leaves its requests to the other with a variant of the same name."""
+    result = []
+    for spec in found:
+        heirs = [other for other in found if other.name == spec.name and other.sockets]
+        if spec.sockets or not heirs:
+            result.append(spec)
+            continue
+        for heir in heirs:
+            heir.weight += spec.weight / len(heirs)
+            heir.share += spec.share / len(heirs)
+    return result
+
+
+def _spec(fleet: Fleet, variant: dict[str, Any], weight: float, share: float, config: str) -> VariantSpec:
+    name = variant["Name"]
+    spec = VariantSpec(name, weight, [], variant["Strategy"], share=share, config=config)
+    for task, about in fleet["Tasks"].items():
+        if about["Variant"] == name and about["Sockets"]:
+            spec.sockets += about["Sockets"]
+            spec.instances += 1
+            spec.streams |= {path: log_stream(name, task) for path in about["Sockets"]}
+    return spec
