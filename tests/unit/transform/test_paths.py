@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagewright.slices.transform.engine.columns import every, picker
 from sagewright.slices.transform.engine.filters import BadRecord, Processing
 from sagewright.slices.transform.engine.paths import BadPath, NoMatch, parse
 
@@ -177,6 +178,20 @@ def test_csv_is_read_and_written_as_the_standard_has_it(rows: list[list[str]], a
     request, result = process("text/csv", as_csv(rows, every), as_csv(answers, every), **config)
     assert read(request) == [row[1:] for row in rows]
     assert read(result) == [[row[0], answer[-1]] for row, answer in zip(rows, answers, strict=True)]
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc", b""]), min_size=1, max_size=6), st.lists(PART, min_size=1, max_size=3))
+def test_quick_cuts_are_the_path_s(cells: list[bytes], parts: list[Any]) -> None:
+    line = b",".join(cells)
+    for text in ("$[" + ",".join(written(part) for part in parts) + "]", "$[*]", "$"):
+        path = parse(text)
+        try:
+            expected = every(path, line) if not path.whole else line
+        except NoMatch as error:
+            with pytest.raises(NoMatch, match=re.escape(str(error))):
+                picker(path)(line)
+        else:
+            assert picker(path)(line) == expected
 
 
 def test_an_empty_cell_alone_is_still_a_row() -> None:

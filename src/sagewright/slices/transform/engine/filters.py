@@ -9,10 +9,10 @@ import csv
 import io
 import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .columns import EMPTY, Pick, picker
 from .paths import Path, parse
 
 FORMATS = {"text/csv": "csv", "application/json": "json", "application/jsonlines": "jsonlines", "application/x-jsonlines": "jsonlines"}
@@ -50,6 +50,7 @@ class Processing:
         self.answer_format = format_of(accept or content_type)
         self.lines = lines
         self.stamp = stamp
+        self._pick_input, self._pick_output = picker(self.input), picker(self.output)
 
     @property
     def before(self) -> bool:
@@ -66,6 +67,8 @@ class Processing:
         if not self.before:
             return payload
         if self.format == "csv":
+            if (lines := _lines(payload)) is not None:
+                return _picked(self._pick_input, lines)
             return _written(self._row(self.input, row) for row in _rows(payload))
         if self._many(self.format):
             return _jsonlines([self._select(self.input, value) for value in _values(payload)])
@@ -90,13 +93,25 @@ class Processing:
         return made + b"\n" if made and answer.endswith(b"\n") else made
 
     def _csv(self, payload: bytes, answer: bytes) -> bytes:
+        plain, given = _lines(answer), _lines(payload) if self.join else []
+        if plain is None or given is None:
+            return self._quoted(payload, answer)
+        if self.join:
+            plain = [first + b"," + second for first, second in _pairs(given, plain)]
+        if not self.stamp:
+            return _picked(self._pick_output, plain)
+        tail = f",{self.stamp}"
+        picked = _picked(self._pick_output, plain).split(b"\n") if plain else []
+        return b"\n".join([line + f",{one}{tail}".encode() for line, one in zip(picked, _ids(len(picked)), strict=True)])
+
+    def _quoted(self, payload: bytes, answer: bytes) -> bytes:
         rows = _rows(answer)
         if self.join:
             rows = [given + got for given, got in _pairs(_rows(payload), rows)]
         found: Iterable[list[bytes]] = rows if self.output.whole else (self._row(self.output, row) for row in rows)
         if self.stamp:
             time = self.stamp.encode()
-            found = ([*row, one.encode(), time] for row, one in zip(found, _ids(len(rows)), strict=True))
+            found = ([*(row or [EMPTY]), one.encode(), time] for row, one in zip(found, _ids(len(rows)), strict=True))
         return _written(found)
 
     def _stamped(self, values: list[Any]) -> list[Any]:
@@ -132,22 +147,38 @@ def _joined(given: Any, got: Any) -> Any:
 
 
 def _ids(count: int) -> Iterator[str]:
-    data = os.urandom(16 * count)
-    return (str(uuid.UUID(bytes=data[at : at + 16], version=4)) for at in range(0, len(data), 16))
+    """Random UUIDs of version 4."""
+    text = os.urandom(16 * count).hex()
+    for at in range(0, len(text), 32):
+        variant = "89ab"[int(text[at + 16], 16) & 3]
+        yield f"{text[at:at+8]}-{text[at+8:at+12]}-4{text[at+13:at+16]}-{variant}{text[at+17:at+20]}-{text[at+20:at+32]}"
 
 
-# -- CSV: rows of cells as they are written, quoted where they must be
+# -- CSV: lines where nothing is quoted, else rows of cells as they are written, quoted where they must be
+
+
+def _lines(data: bytes) -> list[bytes] | None:
+    """The lines that are not empty; None if any cell is quoted."""
+    if b'"' in data:
+        return None
+    if data.startswith(_BOM):
+        data = data[len(_BOM) :]
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return [line for line in data.split(b"\n") if line]
+
+
+def _picked(pick: Pick, lines: list[bytes]) -> bytes:
+    try:
+        return b"\n".join(map(pick, lines))
+    except ValueError as error:
+        raise BadRecord(str(error)) from None
 
 
 def _rows(data: bytes) -> list[list[bytes]]:
-    """Rows without the empty lines. Where nothing is quoted, cells are what lies between commas."""
-    data = data.removeprefix(_BOM)
-    if b'"' not in data:
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return [line.split(b",") for line in data.split(b"\n") if line]
+    """Rows without the empty lines."""
     try:
-        text = data.decode()
+        text = data.removeprefix(_BOM).decode()
         return [[_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except UnicodeDecodeError as error:
         raise BadRecord(f"not UTF-8: {error}.") from None
@@ -157,7 +188,7 @@ def _rows(data: bytes) -> list[list[bytes]]:
 
 def _written(rows: Iterable[list[bytes]]) -> bytes:
     """Rows as RFC 4180 has them, ended by line feeds but for the last."""
-    return b"\n".join([b",".join(row) or b'""' for row in rows])
+    return b"\n".join([b",".join(row) or EMPTY for row in rows])
 
 
 def _cell(text: str) -> bytes:
