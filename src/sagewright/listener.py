@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from .http1 import Connection, Shared
 
@@ -20,7 +20,18 @@ KEEP_ALIVE = 75.0
 """Seconds a connection may stay without a whole head of a request."""
 SWEEP = 5.0
 BACKLOG = 1024
-_HANDSHAKE = 0x16
+_HANDSHAKE = b"\x16"
+
+
+class Beside(Protocol):
+    """Another process that serves some connections."""
+
+    prefix: bytes
+    """How those connections begin."""
+
+    def give(self, connection: socket.socket) -> bool:
+        """Pass on a connection of which nothing has been read; False: it has to be served here."""
+        ...
 
 
 class Listener:
@@ -29,9 +40,13 @@ class Listener:
     Args:
         app: the ASGI application.
         tls: makes the TLS context at the first TLS connection; None answers plain HTTP only.
+        beside: another process that serves connections which begin with its ``prefix``.
     """
 
-    def __init__(self, app: Any, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None = None, beside: Beside | None = None
+    ) -> None:
+        self._beside, self._peek = beside, 1 if beside is None else len(beside.prefix)
         self._shared = Shared(app, KEEP_ALIVE)
         self._context = None if tls is None else _Once(tls)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -67,6 +82,23 @@ class Listener:
         for pending in self._tasks:
             pending.cancel()
 
+    def adopt(self, connection: socket.socket, read: bytes) -> None:
+        """Serve a connection that another process accepted and of which it has ``read`` the beginning."""
+        self._spawn(self._adopt(connection, read))
+
+    async def _adopt(self, connection: socket.socket, read: bytes) -> None:
+        try:
+            _, protocol = await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError:
+            connection.close()
+        else:
+            protocol.data_received(read)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _sweep(self) -> None:
         self._shared.sweep()
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
@@ -81,16 +113,18 @@ class Listener:
                 await asyncio.sleep(0.05)
                 continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.create_task(self._hand_over(connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._spawn(self._hand_over(connection))
 
     async def _hand_over(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         context = None
         try:
-            if self._context is not None and await self._first_byte(connection) == _HANDSHAKE:
-                context = await self._context.get()
+            if self._context is not None or self._beside is not None:
+                first = await self._first(connection)
+                if self._context is not None and first[:1] == _HANDSHAKE:
+                    context = await self._context.get()
+                elif self._beside is not None and first == self._beside.prefix and self._beside.give(connection):
+                    return
             await loop.connect_accepted_socket(self._protocol, connection, ssl=context)
         except (OSError, TimeoutError, ssl.SSLError):
             connection.close()
@@ -98,13 +132,12 @@ class Listener:
     def _protocol(self) -> Connection:
         return Connection(self._shared)
 
-    async def _first_byte(self, connection: socket.socket) -> int:
+    async def _first(self, connection: socket.socket) -> bytes:
+        """The first bytes of a connection, as many as have come; they can be read again."""
         try:
-            return connection.recv(1, socket.MSG_PEEK)[0]
+            return connection.recv(self._peek, socket.MSG_PEEK)
         except BlockingIOError:
             pass
-        except IndexError:
-            return 0
         loop = asyncio.get_running_loop()
         readable: asyncio.Future[None] = loop.create_future()
         loop.add_reader(connection.fileno(), _settle, readable)
@@ -112,8 +145,7 @@ class Listener:
             await asyncio.wait_for(readable, SILENCE)
         finally:
             loop.remove_reader(connection.fileno())
-        first = connection.recv(1, socket.MSG_PEEK)
-        return first[0] if first else 0
+        return connection.recv(self._peek, socket.MSG_PEEK)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

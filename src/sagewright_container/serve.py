@@ -14,7 +14,7 @@ import threading
 import traceback
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import http
+from . import frames, http
 from .errors import HttpError
 from .http import Request, Response
 
@@ -79,6 +79,7 @@ class Server:
         self._model = threading.Lock()
         self._queue: List[_Turn] = []
         self._queueing = threading.Lock()
+        self._batches = type(handler).invoke_many is not Handler.invoke_many
 
     def run(self, listener: socket.socket) -> None:
         """Accept until the listener is closed."""
@@ -106,6 +107,11 @@ class Server:
             http.send(connection, error_response(e), keep_alive=False)
             return False
         if request is None:
+            return False
+        if request.headers.get("upgrade", "") == frames.NAME:
+            connection.sendall(frames.SWITCH)
+            together = self._invoke_all if self._batches else None
+            frames.Session(connection, self._answer, together, error_response, self._limit).run()
             return False
         try:
             http.send(connection, self._answer(request), request.keep_alive, request.method == "HEAD")
@@ -140,6 +146,16 @@ class Server:
                 self._work()
         assert turn.response is not None
         return turn.response
+
+    def _invoke_all(self, requests: Sequence[Request]) -> List[Response]:
+        """Requests that came together on one connection."""
+        if any(request.path != "/invocations" or request.method != "POST" for request in requests):
+            return [self._answer(request) for request in requests]
+        with self._model:
+            try:
+                return list(self._handler.invoke_many(requests))
+            except Exception as e:
+                return [error_response(e)] * len(requests)
 
     def _work(self) -> None:
         with self._queueing:

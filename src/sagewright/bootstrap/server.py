@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,6 +25,7 @@ from ..adapters.files import FileLogs
 from ..adapters.runs import SqliteRuns
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..adapters.sqlite.records import SqliteRecords
+from ..gateway.supervisor import Gateway
 from ..listener import Listener
 from ..resources.api import InProcess
 from ..resources.auditor import Auditor
@@ -63,6 +65,7 @@ class Server:
         self.settings = settings
         self.telemetry = Telemetry()
         self._shapes: dict[str, Shapes] = {}
+        self.gateway: Gateway | None = None
 
     async def start(self) -> None:
         """Open everything, adopt what an earlier server left behind, and answer."""
@@ -86,11 +89,19 @@ class Server:
             api=InProcess(dispatcher, s.region), shapes=self.shapes, clock=clock, audit=self.auditor.change,
             image_registry=image_store(s),
         )
+        if s.auth == "strict" and not s.trust_forwarded:
+            self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload)
+            self.platform.gateway = self.gateway
         install(self.platform, SLICES)
+        if self.gateway is not None:
+            self._authority().changed.append(self.gateway.forget)
+            self.platform.closers.append(self.gateway.close)
         app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors, paths=self.platform.paths)
-        self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None)
+        self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None, self.gateway)
         self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
         self.platform.endpoint = self.url
+        if self.gateway is not None:
+            self.gateway.url = self.url
         for start in self.platform.starters:
             await settle(start())
         await self.compute.open()
@@ -121,6 +132,9 @@ class Server:
         self.platform.objects.close()
         await self.runs.close()
         await self.records.close()
+
+    def _adopt(self, connection: socket.socket, read: bytes) -> None:
+        self.listener.adopt(connection, read)
 
     def _authority(self) -> Authority:
         if self.platform.authority is None:

@@ -6,9 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
+
+if TYPE_CHECKING:
+    from .frames import Frames
 
 HIGH = 2**20
 """Bytes of a streamed answer that may wait for their reader; then the worker is held back."""
@@ -246,6 +249,8 @@ class Worker:
         self.path = path
         self.outstanding = 0
         """Requests sent or waiting for a connection."""
+        self.frames: Frames | None = None
+        """A connection that carries many requests; only the gateway process opens one."""
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(limit)
         self._quiet: set[asyncio.Future[None]] = set()
@@ -328,8 +333,18 @@ class Worker:
             self._quiet.discard(future)
         return True
 
+    def enter(self) -> None:
+        """A request is under way that goes another way than ``request`` and ``stream``."""
+        self.outstanding += 1
+
+    def leave(self) -> None:
+        """It has ended."""
+        self._left()
+
     def close(self) -> None:
         """Drop the idle connections; those in use end by themselves."""
+        if self.frames is not None:
+            self.frames.close()
         while self._idle:
             self._idle.pop().close()
 

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..stores.metrics import Dimensions, Metrics, Sample
+from ..stores.metrics import Dimensions, Sample
 
 log = logging.getLogger(__name__)
 
+NAMESPACE = "AWS/SageMaker"
 EVERY = 5.0
 """Seconds between writes while there is traffic; without any, nothing runs."""
 
@@ -25,44 +26,79 @@ class _Sum:
     def add(self, value: float) -> None:
         self.count += 1
         self.total += value
-        self.minimum = min(self.minimum, value)
-        self.maximum = max(self.maximum, value)
+        if value < self.minimum:
+            self.minimum = value
+        if value > self.maximum:
+            self.maximum = value
+
+
+class Tally:
+    """The requests of one variant since the last write. Times in microseconds."""
+
+    __slots__ = ("bad", "clients", "instances", "latency", "overhead", "requests", "servers")
+
+    def __init__(self) -> None:
+        self.requests = self.clients = self.servers = self.bad = 0
+        self.instances = _Sum()
+        self.latency, self.overhead = _Sum(), _Sum()
+
+    def samples(self, namespace: str, dimensions: Dimensions, now: float) -> list[Sample]:
+        """Zeros are counted too: an error rate needs the requests that were none."""
+        n = float(self.requests)
+        counts = (("Invocations", n), ("Invocation4XXErrors", self.clients), ("Invocation5XXErrors", self.servers), ("InvocationModelErrors", self.bad))
+        found = [
+            Sample(namespace, name, dimensions, now, float(total), "None", n, 1.0 if total == n else 0.0, 1.0 if total else 0.0)
+            for name, total in counts
+        ]
+        sums = (
+            ("InvocationsPerInstance", "None", self.instances), ("ModelLatency", "Microseconds", self.latency),
+            ("OverheadLatency", "Microseconds", self.overhead),
+        )
+        found += [Sample(namespace, name, dimensions, now, s.total, unit, s.count, s.minimum, s.maximum) for name, unit, s in sums]
+        return found
 
 
 class Meter:
-    """Sums of one namespace. Not thread-safe: belongs to the event loop."""
+    """Sums of one namespace. Not thread-safe: belongs to the event loop.
 
-    def __init__(self, metrics: Metrics, namespace: str, clock: Callable[[], float]) -> None:
-        self._metrics, self._namespace, self._clock = metrics, namespace, clock
-        self._sums: dict[tuple[str, str, Dimensions], _Sum] = {}
+    Args:
+        put: stores samples; runs in a thread.
+    """
+
+    def __init__(self, put: Callable[[list[Sample]], None], namespace: str, clock: Callable[[], float]) -> None:
+        self._put, self._namespace, self._clock = put, namespace, clock
+        self._tallies: dict[Dimensions, Tally] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
-    def add(self, dimensions: Dimensions, name: str, value: float, unit: str = "None") -> None:
-        """One observation."""
-        key = name, unit, dimensions
-        found = self._sums.get(key)
-        if found is None:
-            found = self._sums[key] = _Sum()
-        found.add(value)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY, self._due)
+    def request(self, dimensions: Dimensions, status: int, instances: int, began: float, sent: float, done: float) -> None:
+        """One request to a model. ``status`` 0: no answer came. Times in seconds, of one clock."""
+        tally = self._tallies.get(dimensions)
+        if tally is None:
+            tally = self._tallies[dimensions] = Tally()
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(EVERY, self._due)
+        tally.requests += 1
+        tally.instances.add(1.0 / max(1, instances))
+        tally.latency.add((done - sent) * 1e6)
+        tally.overhead.add((sent - began) * 1e6)
+        if not 200 <= status < 300:
+            tally.bad += 1
+            tally.clients += 400 <= status < 500
+            tally.servers += status >= 500 or status == 0
 
     async def flush(self) -> None:
         """Write what has come together. A failure is logged: measurements must not break what they measure."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        sums, self._sums = self._sums, {}
-        if not sums:
+        tallies, self._tallies = self._tallies, {}
+        if not tallies:
             return
         now = self._clock()
-        samples = [
-            Sample(self._namespace, name, dimensions, now, s.total, unit, s.count, s.minimum, s.maximum)
-            for (name, unit, dimensions), s in sums.items()
-        ]
+        samples = [s for dimensions, tally in tallies.items() for s in tally.samples(self._namespace, dimensions, now)]
         try:
-            await asyncio.to_thread(self._metrics.put, samples)
+            await asyncio.to_thread(self._put, samples)
         except Exception:
             log.exception("%d metrics of %s were lost", len(samples), self._namespace)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..stores.metrics import Dimensions
 from .client import Worker
@@ -105,21 +105,34 @@ class Route:
         return named.next() if named else None
 
 
+class Mirror(Protocol):
+    """Another process's routes, kept in step with these."""
+
+    def put(self, key: Key, name: str, variants: list[VariantSpec]) -> None: ...
+
+    def drop(self, key: Key) -> None: ...
+
+    async def retire(self, sockets: list[str], seconds: float) -> None: ...
+
+
 class Routes:
     """Every endpoint of this server."""
 
-    def __init__(self) -> None:
+    def __init__(self, mirror: Mirror | None = None) -> None:
+        self._mirror = mirror
         self._table: dict[Key, Route] = {}
         self._workers: dict[str, Worker] = {}
         """By socket: a worker keeps its connections and its count when its endpoint's route is replaced."""
+        self.queued: set[Key] = set()
+        """Endpoints that take asynchronous invocations only; requests have no route to them."""
 
     def get(self, key: Key) -> Route | None:
         return self._table.get(key)
 
     def put(self, key: Key, name: str, variants: Iterable[VariantSpec]) -> None:
         """Replace an endpoint's route. Requests under way end where they began."""
-        made = []
-        for spec in variants:
+        made, specs = [], list(variants)
+        for spec in specs:
             workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
             dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
             during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
@@ -127,14 +140,27 @@ class Routes:
                 spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during
             ))
         self._table[key] = Route(name, made)
+        self.queued.discard(key)
+        if self._mirror is not None:
+            self._mirror.put(key, name, specs)
 
     def drop(self, key: Key) -> None:
         self._table.pop(key, None)
+        self.queued.discard(key)
+        if self._mirror is not None:
+            self._mirror.drop(key)
+
+    def workers(self) -> list[Worker]:
+        """Every worker that a request may be at."""
+        return list(self._workers.values())
 
     async def retire(self, sockets: Iterable[str], seconds: float) -> None:
         """Wait until no request is under way on workers that no route names any more, then let go of them."""
+        going = list(sockets)
+        if self._mirror is not None:
+            await self._mirror.retire(going, seconds)
         named = {w.path for route in self._table.values() for v in route.every for w in v.workers}
-        for path in sockets:
+        for path in going:
             worker = self._workers.get(path)
             if worker is not None and path not in named:
                 await worker.quiet(seconds)

@@ -100,6 +100,9 @@ Handler = Callable[[Call], Awaitable["dict[str, Any] | Reply | None"]]
 class Authority(Protocol):
     """Who owns a key, and what a principal may do. The identity slice provides it."""
 
+    changed: list[Callable[[], None]]
+    """Called after a change of users, roles, keys or policies: what was remembered of earlier answers may be wrong."""
+
     def secret(self, access_key: str) -> tuple[str, str | None, Principal] | None:
         """(secret key, session token or None, principal) of a live access key; None if unknown or expired."""
         ...

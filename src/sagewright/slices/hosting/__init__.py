@@ -14,7 +14,7 @@ from .routing import Router
 
 def install(platform: Platform) -> None:
     """Bind the operations and executors of models, endpoint configurations and endpoints, and the runtime's."""
-    routes = Routes()
+    routes = Routes(platform.gateway)
     model.install(platform)
     endpoint_config.install(platform)
     alarms = Alarms(platform)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from ...gateway.client import Answer, Broken, Stream, Worker
-from ...gateway.meter import Meter
+from ...gateway.meter import NAMESPACE, Meter
+from ...gateway.outcomes import busy, measure, model_error, no_answer, unreached
 from ...gateway.routes import Route, Routes, Variant
 from ...resources.arn import arn
 from ...resources.platform import Platform
@@ -20,8 +21,6 @@ STREAM_TIMEOUT = 480.0
 """Seconds a streamed answer may take in all."""
 BUSY = 1000
 """Requests that one worker may have waiting; more are refused."""
-SHOWN = 8192
-"""Bytes of a model's own error that an answer carries."""
 FORWARDED = {
     "ContentType": "Content-Type",
     "Accept": "Accept",
@@ -43,7 +42,7 @@ class Invocations:
 
     def __init__(self, platform: Platform, routes: Routes) -> None:
         self.platform, self.routes = platform, routes
-        self.meter = Meter(platform.metrics, "AWS/SageMaker", platform.clock)
+        self.meter = Meter(platform.metrics.put, NAMESPACE, platform.clock)
 
     def install(self) -> None:
         bind = self.platform.operations.bind
@@ -105,6 +104,8 @@ class Invocations:
         params = call.params
         name = params["EndpointName"]
         route = self.routes.get((call.scope, name.lower()))
+        if route is None and (call.scope, name.lower()) in self.routes.queued:
+            raise ServiceError("ValidationError", f"Endpoint {name} is asynchronous: invoke it by InvokeEndpointAsync.")
         if route is None:
             raise ServiceError("ValidationError", f"Endpoint {name} of account {call.account} not found.")
         if len(params.get("Body", b"")) > self.platform.settings.max_payload:
@@ -126,7 +127,7 @@ class Invocations:
         if worker is None:
             raise ServiceError("ServiceUnavailable", f"No instance of production variant {variant.name} answers at the moment.", 503)
         if worker.outstanding >= BUSY:
-            raise ServiceError("ThrottlingException", f"Production variant {variant.name} has too many requests waiting.", 429)
+            raise busy(variant)
         return worker
 
     def _broken(
@@ -134,41 +135,15 @@ class Invocations:
     ) -> ServiceError:
         self._measure(variant, 0, began, sent, time.perf_counter())
         if isinstance(error, Broken) and error.untouched:
-            return ServiceError("ServiceUnavailable", f"Production variant {variant.name}: {error}.", 503)
-        if isinstance(error, TimeoutError):
-            text = (
-                "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
-                "for each container in Amazon CloudWatch, resolve the issue, and try again."
-            )
-        else:
-            text = str(error)
-        return self._model_error(call, route, variant, worker, Answer(0, {}, text.encode()))
+            return unreached(variant, error)
+        return self._model_error(call, route, variant, worker, no_answer(error))
 
     def _model_error(self, call: Call, route: Route, variant: Variant, worker: Worker, answer: Answer) -> ServiceError:
-        group = f"/aws/sagemaker/Endpoints/{route.name}"
-        text = answer.body[:SHOWN].decode("utf-8", "replace")
-        side = "client" if 400 <= answer.status < 500 else "server"
-        message = (
-            f'Received {side} error ({answer.status}) from primary with message "{text}". See '
-            f"{call.endpoint or self.platform.endpoint}/#logEventViewer:group={group} in account {call.account} for more information."
-        )
         stream = variant.streams.get(worker.path, variant.name)
-        return ServiceError(
-            "ModelError", message, 424,
-            OriginalStatusCode=answer.status, OriginalMessage=text,
-            LogStreamArn=arn("logs", call.region, call.account, f"log-group:{group}:log-stream:{stream}"),
-        )
+        return model_error(call.endpoint or self.platform.endpoint, call.account, call.region, route, stream, answer)
 
     def _measure(self, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
-        """Zeros are counted too: an error rate needs the requests that were none."""
-        add, where = self.meter.add, variant.dimensions
-        add(where, "Invocations", 1.0)
-        add(where, "InvocationsPerInstance", 1.0 / max(1, variant.instances))
-        add(where, "ModelLatency", (done - sent) * 1e6, "Microseconds")
-        add(where, "OverheadLatency", (sent - began) * 1e6, "Microseconds")
-        add(where, "Invocation4XXErrors", float(400 <= status < 500))
-        add(where, "Invocation5XXErrors", float(status >= 500 or status == 0))
-        add(where, "InvocationModelErrors", float(not 200 <= status < 300))
+        measure(self.meter, variant, status, began, sent, done)
 
 
 def _headers(params: dict[str, Any]) -> dict[str, str]:

@@ -46,7 +46,8 @@ class LocalAuthority:
         self.directory, self.account, self._clock, self._root = directory, account, clock, root
         self._grants: dict[tuple[str, str], tuple[Grants, dict[str, str]] | None] = {}
         self._operator: Live | None = None
-        directory.changed.append(self._grants.clear)
+        self.changed = directory.changed
+        self.changed.append(self._grants.clear)
 
     async def start(self) -> None:
         """Load identities and make sure that the default execution role exists."""

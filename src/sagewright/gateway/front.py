@@ -1,0 +1,205 @@
+"""The client's side of the gateway: plain invocations over HTTP, answered here; every other request goes back to the server.
+
+A request is plain when it is a signed ``POST /endpoints/<name>/invocations`` with a Content-Length and none of the headers
+that ask for more. Whatever is wrong with a request, the server says it: here nothing is refused but overload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import httptools
+import orjson
+
+from ..wire.errors import ServiceError
+from ..wire.http import Request
+from .client import Answer
+
+LONGEST_HEAD = 64 << 10
+_PATH = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations")
+_MORE = {
+    "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5", "x-amzn-sagemaker-target-model",
+    "x-amzn-sagemaker-target-container-hostname", "x-amzn-sagemaker-enable-explanations",
+    "x-amzn-sagemaker-inference-component", "x-amzn-sagemaker-session-id",
+}
+"""Headers that make a request more than plain."""
+_PHRASES = {424: "Failed Dependency", 429: "Too Many Requests", 503: "Service Unavailable"}
+_SIMPLE = re.compile(r"[\x20-\x7e]{0,1024}")
+FORWARDED = (
+    ("content-type", "content-type"), ("accept", "accept"),
+    ("x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-custom-attributes"),
+    ("x-amzn-sagemaker-inference-id", "x-amzn-sagemaker-inference-id"),
+)
+
+
+class Plain:
+    """One plain invocation, on its way. ``began`` is of time.perf_counter."""
+
+    __slots__ = ("began", "body", "client", "front", "headers", "name", "request", "tried")
+
+    def __init__(self, front: Front, name: str, request: Request, body: bytes) -> None:
+        self.front, self.name, self.request, self.body = front, name, request, body
+        self.began = time.perf_counter()
+        self.tried = 0
+
+
+class Front(asyncio.Protocol):
+    """One client's connection.
+
+    Args:
+        handle: gets each plain invocation and answers it by ``answer`` or ``give_back``.
+        give_back: gets the connection and all that was read and not answered, when the rest is the server's.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, handle: Callable[[Plain], None], give_back: Callable[[socket.socket, bytes], None], everybody: set[Front]) -> None:
+        self._handle, self._give_back, self._everybody = handle, give_back, everybody
+        self._buffer = bytearray()
+        self._length = 0
+        """Bytes of the request that is coming in; 0 while its head is not complete."""
+        self._head = 0
+        self._busy = self.gone = False
+        self._keep = True
+        self._headers: dict[str, str] = {}
+        self._url = b""
+        self.idle_since: float | None = time.monotonic()
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.peer: str = peer[0] if isinstance(peer, tuple) else ""
+        self._everybody.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.gone = True
+        self._everybody.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._busy:
+            self._next()
+        elif len(self._buffer) > self._length + (1 << 20):
+            self.transport.pause_reading()
+
+    # -- the parser's side
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]},{text}" if key in self._headers else text
+
+    # -- a request
+
+    def _next(self) -> None:
+        """Go on with what has come: a head, then its body, then the request."""
+        if not self._length:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > LONGEST_HEAD:
+                    self.give_back()
+                return
+            if not self._read_head(end + 4):
+                self.give_back()
+                return
+        if len(self._buffer) >= self._length:
+            body = bytes(self._buffer[self._head : self._length])
+            self._busy, self.idle_since = True, None
+            self._handle(Plain(self, self._name, self._request, body))
+
+    def _read_head(self, end: int) -> bool:
+        """Parse the head; whether it is that of a plain invocation."""
+        self._headers, self._url = {}, b""
+        parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(bytes(self._buffer[:end]))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return False
+        headers = self._headers
+        length = headers.get("content-length", "")
+        found = _PATH.fullmatch(self._url.decode("latin-1"))
+        if (
+            found is None or parser.get_method() != b"POST" or not length.isascii() or not length.isdigit()
+            or not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 ") or not _MORE.isdisjoint(headers)
+        ):
+            return False
+        for name, _ in FORWARDED:
+            if name in headers and not _SIMPLE.fullmatch(headers[name]):
+                return False
+        if len(headers.get("x-amzn-sagemaker-inference-id", "x")) not in range(1, 65):
+            return False
+        self._keep = parser.should_keep_alive()
+        self._name = found[1]
+        self._request = Request("POST", self._url.decode("latin-1"), "", headers, "http", self.peer)
+        self._head, self._length = end, end + int(length)
+        return True
+
+    def give_back(self) -> None:
+        """The server takes the connection over, from the request that was coming in on."""
+        connection = cast(socket.socket, self.transport.get_extra_info("socket")).dup()
+        self.transport.pause_reading()
+        read, self._buffer = bytes(self._buffer), bytearray()
+        self._everybody.discard(self)
+        self.gone = True
+        self._give_back(connection, read)
+        self.transport.abort()
+
+    def answer(self, payload: bytes) -> None:
+        """Send a whole response, and go on with what has come meanwhile."""
+        if self.gone:
+            return
+        self.transport.write(payload)
+        del self._buffer[: self._length]
+        self._length, self._busy, self.idle_since = 0, False, time.monotonic()
+        if not self._keep:
+            self.transport.close()
+            return
+        if self._buffer:
+            self.transport.resume_reading()
+            self._next()
+
+    @property
+    def closes(self) -> bool:
+        return not self._keep
+
+
+def request_head(headers: Mapping[str, str]) -> bytes:
+    """The head of a frame that carries the request to a model server."""
+    lines = ["POST /invocations"]
+    for name, sent in FORWARDED:
+        if name in headers:
+            lines.append(f"{sent}:{headers[name]}")
+    return "\n".join(lines).encode("latin-1")
+
+
+def success(answer: Answer, variant: str) -> bytes:
+    """The response for an answer of 200 to 299."""
+    request_id = str(uuid.uuid4())
+    lines = [
+        f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer.body)}\r\nx-amzn-invoked-production-variant: {variant}"
+        f"\r\nx-amzn-requestid: {request_id}\r\nx-amz-request-id: {request_id}\r\nx-amz-id-2: {request_id}"
+    ]
+    returned = ("content-type", "x-amzn-sagemaker-custom-attributes")
+    lines += [f"\r\n{name}: {answer.headers[name]}" for name in returned if name in answer.headers]
+    return f"{''.join(lines)}\r\n\r\n".encode("latin-1") + answer.body
+
+
+def failure(error: ServiceError) -> bytes:
+    """The response for an error, as the rest-json protocol has it."""
+    request_id = str(uuid.uuid4())
+    body = orjson.dumps({"Message": error.message, "message": error.message, **error.members})
+    return (
+        f"HTTP/1.1 {error.status} {_PHRASES.get(error.status, 'Error')}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nx-amzn-errortype: {error.code}\r\nx-amzn-requestid: {request_id}\r\n"
+        f"x-amz-request-id: {request_id}\r\nx-amz-id-2: {request_id}\r\n\r\n"
+    ).encode("latin-1") + body

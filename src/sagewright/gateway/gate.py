@@ -1,0 +1,219 @@
+"""What the gateway process does with plain invocations: who asks and may he, which worker, what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, Literal, cast
+
+from ..wire.http import WireFault
+from ..wire.sigv4 import SigV4, header_scope
+from ..wire.types import Principal
+from . import frames
+from .client import Answer, Broken, Worker
+from .front import Plain, failure, request_head, success
+from .meter import Meter
+from .outcomes import busy, measure, model_error, no_answer, unreached
+from .routes import Route, Routes, Variant
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 60.0
+"""Seconds a model has to answer."""
+BUSY = 1000
+"""Requests that one worker may have waiting; more are refused."""
+TRUST = 1.0
+"""Seconds for which what the server said of a key or a permission is believed, unless it says that something changed."""
+MOST = 10_000
+"""Keys and permissions that are remembered."""
+SWEEP = 1.0
+RECONNECT = 0.05
+
+Grant = tuple[str, str, str, str, str]
+"""Access key, region, endpoint, peer's address, user agent: everything that a policy may look at."""
+
+
+class Keys:
+    """The wire's Authority as far as the gateway needs it: what the server has said of keys a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, tuple[str, str | None, Principal]]] = {}
+        self.changed: list[Callable[[], None]] = []
+
+    def secret(self, access_key: str) -> tuple[str, str | None, Principal] | None:
+        found = self._known.get(access_key)
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def learn(self, access_key: str, secret: str, token: str | None, principal: Principal) -> None:
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known[access_key] = time.monotonic() + TRUST, (secret, token, principal)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def authorize(self, principal: Principal, action: str, resource: str, context: Any) -> None:
+        raise NotImplementedError("the server decides that")
+
+
+class Gate:
+    """Every endpoint's traffic in this process.
+
+    Args:
+        ask: asks the server about a Grant; the answer comes to ``told`` with the same number.
+        url: where the links of error messages lead.
+    """
+
+    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, *, skew: float, largest: int, url: str) -> None:
+        self._ask, self._meter, self._largest, self._url = ask, meter, largest, url
+        self.keys = Keys()
+        self.routes = Routes()
+        self._v4 = SigV4(lambda: self.keys, time.time, skew)
+        self._grants: dict[Grant, float] = {}
+        self._asked: dict[Grant, tuple[int, list[Plain]]] = {}
+        self._questions: dict[int, Grant] = {}
+        self._number = 0
+        self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._sweep()
+
+    # -- what the server says
+
+    def put(self, worker: Worker) -> None:
+        """Open the connection to a worker, as soon as it listens."""
+        if worker.path not in self._connecting and (worker.frames is None or not worker.frames.usable):
+            task = asyncio.create_task(self._connect(worker))
+            self._connecting[worker.path] = task
+            task.add_done_callback(lambda _: self._connecting.pop(worker.path, None))
+
+    def told(self, number: int, message: dict[str, Any]) -> None:
+        """The server's word about a Grant."""
+        grant = self._questions.pop(number, None)
+        waiting = self._asked.pop(grant)[1] if grant in self._asked else []
+        if grant is not None and message.get("secret"):
+            self.keys.learn(grant[0], message["secret"], message.get("token"), _principal(message["principal"]))
+            if message["allowed"]:
+                if len(self._grants) >= MOST:
+                    self._grants.clear()
+                self._grants[grant] = time.monotonic() + TRUST
+        for plain in waiting:
+            self._handle(plain, asked=True)
+
+    def forget(self) -> None:
+        """Keys or permissions have changed."""
+        self.keys.forget()
+        self._grants.clear()
+
+    # -- a request
+
+    def handle(self, plain: Plain) -> None:
+        self._handle(plain, asked=False)
+
+    def _handle(self, plain: Plain, asked: bool) -> None:
+        if plain.front.gone:
+            return
+        principal = self._principal(plain, asked)
+        if principal is None:
+            return
+        region = self._region
+        route = self.routes.get((f"{principal.account}/{region}", plain.name.lower()))
+        variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
+        if route is None or variant is None or len(plain.body) > self._largest:
+            plain.front.give_back()
+            return
+        self._send(plain, (principal.account, region), route, variant, ())
+
+    def _principal(self, plain: Plain, asked: bool) -> Principal | None:
+        """Who signed the request, when he may invoke this endpoint; None: it goes another way."""
+        request = plain.request
+        try:
+            scope = header_scope(request.headers["authorization"])
+            if scope is None or scope.service != "sagemaker":
+                raise WireFault("InvalidSignatureException", "")
+            grant = (scope.key, scope.region, plain.name, request.source_ip, request.headers.get("user-agent", ""))
+            if self.keys.secret(scope.key) is None or self._grants.get(grant, 0.0) < time.monotonic():
+                if not asked:
+                    self._question(grant, plain)
+                    return None
+                raise WireFault("AccessDeniedException", "")
+            digest = hashlib.sha256(plain.body).hexdigest()
+            verified = self._v4.verify_header(request, scope, lambda: digest)
+            if verified.payload_sha256 != digest:
+                raise WireFault("InvalidSignatureException", "")
+        except WireFault:
+            plain.front.give_back()  # the server says what is wrong
+            return None
+        self._region = scope.region
+        return verified.principal
+
+    def _question(self, grant: Grant, plain: Plain) -> None:
+        found = self._asked.get(grant)
+        if found is not None:
+            found[1].append(plain)
+            return
+        self._number += 1
+        self._asked[grant] = self._number, [plain]
+        self._questions[self._number] = grant
+        self._ask(self._number, grant)
+
+    def _send(self, plain: Plain, where: tuple[str, str], route: Route, variant: Variant, tried: Collection[Worker]) -> None:
+        worker = variant.worker(tried)
+        if worker is None or worker.frames is None or not worker.frames.usable:
+            if worker is not None:
+                self.put(worker)
+            plain.front.give_back()
+            return
+        if worker.outstanding >= BUSY:
+            plain.front.answer(failure(busy(variant)))
+            return
+        worker.enter()
+        sent = time.perf_counter()
+        done = partial(self._done, plain, where, route, variant, worker, tried, sent)
+        worker.frames.submit(request_head(plain.request.headers), plain.body, done)
+
+    def _done(
+        self, plain: Plain, where: tuple[str, str], route: Route, variant: Variant, worker: Worker, tried: Collection[Worker],
+        sent: float, outcome: Answer | Exception,
+    ) -> None:
+        worker.leave()
+        if isinstance(outcome, Broken) and outcome.untouched:
+            if any(w is not worker and w not in tried for w in variant.workers):
+                self._send(plain, where, route, variant, (*tried, worker))
+            else:
+                measure(self._meter, variant, 0, plain.began, sent, time.perf_counter())
+                plain.front.answer(failure(unreached(variant, outcome)))
+            return
+        answer = outcome if isinstance(outcome, Answer) else no_answer(outcome)
+        measure(self._meter, variant, answer.status, plain.began, sent, time.perf_counter())
+        if 200 <= answer.status < 300:
+            plain.front.answer(success(answer, variant.name))
+        else:
+            stream = variant.streams.get(worker.path, variant.name)
+            plain.front.answer(failure(model_error(self._url, *where, route, stream, answer)))
+
+    # -- upkeep
+
+    async def _connect(self, worker: Worker) -> None:
+        for _ in range(20):
+            try:
+                made = await frames.connect(worker.path)
+            except OSError:
+                await asyncio.sleep(RECONNECT)  # another process: it listens when it does
+                continue
+            worker.frames = made
+            return
+
+    def _sweep(self) -> None:
+        """Give up on answers that take too long."""
+        for worker in self.routes.workers():
+            if worker.frames is not None:
+                worker.frames.expire(TIMEOUT)
+        asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+
+def _principal(said: dict[str, str]) -> Principal:
+    kind = cast(Literal["root", "user", "role", "service", "anonymous"], said["kind"])
+    return Principal(arn=said["arn"], account=said["account"], kind=kind, access_key=said["access_key"], name=said["name"])

@@ -1,0 +1,56 @@
+"""What callers are told, and what is measured, of a request that reached a model or did not."""
+
+from __future__ import annotations
+
+from ..resources.arn import arn
+from ..wire.errors import ServiceError
+from .client import Answer, Broken
+from .meter import Meter
+from .routes import Route, Variant
+
+SHOWN = 8192
+"""Bytes of a model's own error that an answer carries."""
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "container in Amazon CloudWatch, resolve the issue, and try again."
+)
+
+
+def model_error(url: str, account: str, region: str, route: Route, stream: str, answer: Answer) -> ServiceError:
+    """ModelError for an answer that is none of 200 to 299; status 0 stands for no answer at all.
+
+    ``url``: where the console's link leads. ``stream``: the log stream of the instance.
+    """
+    group = f"/aws/sagemaker/Endpoints/{route.name}"
+    text = answer.body[:SHOWN].decode("utf-8", "replace")
+    side = "client" if 400 <= answer.status < 500 else "server"
+    message = (
+        f'Received {side} error ({answer.status}) from primary with message "{text}". See '
+        f"{url}/#logEventViewer:group={group} in account {account} for more information."
+    )
+    return ServiceError(
+        "ModelError", message, 424,
+        OriginalStatusCode=answer.status, OriginalMessage=text,
+        LogStreamArn=arn("logs", region, account, f"log-group:{group}:log-stream:{stream}"),
+    )
+
+
+def no_answer(error: Exception) -> Answer:
+    """What stands for the answer that a container did not give. ``error``: TimeoutError or Broken."""
+    return Answer(0, {}, (TIMED_OUT if isinstance(error, TimeoutError) else str(error)).encode())
+
+
+def unreached(variant: Variant, error: Broken) -> ServiceError:
+    """No instance could be given the request."""
+    return ServiceError("ServiceUnavailable", f"Production variant {variant.name}: {error}.", 503)
+
+
+def busy(variant: Variant) -> ServiceError:
+    return ServiceError("ThrottlingException", f"Production variant {variant.name} has too many requests waiting.", 429)
+
+
+def measure(meter: Meter, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
+    """Count a request; during a deployment also under the configuration it went to."""
+    meter.request(variant.dimensions, status, variant.instances, began, sent, done)
+    if variant.deployment:
+        meter.request(variant.deployment, status, variant.instances, began, sent, done)

@@ -1,0 +1,231 @@
+"""The gateway process on the way of InvokeEndpoint: what it answers, what it leaves to the server, and that both say the same."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from sagewright.testing.models import Models
+from sagewright.testing.names import unique
+from sagewright.testing.server import TestServer
+
+SCRIPT = """
+    def model_fn(model_dir):
+        return None
+
+    def transform_fn(model, body, content_type, accept):
+        text = body if isinstance(body, str) else body.decode("latin-1")
+        if text == "fail":
+            raise ValueError("that was to fail")
+        if text == "parts":
+            return (part for part in ["a", "b", "c"]), "text/plain"
+        return text, "text/plain"
+"""
+
+
+@pytest.fixture(scope="module")
+def models(server: TestServer) -> Models:
+    return Models(server)
+
+
+@pytest.fixture(scope="module")
+def endpoint(models: Models) -> Iterator[str]:
+    name = models.deploy(SCRIPT)
+    until_served(models.server, name)
+    yield name
+    models.delete(name)
+
+
+class Client:
+    """One connection that signs as an SDK does, and can be told to do it wrong."""
+
+    def __init__(self, server: TestServer, keys: Credentials | None = None) -> None:
+        found = server.credentials()
+        self.keys = keys or Credentials(found["access_key"], found["secret_key"])
+        self.host = urlsplit(server.url).netloc
+        self.http = http.client.HTTPConnection(self.host, timeout=30)
+
+    def signed(self, endpoint: str, body: bytes, **headers: str) -> dict[str, str]:
+        given = {"Content-Type": "text/plain", "Host": self.host, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        request = AWSRequest("POST", f"http://{self.host}/endpoints/{endpoint}/invocations", given, body)
+        SigV4Auth(self.keys, "sagemaker", "us-east-1").add_auth(request)
+        return {k: str(v) for k, v in request.headers.items()}
+
+    def send(self, endpoint: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+        self.http.request("POST", f"/endpoints/{endpoint}/invocations", body, headers or self.signed(endpoint, body))
+        answer = self.http.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+
+    @property
+    def port(self) -> int:
+        return int(self.http.sock.getsockname()[1])
+
+
+def gateway(server: TestServer) -> psutil.Process | None:
+    """The server's gateway process."""
+    assert server.process
+    for child in psutil.Process(server.process.pid).children():
+        if "sagewright.gateway.process" in child.cmdline():
+            return child
+    return None
+
+
+def served_by_gateway(server: TestServer, client: Client) -> bool:
+    process = gateway(server)
+    return process is not None and client.port in {c.raddr.port for c in process.net_connections("tcp") if c.raddr}
+
+
+def until_served(server: TestServer, endpoint: str) -> Client:
+    """A connection that the gateway serves: it starts beside the first endpoint."""
+    end = time.monotonic() + 30
+    while True:
+        client = Client(server)
+        assert client.send(endpoint, b"x")[0] == 200
+        if served_by_gateway(server, client):
+            return client
+        assert time.monotonic() < end, server.log()
+        time.sleep(0.05)  # another process: there is nothing to wait on
+
+
+def test_plain_invocations_are_the_gateways(server: TestServer, endpoint: str) -> None:
+    client = until_served(server, endpoint)
+    for body in (b"one", b"", b"two" * 1000, b"x" * (1 << 20)):
+        status, headers, answer = client.send(endpoint, body)
+        assert (status, answer) == (200, body)
+        assert headers["x-amzn-invoked-production-variant"]
+        assert headers["x-amzn-requestid"]
+    assert served_by_gateway(server, client)
+
+
+def test_parts_of_an_answer_come_whole(server: TestServer, endpoint: str) -> None:
+    assert until_served(server, endpoint).send(endpoint, b"parts")[2] == b"abc"
+
+
+def test_both_say_the_same(server: TestServer, models: Models, endpoint: str) -> None:
+    """A model's error from the gateway, and from the server, which has connections that began with something else."""
+    client, other = until_served(server, endpoint), Client(server)
+    other.http.request("GET", "/")
+    other.http.getresponse().read()
+    ours, theirs = client.send(endpoint, b"fail"), other.send(endpoint, b"fail")
+    assert served_by_gateway(server, client)
+    assert not served_by_gateway(server, other)
+    assert ours[0] == theirs[0] == 424
+    assert ours[1]["x-amzn-errortype"] == theirs[1]["x-amzn-errortype"] == "ModelError"
+    mine, its = json.loads(ours[2]), json.loads(theirs[2])
+    assert mine["OriginalMessage"] == its["OriginalMessage"] == "ValueError: that was to fail"
+    assert {k: v for k, v in mine.items() if k in its} == its
+    with pytest.raises(ClientError) as caught:
+        models.runtime.invoke_endpoint(EndpointName=endpoint, Body="fail")
+    assert caught.value.response["OriginalStatusCode"] == 500
+
+
+def test_what_is_wrong_the_server_says(server: TestServer, endpoint: str) -> None:
+    keys = server.credentials()
+    cases: list[tuple[Client, dict[str, Any], int, str]] = [
+        (Client(server, Credentials(keys["access_key"], "wrong")), {}, 403, "InvalidSignatureException"),
+        (Client(server, Credentials("AKIAUNKNOWN", "wrong")), {}, 403, "UnrecognizedClientException"),
+        (Client(server), {"X_Amzn_SageMaker_Target_Variant": "none"}, 400, "ValidationError"),
+        (Client(server), {"X_Amzn_SageMaker_Target_Model": "none"}, 400, "ValidationError"),
+        (Client(server), {"X_Amzn_SageMaker_Inference_Id": "x" * 65}, 400, "ValidationError"),
+    ]
+    for client, more, status, code in cases:
+        found = client.send(endpoint, b"x", client.signed(endpoint, b"x", **more))
+        assert (found[0], found[1]["x-amzn-errortype"]) == (status, code)
+        # the connection is the server's now, and goes on
+        assert client.send(endpoint, b"x")[0] == (status if status == 403 else 200)
+    client = Client(server)
+    assert client.send("none", b"x")[1]["x-amzn-errortype"] == "ValidationError"
+    client = Client(server)
+    large = client.send(endpoint, b"x" * (6_291_456 + 1))
+    assert (large[0], large[1]["x-amzn-errortype"]) == (413, "ValidationError")
+
+
+def test_another_body_than_the_signed_one(server: TestServer, endpoint: str) -> None:
+    client = until_served(server, endpoint)
+    assert client.send(endpoint, b"two", client.signed(endpoint, b"one"))[0] == 403
+
+
+def test_pipelined_requests_are_answered_in_order(server: TestServer, endpoint: str) -> None:
+    client = until_served(server, endpoint)
+    raw = b""
+    for word in (b"one", b"two", b"three"):
+        head = "".join(f"{k}: {v}\r\n" for k, v in client.signed(endpoint, word).items())
+        raw += f"POST /endpoints/{endpoint}/invocations HTTP/1.1\r\n{head}Content-Length: {len(word)}\r\n\r\n".encode() + word
+    client.http.sock.sendall(raw)
+    got = b""
+    while got.count(b"HTTP/1.1 200") < 3 or not got.endswith(b"three"):
+        data = client.http.sock.recv(65536)
+        assert data
+        got += data
+    assert got.index(b"one") < got.index(b"two") < got.index(b"three")
+
+
+def test_a_permission_ends_at_once(server: TestServer, endpoint: str) -> None:
+    iam, name = server.client("iam"), unique("caller")
+    iam.create_user(UserName=name)
+    about = iam.create_access_key(UserName=name)["AccessKey"]
+    keys = Credentials(about["AccessKeyId"], about["SecretAccessKey"])
+    until_served(server, endpoint)
+    assert Client(server, keys).send(endpoint, b"x")[0] == 403
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": f"*:endpoint/{endpoint}"}]}
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy).replace("*:endpoint", "arn:aws:sagemaker:*:*:endpoint"))
+    client = Client(server, keys)
+    assert client.send(endpoint, b"x")[0] == 200
+    assert served_by_gateway(server, client)
+    iam.delete_user_policy(UserName=name, PolicyName="p")
+    assert client.send(endpoint, b"x")[0] == 403
+    iam.delete_access_key(UserName=name, AccessKeyId=keys.access_key)
+    assert Client(server, keys).send(endpoint, b"x")[1]["x-amzn-errortype"] == "UnrecognizedClientException"
+    iam.delete_user(UserName=name)
+
+
+def test_requests_are_measured(server: TestServer, models: Models, endpoint: str) -> None:
+    client = until_served(server, endpoint)
+    for body in (b"x", b"x", b"fail"):
+        client.send(endpoint, body)
+    cloudwatch = server.client("cloudwatch")
+    where = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
+
+    def total(name: str) -> float:
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker", MetricName=name, Dimensions=where, StartTime=time.time() - 3600, EndTime=time.time() + 60,
+            Period=60, Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(p["Sum"] for p in found))
+
+    end = time.monotonic() + 20
+    while total("Invocations") < 3 or total("Invocation5XXErrors") < 1:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert total("ModelLatency") > 0
+
+
+def test_killed_it_comes_back_and_nobody_is_refused(own_server: TestServer) -> None:
+    """Requests under way on it may be cut; whoever asks then is answered, by the server until it is back."""
+    models = Models(own_server)
+    name = models.deploy(SCRIPT)
+    until_served(own_server, name)
+    first = gateway(own_server)
+    assert first
+    first.send_signal(signal.SIGKILL)
+    runtime = own_server.client("sagemaker-runtime")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: runtime.invoke_endpoint(EndpointName=name, ContentType="text/plain", Body="x")["Body"].read(), range(100)))
+    assert answers == [b"x"] * 100
+    until_served(own_server, name)
+    second = gateway(own_server)
+    assert second
+    assert second.pid != first.pid
