@@ -90,14 +90,27 @@ def test_draws_follow_from_seed_and_number() -> None:
 
 
 def test_a_first_look_is_spread_evenly() -> None:
-    space = [Parameter(name, "Continuous", 0, 1) for name in "ab"]
+    space = [Parameter(name, "Continuous", 0, 1) for name in "abcd"]
+    count = draws.initial(len(space))
 
     def gap(points: list[list[float]]) -> float:
         return min(math.dist(a, b) for a, b in itertools.combinations(points, 2))
 
-    spread = statistics.mean(gap([draws.spread(space, seed, n) for n in range(1, 11)]) for seed in range(20))
-    chance = statistics.mean(gap([draws.uniform(space, seed, n) for n in range(1, 11)]) for seed in range(20))
-    assert spread > 2 * chance
+    spread = statistics.mean(gap(draws.spread(space, seed)) for seed in range(20))
+    chance = statistics.mean(gap([draws.uniform(space, seed, n) for n in range(1, count + 1)]) for seed in range(20))
+    assert spread > 1.4 * chance
+    assert draws.spread(space, 7) == draws.spread(space, 7) != draws.spread(space, 8)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_first_look_sees_each_part_of_each_axis(seed: int) -> None:
+    space = parameters(ranges())
+    points = draws.spread(space, seed)
+    assert len(points) == draws.initial(len(space)) == 6
+    for axis, parameter in enumerate(space):
+        if parameter.kind == "Continuous":
+            assert sorted(int(6 * p[axis]) for p in points) == list(range(6)), parameter.name
+    assert sorted(p[-1] for p in points) == [0, 0, 1, 1, 2, 2]  # categories, each as often as any other
 
 
 def test_grid() -> None:

@@ -80,6 +80,8 @@ class Driver:
         self.refusal = ""
         self._suggestions: Suggestions | None = None
         self._socket: tuple[str, float] | None = None
+        self._spread: dict[int, list[Point]] = {}
+        """The first look at each definition's space."""
         self._ahead: list[deque[Point]] = [deque() for _ in self.study.definitions]
         self._asking: asyncio.Task[None] | None = None
         self._pace = math.inf
@@ -240,7 +242,9 @@ class Driver:
         best = [] if self._identical else self._lessons[index]
         if best and number <= (draws.initial(len(space)) + 1) // 2 and number <= len(best):
             return best[number - 1][0]
-        return draws.spread(space, seed, number)
+        if index not in self._spread:
+            self._spread[index] = draws.spread(space, seed)
+        return self._spread[index][number - 1]
 
     def _needs_sampler(self, index: int) -> bool:
         """Whether the next trial is past the first look at its space."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Sequence
 
 from .space import Parameter, Point
+
+DESIGNS = 30
+"""Latin hypercubes of which the best is taken; 5 ms of ten parameters."""
 
 
 def uniform(space: Sequence[Parameter], seed: int, number: int) -> Point:
@@ -15,18 +19,26 @@ def uniform(space: Sequence[Parameter], seed: int, number: int) -> Point:
     return [p.draw(source.random()) for p in space]
 
 
-def spread(space: Sequence[Parameter], seed: int, number: int) -> Point:
-    """Trial ``number`` (from 1) of a first look at a space: evenly spread from any count on.
+def spread(space: Sequence[Parameter], seed: int) -> list[Point]:
+    """The ``initial`` trials of a first look at a space: a Latin hypercube, so that each part of each axis, and each
+    category, gets its share of so few points; of several such designs the one whose nearest two points are farthest apart.
 
-    An additive recurrence with the generalised golden ratio and a random shift: Roberts, The unreasonable effectiveness
-    of quasirandom sequences, 2018.
+    Morris and Mitchell, Exploratory designs for computational experiments, 1995.
     """
-    size = len(space)
-    ratio = 2.0
-    for _ in range(40):
-        ratio = (1.0 + ratio) ** (1.0 / (size + 1))
-    shift = random.Random(f"{seed}/shift")
-    return [p.draw(math.fmod(shift.random() + number * ratio ** -(i + 1), 1.0)) for i, p in enumerate(space)]
+    count, source = initial(len(space)), random.Random(f"{seed}/spread")
+    best, gap = [], -1.0
+    for _ in range(DESIGNS):
+        axes = [[(cell + source.random()) / count for cell in source.sample(range(count), count)] for _ in space]
+        points = [[p.draw(u) for p, u in zip(space, row, strict=True)] for row in zip(*axes, strict=True)]
+        found = min(_square(space, a, b) for a, b in itertools.combinations(points, 2))
+        if found > gap:
+            best, gap = points, found
+    return best
+
+
+def _square(space: Sequence[Parameter], a: Point, b: Point) -> float:
+    """The squared distance of two points; two categories are 1 apart."""
+    return sum(float(x != y) if p.kind == "Categorical" else (x - y) ** 2 for p, x, y in zip(space, a, b, strict=True))
 
 
 def initial(size: int) -> int:
