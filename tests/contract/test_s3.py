@@ -9,7 +9,9 @@ import datetime
 import hashlib
 import io
 import os
+import socket
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 import zlib
@@ -299,6 +301,34 @@ def test_response_headers_on_demand(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     got = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="a/b", ResponseContentDisposition="attachment; filename=x")
     assert (got["ContentType"], got["ContentDisposition"]) == ("a/b", "attachment; filename=x")
+
+
+def test_a_large_body_is_proven_before_it_counts(s3: Any, bucket: str) -> None:
+    data = os.urandom(3 * MIB + 5)
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "whole"})
+    assert httpx.put(url, content=data).headers["etag"].strip('"') == hashlib.md5(data).hexdigest()
+
+    def replaced(request: Any, **_: Any) -> None:
+        request.body = bytes(len(data))  # after signing: neither what was signed nor what the checksum is of
+
+    other = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=s3.meta.endpoint_url,
+        aws_access_key_id=s3._request_signer._credentials.access_key, aws_secret_access_key=s3._request_signer._credentials.secret_key,
+        config=Config(retries={"max_attempts": 0}, request_checksum_calculation="when_required"),
+    )
+    other.meta.events.register_last("before-send.s3.PutObject", replaced)
+    with fails("XAmzContentSHA256Mismatch", 400):
+        other.put_object(Bucket=bucket, Key="torn", Body=data)
+    with fails("BadDigest", 400):
+        s3.put_object(Bucket=bucket, Key="torn", Body=data, ChecksumCRC32=base64.b64encode(b"none").decode())
+    at = urllib.parse.urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "torn"}))
+    with socket.create_connection((at.hostname, at.port)) as half:
+        half.sendall(f"PUT {at.path}?{at.query} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: {len(data)}\r\n\r\n".encode())
+        half.sendall(data[: 2 * MIB])
+        half.shutdown(socket.SHUT_WR)
+        assert b"<Code>IncompleteBody</Code>" in half.makefile("rb").read()
+    assert s3.get_object(Bucket=bucket, Key="whole")["Body"].read() == data
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["whole"]
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])  # SigV2 and SigV4

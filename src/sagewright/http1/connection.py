@@ -160,8 +160,8 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
-        elif name == b"content-length":
-            self._length = int(value)  # the parser has seen to it that it is a number
+        elif name == b"content-length" and value.isdigit():
+            self._length = int(value)
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:

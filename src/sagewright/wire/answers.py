@@ -22,6 +22,18 @@ _INLINE = 1 << 17
 _BARE = {204, 304}
 
 
+class Direct(Protocol):
+    """A large request body on its way past parser and event loop; ``http1.direct`` says more."""
+
+    left: int
+
+    def read_into(self, memory: memoryview) -> int: ...
+
+    async def wait(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Peer(Protocol):
     """What our listener does without messages and without waiting, for the many short requests."""
 
@@ -31,6 +43,10 @@ class Peer(Protocol):
 
     def whole(self) -> bytes | None:
         """The whole body of the request, once, if it is here."""
+        ...
+
+    def direct(self) -> Direct | None:
+        """The rest of a large body, for a reader that brings its own memory; None where it has to be received."""
         ...
 
     def answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bool:

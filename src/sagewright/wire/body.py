@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import itertools
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from typing import Any
 
-from .answers import Peer
+from .answers import Direct, Peer
 from .checksums import Running, running
 from .errors import ServiceError
 from .http import Request, WireFault
@@ -26,6 +37,10 @@ _LONGEST_CHUNK = 2**33
 
 def incomplete_body() -> ServiceError:
     return ServiceError("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", 400)
+
+
+def slow_body() -> ServiceError:
+    return ServiceError("RequestTimeout", "The request body did not arrive: nothing was sent within the timeout period.", 400)
 
 
 def too_large(limit: int) -> ServiceError:
@@ -58,9 +73,7 @@ class Incoming:
                     async with asyncio.timeout(IDLE_SECONDS):
                         message = await self._receive()
             except TimeoutError:
-                raise ServiceError(
-                    "RequestTimeout", "The request body did not arrive: nothing was sent within the timeout period.", 400
-                ) from None
+                raise slow_body() from None
             if message["type"] == "http.disconnect":
                 raise incomplete_body()
             data: bytes = message.get("body", b"")
@@ -84,6 +97,12 @@ class Incoming:
         if len(data) > limit:
             raise too_large(limit)
         return data
+
+    def direct(self) -> Direct | None:
+        """The whole body for a reader that brings its own memory; None where it has to be iterated."""
+        direct = self._peer.direct() if self._peer is not None and not self.started else None
+        self.started = self.started or direct is not None
+        return direct
 
     async def drain(self, limit: int, seconds: float) -> None:
         """Read on for a moment, so that a client still sending can hear the answer; gives up quietly."""
@@ -149,6 +168,28 @@ class StreamBody:
         if not hmac.compare_digest(found, self._sha256):
             raise sha_mismatch(self._sha256, found)
 
+    async def blocks(self, size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
+        """As iteration, in blocks of ``size`` bytes or a little more, the last one shorter. A block's memory is written again
+        when the next but one is asked for: with one block in work while the next comes in, nothing is copied."""
+        direct = None if self._decoder is not None or self._consumed else self._incoming.direct()
+        if direct is None:
+            async for batch in batches(self, size):
+                yield batch
+            return
+        self._consumed = True
+        digest = hashlib.sha256() if self._sha256 else None
+        try:
+            memory = [memoryview(bytearray(min(size, direct.left))) for _ in range(2)]
+            for n in itertools.count():
+                if not direct.left:
+                    break
+                yield [await _fill(direct, memory[n % 2], digest)]
+        finally:
+            direct.close()
+        self._incoming.finished = True
+        if digest is not None and not hmac.compare_digest(digest.hexdigest(), self._sha256):
+            raise sha_mismatch(self._sha256, digest.hexdigest())
+
     async def _decoded(self, decoder: ChunkedDecoder) -> AsyncIterator[bytes]:
         size = 0
         async for data in self._incoming:
@@ -170,6 +211,48 @@ class StreamBody:
                 raise too_large(limit)
             pieces.append(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def batches(pieces: AsyncIterable[bytes], size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
+    """Pieces, gathered until they have ``size`` bytes; the rest at the end."""
+    batch: list[bytes] = []
+    there = 0
+    async for data in pieces:
+        batch.append(data)
+        there += len(data)
+        if there >= size:
+            yield batch
+            batch, there = [], 0
+    if batch:
+        yield batch
+
+
+async def _fill(direct: Direct, memory: memoryview, digest: Any) -> memoryview:
+    """Memory full of what comes next, or as much as is left; hashed on the way. Raises ServiceError."""
+    done = 0
+    job: asyncio.Future[int] | None = None
+    try:
+        while True:
+            job = asyncio.get_running_loop().run_in_executor(None, _read, direct, memory[done:], digest)
+            done += await job
+            if done == len(memory) or not direct.left:
+                return memory[:done]
+            async with asyncio.timeout(IDLE_SECONDS):
+                await direct.wait()
+    except EOFError:
+        raise incomplete_body() from None
+    except TimeoutError:
+        raise slow_body() from None
+    finally:
+        if job is not None and not job.done():
+            await asyncio.wait([job])  # the thread still writes to the memory
+
+
+def _read(direct: Direct, memory: memoryview, digest: Any) -> int:
+    count = direct.read_into(memory)
+    if digest is not None and count:
+        digest.update(memory[:count])
+    return count
 
 
 class _Beside:
@@ -214,6 +297,9 @@ class MemoryBody:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._data:
             yield self._data
+
+    def blocks(self, size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
+        return batches(self, size)
 
     async def read(self, limit: int | None = None) -> bytes:
         if limit is not None and len(self._data) > limit:

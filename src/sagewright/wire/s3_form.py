@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from .authentication import ANONYMOUS, Authenticator
-from .body import Incoming, incomplete_body, too_large
+from .body import Incoming, batches, incomplete_body, too_large
 from .codecs.xml import escape
 from .errors import ServiceError
 from .http import Answer, Request, WireFault
@@ -122,6 +122,9 @@ class Form:
             raise ServiceError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400)
         async for _ in self._pieces:
             pass  # what follows the file is not looked at
+
+    def blocks(self, size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
+        return batches(self, size)
 
     async def read(self, limit: int | None = None) -> bytes:
         out = b"".join([data async for data in self])

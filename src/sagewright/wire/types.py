@@ -8,7 +8,7 @@ on the way in and ``bytes``, ``AsyncIterable[bytes]`` or ``FileSlice`` on the wa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -39,6 +39,11 @@ class Body(Protocol):
     """Lower-cased trailers, complete once the stream has ended."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def blocks(self, size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
+        """As iteration, gathered into blocks of about ``size`` bytes, the last one shorter. The memory of a block may be
+        written again as soon as the next but one is asked for."""
+        ...
 
     async def read(self, limit: int | None = None) -> bytes:
         """Everything; raises ServiceError EntityTooLarge above ``limit`` bytes."""

@@ -16,6 +16,8 @@ import pytest
 import uvloop
 
 from sagewright.http1 import Shared, connection
+from sagewright.http1.direct import LARGE
+from sagewright.http1.exchange import PEER
 from sagewright.listener import Listener
 
 END = b"\r\n\r\n"
@@ -26,7 +28,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.seen: list[Any] = []
-        self.arrived = asyncio.Event()
+        self.arrived, self.left = asyncio.Event(), asyncio.Event()
         self.file = folder / "file"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -45,6 +47,29 @@ class Site:
             body, more = body + message["body"], message["more_body"]
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
+
+    async def past(self, scope: Any, receive: Any, send: Any) -> None:
+        """Reads the body past the parser, in blocks of an odd size, and answers what it was."""
+        direct = scope["extensions"][PEER].direct()
+        if direct is None:
+            await self.echo(scope, receive, send)
+            return
+        memory, body, waits = memoryview(bytearray(300_001)), hashlib.md5(), 0
+        try:
+            while direct.left:
+                count = direct.read_into(memory)
+                body.update(memory[:count])
+                if not count:
+                    waits += 1
+                    await direct.wait()
+        except EOFError:
+            self.left.set()
+        finally:
+            direct.close()
+        self.seen.append(waits)
+        text = body.hexdigest().encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+        await send({"type": "http.response.body", "body": text})
 
     async def refuse(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"2"), (b"connection", b"close")]})
@@ -179,6 +204,63 @@ async def test_a_refused_sender_can_read_the_answer(site: Served) -> None:
     for _ in range(5):
         answer = await exchange(site[1], b"PUT /refuse HTTP/1.1\r\ncontent-length: 900000\r\n\r\n" + bytes(300_000))
         assert answer.endswith(b"no")
+
+
+@served
+async def test_a_large_body_is_read_past_the_parser_and_the_next_request_is_not(site: Served) -> None:
+    data = os.urandom(3 * LARGE + 7)
+    head = b"PUT /past HTTP/1.1\r\ncontent-length: %d\r\n" % len(data)
+    small = b"PUT /past HTTP/1.1\r\ncontent-length: 2\r\n\r\nok"
+    reader, writer = await asyncio.open_connection("127.0.0.1", site[1])
+    for expects in (b"", b"expect: 100-continue\r\n"):
+        writer.write(head + expects + b"\r\n")
+        if expects:
+            assert await reader.readuntil(END) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(data + small)
+        assert (await reader.readuntil(END)).startswith(b"HTTP/1.1 200 OK")
+        assert await reader.readexactly(32) == hashlib.md5(data).hexdigest().encode()
+        await reader.readuntil(END)
+        assert await reader.readexactly(2) == b"ok"
+    writer.close()
+
+
+@served
+async def test_a_reader_of_a_large_body_waits_and_is_woken(site: Served) -> None:
+    data = os.urandom(2 * LARGE)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site[1])
+    writer.write(b"PUT /past HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(data) + data[:100])
+    async with asyncio.timeout(10):
+        await site[0].arrived.wait()
+        writer.write(data[100:-1])
+        await writer.drain()
+        writer.write(data[-1:])
+        await reader.readuntil(END)
+        assert await reader.readexactly(32) == hashlib.md5(data).hexdigest().encode()
+    assert site[0].seen[-1] > 0
+    writer.close()
+
+
+@served
+async def test_who_leaves_in_the_middle_of_a_large_body(site: Served) -> None:
+    for abort in (False, True):
+        _, writer = await asyncio.open_connection("127.0.0.1", site[1])
+        writer.write(b"PUT /past HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (5 * LARGE) + bytes(LARGE))
+        await writer.drain()
+        if abort:
+            writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+        async with asyncio.timeout(10):
+            await site[0].left.wait()
+        site[0].left.clear()
+
+
+@served
+async def test_a_large_body_that_nobody_reads_past_the_parser_is_received(site: Served) -> None:
+    data = os.urandom(3 * LARGE)
+    answer = await exchange(site[1], b"PUT / HTTP/1.1\r\ncontent-length: %d\r\n%s\r\n" % (len(data), CLOSE) + data)
+    assert answer.endswith(data)
+    refused = await exchange(site[1], b"PUT /refuse HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
+    assert refused.endswith(b"no")
 
 
 @pytest.mark.parametrize("sent", [

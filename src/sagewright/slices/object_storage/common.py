@@ -18,6 +18,8 @@ from ...wire.types import Body, Call
 T = TypeVar("T")
 LARGE = 1 << 20
 """Bytes from which on work is handed to a thread; below it the hand-over would cost more than the work."""
+BLOCK = 1 << 20
+"""Bytes of a body that are hashed and written in one go, while the next come in."""
 CHECKSUMS = {"crc32": "ChecksumCRC32", "crc32c": "ChecksumCRC32C", "crc64nvme": "ChecksumCRC64NVME", "sha1": "ChecksumSHA1", "sha256": "ChecksumSHA256"}
 HEADERS = {
     "ContentEncoding": "Content-Encoding", "CacheControl": "Cache-Control", "ContentDisposition": "Content-Disposition",
@@ -28,7 +30,7 @@ HEADERS = {
 class Sink(Protocol):
     """A Writer or a PartWriter."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes | memoryview) -> None: ...
 
     def abort(self) -> None: ...
 
@@ -73,23 +75,18 @@ class Store:
         Writing and hashing one batch in a thread overlaps with receiving the next.
         """
         job: asyncio.Future[None] | None = None
-        batch: list[bytes] = []
-        size = 0
         try:
-            if isinstance(body, bytes):
-                batch.append(body)
-            elif body is not None:
-                async for data in body:
-                    batch.append(data)
-                    size += len(data)
-                    if size >= LARGE:
-                        if job is not None:
-                            await job
-                        job = asyncio.get_running_loop().run_in_executor(None, _write, sink, batch)
-                        batch, size = [], 0
+            if isinstance(body, bytes) or body is None or (body.length is not None and body.length < LARGE):
+                data = body if isinstance(body, bytes) else await body.read() if body is not None else b""
+                await self.run(sink.write, data, large=len(data) > LARGE // 2)
+                return
+            async with contextlib.aclosing(body.blocks(BLOCK)) as blocks:
+                async for block in blocks:
+                    if job is not None:
+                        await job
+                    job = asyncio.get_running_loop().run_in_executor(None, _write, sink, block)
             if job is not None:
                 await job
-            await self.run(_write, sink, batch, large=size > LARGE // 2)
         except BaseException:
             if job is not None and not job.done():
                 await asyncio.wait([job])  # the thread still writes to the sink
@@ -97,8 +94,8 @@ class Store:
             raise
 
 
-def _write(sink: Sink, batch: list[bytes]) -> None:
-    for data in batch:
+def _write(sink: Sink, block: Sequence[bytes | memoryview]) -> None:
+    for data in block:
         sink.write(data)
 
 
