@@ -1,0 +1,147 @@
+"""Both sides of an upgraded connection to a model server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from sagewright.gateway import frames
+from sagewright.gateway.client import Answer, Broken
+from sagewright_container.http import Request, Response
+from sagewright_container.serve import Handler, Server
+
+
+class Echo(Handler):
+    """Answers with what it got; ``batches`` holds how many came together."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.hold = threading.Event()
+        self.hold.set()
+
+    def invoke(self, request: Request) -> Response:
+        if request.body == b"fail":
+            raise ValueError("no")
+        if request.body == b"parts":
+            return Response(iter([b"a", "b", b"", b"c"]), "text/plain")
+        if request.body == b"broken":
+            return Response(broken(), "text/plain")
+        return Response(request.body, request.content_type, headers={"X-Custom": request.headers.get("accept", "")})
+
+    def invoke_many(self, requests: Sequence[Request]) -> list[Response]:
+        self.hold.wait(10)
+        self.batches.append(len(requests))
+        return super().invoke_many(requests)
+
+
+def broken() -> Iterator[bytes]:
+    yield b"a"
+    raise RuntimeError("in the middle")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Echo, str]]:
+    path = str(tmp_path / "model.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    handler = Echo()
+    threading.Thread(target=Server(handler, 1 << 20).run, args=(listener,), daemon=True).start()
+    yield handler, path
+    handler.hold.set()
+    listener.close()
+
+
+HEAD = b"POST /invocations\ncontent-type:text/csv\naccept:x"
+
+
+async def ask(connection: frames.Frames, body: bytes, head: bytes = HEAD) -> Answer | Exception:
+    future: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
+    connection.submit(head, body, future.set_result)
+    return await asyncio.wait_for(future, 10)
+
+
+async def connect(path: str) -> frames.Frames:
+    found = await frames.connect(path)
+    assert found is not None
+    return found
+
+
+async def test_answers(served: tuple[Echo, str]) -> None:
+    connection = await connect(served[1])
+    answer = await ask(connection, b"1,2")
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.body) == (200, b"1,2")
+    assert answer.headers == {"content-type": "text/csv", "x-custom": "x"}
+    large = await ask(connection, b"y" * (1 << 20))
+    assert isinstance(large, Answer)
+    assert large.body == b"y" * (1 << 20)
+    failed = await ask(connection, b"fail")
+    assert isinstance(failed, Answer)
+    assert (failed.status, failed.body) == (500, b"ValueError: no")
+    parts = await ask(connection, b"parts")
+    assert isinstance(parts, Answer)
+    assert parts.body == b"abc"
+    ping = await ask(connection, b"", b"GET /ping")
+    assert isinstance(ping, Answer)
+    assert ping.status == 200
+    assert isinstance(await ask(connection, b"broken"), Broken)
+    assert isinstance(await ask(connection, b"still there"), Answer)
+    connection.close()
+
+
+async def test_what_comes_while_the_model_is_busy_is_predicted_together(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    first = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(2)]
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(2, 40)]
+    await asyncio.sleep(0)
+    threading.Timer(0.3, handler.hold.set).start()
+    answers = await asyncio.gather(*first, *waiting)
+    assert [a.body for a in answers if isinstance(a, Answer)] == [b"%d" % n for n in range(40)]
+    assert sum(handler.batches) == 41
+    assert len(handler.batches) <= 4
+    connection.close()
+
+
+async def test_too_large_a_body_is_refused(served: tuple[Echo, str]) -> None:
+    answer = await ask(await connect(served[1]), b"y" * ((1 << 20) + 1))
+    assert isinstance(answer, Answer)
+    assert answer.status == 413
+
+
+async def test_an_end_is_told_to_whoever_waits(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    handler.hold.clear()
+    asking = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(3)]
+    await asyncio.sleep(0.05)
+    connection.expire(0.0)
+    assert all(isinstance(a, TimeoutError) for a in await asyncio.gather(*asking))
+    sent = asyncio.create_task(ask(connection, b"sent"))
+    await asyncio.sleep(0.05)
+    unsent = asyncio.create_task(ask(connection, b"not sent"))
+    asyncio.get_running_loop().call_soon(connection.close)
+    outcome, other = await asyncio.gather(sent, unsent)
+    assert isinstance(outcome, Broken)
+    assert isinstance(other, Broken)
+    assert not outcome.untouched
+    assert not connection.usable
+
+
+async def test_a_server_that_speaks_http_only(tmp_path: Path) -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server = await asyncio.start_unix_server(plain, str(tmp_path / "s"))
+    assert await frames.connect(str(tmp_path / "s")) is None
+    server.close()
