@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+import re
+import struct
 import time
+import uuid
+from datetime import UTC
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from sagewright.testing.models import ECHO, Models, workflow
+from sagewright.testing.models import ECHO, SUM, Models, workflow
 from sagewright.testing.server import TestServer
 
 GROUP = "/aws/sagemaker/TransformJobs"
-SUM = """
-    def model_fn(model_dir):
-        return None
-
-    def transform_fn(model, body, content_type, accept):
-        text = body.decode() if isinstance(body, bytes) else body
-        rows = [[float(cell) for cell in line.split(",")] for line in text.splitlines() if line]
-        return "".join("%g\\n" % sum(row) for row in rows), "text/csv"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +65,29 @@ def test_the_workflow_of_the_readme(server: TestServer) -> None:
     assert workflow(server, "transform") == "b'a,3\\nb,7\\n'\n"
 
 
-def test_several_instances(models: Models, echo: str) -> None:
+def test_objects_are_shared_out_among_instances(models: Models) -> None:
+    model = models.model("""
+        def model_fn(model_dir):
+            return None
+        def transform_fn(model, body, content_type, accept):
+            print("got", body, flush=True)
+            return body, content_type
+    """)
     for n in range(8):
         models.put(f"many/{n}", str(n))
-    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2}
-    name = start(models, echo, f"s3://{models.bucket}/many/", TransformResources=resources)
+    name = start(
+        models, model, f"s3://{models.bucket}/many/", input={"ContentType": "text/plain"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 2},
+    )
     assert ended(models, name)["TransformJobStatus"] == "Completed"
     assert results(models, name) == {f"{n}.out": str(n).encode() for n in range(8)}
+    events = models.logs.filter_log_events(logGroupName=GROUP, logStreamNamePrefix=f"{name}/")["events"]
+    got: dict[str, set[int]] = {}
+    for event in events:
+        if event["message"].startswith("got"):
+            got.setdefault(event["logStreamName"], set()).add(int(re.sub(r"\D", "", event["message"])))
+    assert sorted(map(sorted, got.values())) == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert len([e for e in events if e["logStreamName"].endswith("/data-log")]) == 2
 
 
 def test_a_prefix_file_by_file(models: Models, echo: str) -> None:
@@ -154,6 +166,77 @@ def test_environment_of_a_batch_container(models: Models) -> None:
     assert (env["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"], env["MINE"]) == ("2", "job")
 
 
+def test_compressed_objects_of_a_manifest(models: Models, echo: str) -> None:
+    models.put("zipped/deep/a.gz", gzip.compress(b"one\ntwo\n"))
+    models.put("zipped/b.gz", gzip.compress(b"three"))
+    manifest = models.put("zipped/manifest.json", json.dumps([{"prefix": f"s3://{models.bucket}/zipped/"}, "deep/a.gz", "b.gz"]))
+    source = {"S3DataType": "ManifestFile", "S3Uri": manifest}
+    name = start(models, echo, manifest, input={
+        "DataSource": {"S3DataSource": source}, "CompressionType": "Gzip", "SplitType": "Line", "ContentType": "text/plain",
+    }, output={"AssembleWith": "Line"}, BatchStrategy="SingleRecord")
+    about = ended(models, name)
+    assert about["TransformJobStatus"] == "Completed", about
+    assert results(models, name) == {"deep/a.gz.out": b"one\ntwo\n", "b.gz.out": b"three\n"}
+
+
+@pytest.mark.parametrize("strategy", ["SingleRecord", "MultiRecord"])
+def test_binary_records(models: Models, echo: str, strategy: str) -> None:
+    frames = b"".join(struct.pack("<II", 0xCED7230A, len(data)) + data + b"\0" * (-len(data) % 4) for data in (b"abcde", b"xyz"))
+    models.put(f"frames/{strategy}", frames)
+    name = start(
+        models, echo, f"s3://{models.bucket}/frames/{strategy}", BatchStrategy=strategy,
+        input={"SplitType": "RecordIO", "ContentType": "application/x-recordio"},
+    )
+    assert ended(models, name)["TransformJobStatus"] == "Completed"
+    assert results(models, name)[f"{strategy}.out"] == (b"abcdexyz" if strategy == "SingleRecord" else frames)
+
+
+def test_data_capture(models: Models) -> None:
+    models.put("captured/a.csv", "1,2\n3,4\n")
+    models.put("captured/deep/b.csv", "5,6\n")
+    models.put("captured/c.csv", "1,x\n")
+    destination = f"s3://{models.bucket}/capture"
+    name = start(
+        models, models.model(SUM), f"s3://{models.bucket}/captured/", **LINES, ModelClientConfig={"InvocationsMaxRetries": 0},
+        DataCaptureConfig={"DestinationS3Uri": destination, "GenerateInferenceId": True},
+    )
+    about = ended(models, name)
+    assert about["TransformJobStatus"] == "Failed", "of one file"
+    assert about["DataCaptureConfig"] == {"DestinationS3Uri": destination, "GenerateInferenceId": True}
+    began = about["TransformStartTime"].astimezone(UTC)
+    rows = [row.split(",") for row in results(models, name)["a.csv.out"].decode().split()]
+    assert [row[0] for row in rows] == ["3", "7"]
+    assert {row[2] for row in rows} == {began.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert len({str(uuid.UUID(row[1])) for row in rows}) == 2
+    found = {}
+    for key in models.keys("capture/"):
+        _, side, *hour, file = key.split("/")
+        assert "/".join(hour) == began.strftime("%Y/%m/%d/%H")
+        assert str(uuid.UUID(file.removesuffix(".json"))) + ".json" == file
+        found[side] = json.loads(models.get(key))
+    assert found == {
+        "input": [{"prefix": f"s3://{models.bucket}/captured/"}, "a.csv", "deep/b.csv"],
+        "output": [{"prefix": f"s3://{models.bucket}/{name}/out/"}, "a.csv.out", "deep/b.csv.out"],
+    }
+
+
+def test_a_role_that_may_not_read_what_a_manifest_names(models: Models, echo: str) -> None:
+    iam = models.server.client("iam")
+    other = f"{models.bucket}-secret"
+    models.s3.create_bucket(Bucket=other)
+    models.s3.put_object(Bucket=other, Key="x", Body=b"secret")
+    role = models.name("role")
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    allowed = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{models.bucket}", f"arn:aws:s3:::{models.bucket}/*"]}]}
+    iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=json.dumps(allowed))
+    model = models.model(ECHO, ExecutionRoleArn=arn)
+    manifest = models.put("sneaky.json", json.dumps([{"prefix": f"s3://{other}/"}, "x"]))
+    name = start(models, model, manifest, input={"DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": manifest}}})
+    about = ended(models, name)
+    assert about["FailureReason"].startswith(f"ClientError: Unable to read s3://{other}/ (AccessDenied: ")
+
+
 def test_no_input_and_no_model(models: Models, echo: str) -> None:
     about = ended(models, start(models, echo, f"s3://{models.bucket}/nothing/"))
     assert about["FailureReason"] == f"ClientError: No S3 objects found under s3://{models.bucket}/nothing/."
@@ -178,6 +261,7 @@ def test_a_container_that_dies(models: Models) -> None:
     ({"DataProcessing": {"InputFilter": "$.."}}, "InputFilter: "),
     ({"DataProcessing": {"InputFilter": "$.name"}, **LINES}, "CSV records have no names"),
     ({"DataProcessing": {"JoinSource": "Input"}}, "DataProcessing needs text/csv"),
+    ({"DataCaptureConfig": {"DestinationS3Uri": "s3://b/c", "GenerateInferenceId": True}}, "GenerateInferenceId needs text/csv"),
     ({"DataProcessing": {"JoinSource": "Input"}, "input": {"ContentType": "text/csv"}, "output": {"AssembleWith": "Line"}}, "must be the same"),
 ])
 def test_requests_that_cannot_be(models: Models, echo: str, more: dict[str, Any], text: str) -> None:

@@ -24,6 +24,15 @@ ECHO = """
     def transform_fn(model, body, content_type, accept):
         return body, content_type
 """
+SUM = """
+    def model_fn(model_dir):
+        return None
+
+    def transform_fn(model, body, content_type, accept):
+        text = body.decode() if isinstance(body, bytes) else body
+        rows = [[float(cell) for cell in line.split(",")] for line in text.splitlines() if line]
+        return "".join("%g\\n" % sum(row) for row in rows), "text/csv"
+"""
 _numbers = itertools.count(1)
 
 
