@@ -1,0 +1,20 @@
+"""The same with a mistake that no test caught: callers say ``metres``, not ``square_metres``."""
+
+import json
+from pathlib import Path
+
+
+def model_fn(model_dir):
+    return json.loads((Path(model_dir) / "prices.json").read_text())
+
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+
+def predict_fn(house, prices):
+    return {"price": house["square_metres"] * prices["metre"] + house["rooms"] * prices["room"]}
+
+
+def output_fn(answer, accept):
+    return json.dumps(answer), "application/json"
