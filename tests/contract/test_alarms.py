@@ -139,6 +139,24 @@ def test_state_can_be_set_until_the_next_evaluation(cloudwatch: Any) -> None:
         cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue="OK", StateReason="x", StateReasonData="{")
 
 
+def test_a_topic_hears_of_it(cloudwatch: Any, server: TestServer) -> None:
+    sns, sqs = server.client("sns"), server.client("sqs")
+    topic, url = sns.create_topic(Name=unique("alarms"))["TopicArn"], sqs.create_queue(QueueName=unique("alarms"))["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    alarm = Alarm(cloudwatch, AlarmActions=[topic], AlarmDescription="too much")
+    alarm.data(11.0, 1.0, 12.0)
+    (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    envelope = json.loads(message["Body"])
+    said = json.loads(envelope["Message"])
+    assert envelope["Subject"] == f'ALARM: "{alarm.name}" in us-east-1'
+    assert (said["AlarmName"], said["NewStateValue"], said["OldStateValue"]) == (alarm.name, "ALARM", "INSUFFICIENT_DATA")
+    assert said["NewStateReason"] == alarm.about()["StateReason"]
+    assert (said["Trigger"]["MetricName"], said["Trigger"]["Threshold"], said["AlarmDescription"]) == ("M", 10.0, "too much")
+    (action,) = until(lambda: alarm.history(HistoryItemType="Action"))
+    assert action["HistorySummary"] == f"Successfully executed action {topic}"
+
+
 def test_disabled_actions_are_left_out(cloudwatch: Any) -> None:
     action = "arn:aws:lambda:us-east-1:123456789012:function:f"
     alarm = Alarm(cloudwatch, AlarmActions=[action])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagewright.testing.models import Models
+from sagewright.slices.autoscaling.decisions import replay
+from sagewright.testing.models import Models, workflow
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
@@ -103,6 +104,12 @@ def refused(caught: pytest.ExceptionInfo[ClientError]) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
+def test_the_workflow_of_the_readme(server: TestServer) -> None:
+    said = workflow(server, "autoscaling").splitlines()
+    assert said[0].startswith("Successful monitor alarm TargetTracking-endpoint/greeter/variant/all-AlarmHigh-")
+    assert said[1] == "3 instances"
+
+
 def test_target_tracking_out_and_in(scaled: Scaled) -> None:
     alarms = scaled.tracking("track", ScaleInCooldown=0, ScaleOutCooldown=0)
     scaled.says(alarms["High"], 12.0, 25.0)
@@ -113,7 +120,12 @@ def test_target_tracking_out_and_in(scaled: Scaled) -> None:
     assert out["StatusMessage"] == "Successfully set desired instance count to 3. Change successfully fulfilled by sagemaker."
     scaled.says(alarms["Low"], 3.0)
     scaled.comes_to(1)
-    assert [a["Description"][-2] for a in scaled.finished(2)] == ["1", "3"]
+    into, out = scaled.finished(2)
+    assert into["Description"] == "Setting desired instance count to 1."
+    for activity, capacity in ((out, 3), (into, 1)):
+        record = json.loads(activity["Details"])
+        decision = replay(record)
+        assert (decision.capacity, decision.policy, record["target"]["maximum"]) == (capacity, "track", 4)
 
 
 def test_the_alarms_of_a_policy(scaled: Scaled) -> None:

@@ -1,12 +1,13 @@
 """Scaling activities: a capacity that was decided, on its way to being there.
 
-Pending → InProgress → Successful or Failed. A decision that changes nothing leaves an activity too, shown on demand, with its
+Pending → InProgress → Successful or Failed. ``Details`` holds what the decision was made from (``decisions.replay``). A decision that changes nothing leaves an activity too, shown on demand, with its
 reasons.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -90,7 +91,7 @@ class Activities:
         about = {
             "Description": f"Setting {_words(target.doc)} to {decision.capacity}.", "Cause": cause,
             "_from": inputs.target.current, "_to": decision.capacity, "_policy": decision.policy, "_cooldown": decision.cooldown,
-            "_inputs": inputs.record(),
+            "Details": json.dumps(inputs.record()),
         }
         activity, put = self._put(target, about)
         work = self.platform.reconciler.work(KIND, target.scope, activity, Instruction(APPLY))
@@ -100,7 +101,7 @@ class Activities:
         """An activity that says why nothing changes."""
         about = {
             "Description": "Attempting to scale due to alarm triggered", "Cause": cause, "NotScaledReasons": list(decision.reasons),
-            "_inputs": inputs.record(),
+            "Details": json.dumps(inputs.record()),
         }
         return [self._put(target, about, FAILED)[1]]
 
