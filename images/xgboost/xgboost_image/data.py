@@ -179,6 +179,40 @@ def read_csv(path: Any, csv_weights: bool, labelled: bool = True) -> Table:
     return Table(values[:, start:], values[:, 0], values[:, 1] if csv_weights else None)
 
 
+def rows_of_csv(body: bytes) -> Any:
+    """The rows of a request's many lines, as float32; an empty cell is NaN. Lines of blanks are left out.
+
+    Raises:
+        ValueError: there are other things than numbers, or rows of different lengths.
+    """
+    head = body[: body.find(b"\n") + 1]
+    separator = next((mark for mark in ",\t;|" if mark.encode() in head), "")
+    if separator:
+        try:
+            return _by_arrow(body, separator, head.count(separator.encode()) + 1)
+        except ValueError:  # ArrowInvalid is one; the other reader takes more forms, and its words say what is wrong
+            pass
+    lines = "\n".join([line for line in body.decode("utf-8").splitlines() if line.strip()])
+    return read_csv(io.StringIO(lines), False, labelled=False).features
+
+
+def _by_arrow(body: bytes, separator: str, width: int) -> Any:
+    """Twice as fast as pandas. One thread: there is a process for every core already."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    table = csv.read_csv(
+        pa.BufferReader(body),
+        read_options=csv.ReadOptions(autogenerate_column_names=True, use_threads=False),
+        parse_options=csv.ParseOptions(delimiter=separator),
+        convert_options=csv.ConvertOptions(column_types={"f%d" % number: pa.float32() for number in range(width)}),
+    )
+    rows = np.empty((table.num_rows, table.num_columns), dtype=np.float32)
+    for number, column in enumerate(table.columns):
+        rows[:, number] = column.to_numpy()
+    return rows
+
+
 def _separator(path: Any) -> str:
     if isinstance(path, str):
         with open(path, encoding="utf-8", errors="replace") as file:

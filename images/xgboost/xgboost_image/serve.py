@@ -1,7 +1,6 @@
 """Serves models of the built-in algorithm, and the defaults of scripts' functions."""
 
 import functools
-import io
 import json
 import os
 import pickle
@@ -20,6 +19,8 @@ from . import data, output
 
 SMALL = 16384
 """Bytes of a request up to which it is predicted together with others."""
+LARGE = 65536
+"""Bytes of a CSV request from which a library reads it."""
 RECORDIO = "application/x-recordio-protobuf"
 VERSION = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 
@@ -135,12 +136,12 @@ def parse(body: bytes, content_type: str) -> "xgb.DMatrix":
 
 
 def _csv(body: bytes) -> Any:
+    if len(body) > LARGE:
+        return data.rows_of_csv(body)
     lines = [line for line in body.decode("utf-8").splitlines() if line.strip()]
     if not lines:
         raise ValueError("the body holds no row")
     separator = next((mark for mark in (",", "\t", ";", "|") if mark in lines[0]), None)
-    if len(lines) > 1000:
-        return data.read_csv(io.StringIO("\n".join(lines)), False, labelled=False).features
     rows = [[float(cell) if cell.strip() else np.nan for cell in line.split(separator)] for line in lines]
     if len({len(row) for row in rows}) > 1:
         raise ValueError("the rows differ in their number of columns")
