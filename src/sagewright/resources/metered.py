@@ -27,8 +27,5 @@ class MeteredDispatcher(Dispatcher):
             raise
         finally:
             bound = self.operations.get(call.service, call.operation)
-            labels = (("service", call.service), ("operation", call.operation if bound else "unbound"))
-            self.telemetry.observe(
-                "sagewright_request_seconds", "Time of an API call inside the server.", time.perf_counter() - began, labels
-            )
-            self.telemetry.count("sagewright_requests_total", "API calls by outcome.", (*labels, ("outcome", outcome)))
+            series = self.telemetry.calls(call.service, call.operation if bound else "unbound", outcome)
+            series.observe(time.perf_counter() - began)

@@ -13,6 +13,21 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Seconds."""
 
 
+class Calls:
+    """What is counted of the calls of one operation that had one outcome."""
+
+    __slots__ = ("_cells", "_counts", "_labels")
+
+    def __init__(self, cells: list[float], counts: dict[Labels, float], labels: Labels) -> None:
+        self._cells, self._counts, self._labels = cells, counts, labels
+
+    def observe(self, seconds: float) -> None:
+        """Another one."""
+        self._cells[bisect_left(BUCKETS, seconds)] += 1
+        self._cells[-1] += seconds
+        self._counts[self._labels] = self._counts.get(self._labels, 0.0) + 1
+
+
 class Telemetry:
     """The registry of one server. Used from its event loop only."""
 
@@ -21,6 +36,7 @@ class Telemetry:
         self._counts: dict[str, dict[Labels, float]] = {}
         self._histograms: dict[str, dict[Labels, list[float]]] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
+        self._calls: dict[tuple[str, str, str], Calls] = {}
 
     def count(self, name: str, about: str, labels: Labels = (), by: float = 1.0) -> None:
         """Add to a counter."""
@@ -34,6 +50,19 @@ class Telemetry:
         cells = self._histograms.setdefault(name, {}).setdefault(labels, [0.0] * (len(BUCKETS) + 2))
         cells[bisect_left(BUCKETS, value)] += 1
         cells[-1] += value
+
+    def calls(self, service: str, operation: str, outcome: str) -> Calls:
+        """The series of one operation's calls with one outcome; found once, they cost an addition a call."""
+        found = self._calls.get((service, operation, outcome))
+        if found is None:
+            labels = (("service", service), ("operation", operation))
+            seconds, total = "sagewright_request_seconds", "sagewright_requests_total"
+            self._help.setdefault(seconds, ("histogram", "Time of an API call inside the server."))
+            self._help.setdefault(total, ("counter", "API calls by outcome."))
+            cells = self._histograms.setdefault(seconds, {}).setdefault(labels, [0.0] * (len(BUCKETS) + 2))
+            counts = self._counts.setdefault(total, {})
+            found = self._calls[service, operation, outcome] = Calls(cells, counts, (*labels, ("outcome", outcome)))
+        return found
 
     def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
         """Register a value that is read when somebody asks."""

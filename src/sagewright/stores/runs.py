@@ -26,6 +26,10 @@ class Point(NamedTuple):
     value: float
 
 
+Observed = tuple[str, int, float, float]
+"""A ``Point``, or a plain tuple of the same: ten thousand a second are made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a series says on the whole."""
@@ -67,11 +71,11 @@ class Runs(Protocol):
     points of one step are two points.
     """
 
-    async def put(self, owner: str, points: Sequence[Point]) -> list[int]:
+    async def put(self, owner: str, points: Sequence[Observed]) -> list[int]:
         """Append points. Returns the indexes of those left out because the owner has ``MOST_SERIES`` names already."""
         ...
 
-    async def replace(self, owner: str, points: Sequence[Point]) -> None:
+    async def replace(self, owner: str, points: Sequence[Observed]) -> None:
         """Make these the owner's only points."""
         ...
 

@@ -39,7 +39,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     """A test of a whole string, as Java's ``matches()``; compiles at its first call.
 
     A time limit costs more than most matches, so it guards only what may backtrack badly: patterns that repeat a
-    group, and long texts. Short texts that such a pattern has matched are remembered: names come again and again.
+    group, and long texts. Short texts that a pattern has matched are remembered: names come again and again.
     """
     if pattern == ".*":
         return lambda text: "\n" not in text and "\r" not in text
@@ -50,14 +50,13 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     known: set[str] = set()
 
     def matches(text: str) -> bool:
-        if not found:
-            found.append(compiled(pattern))
-        if flat and len(text) <= _SHORT:
-            return found[0].fullmatch(text) is not None
         if text in known:
             return True
+        if not found:
+            found.append(compiled(pattern))
         try:
-            fits = found[0].fullmatch(text, timeout=LIMIT_SECONDS) is not None
+            limit = None if flat and len(text) <= _SHORT else LIMIT_SECONDS
+            fits = found[0].fullmatch(text, timeout=limit) is not None
         except TimeoutError:
             return False
         if fits and len(text) <= _SHORT:

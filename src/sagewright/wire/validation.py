@@ -1,7 +1,7 @@
 """Checks of a call's parameters against the model, every fault collected, in AWS's own words.
 
-A shape's check is compiled to closures at its first use. Instance types are open: any ``ml.`` name passes, because
-the machines here are not AWS's.
+Nearly every call fits, which ``fits`` tells quickly; here is the check of those that may not. A shape's check is compiled to
+closures at its first use. Instance types are open: any ``ml.`` name passes, because the machines here are not AWS's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .fits import INTEGERS, Fitting
+from .fits import instance as instance_type
 from .models import Member, Shape
 from .patterns import matcher
 
@@ -20,8 +22,6 @@ Check = Callable[[Any, str, list[Fault]], None]
 _SHOWN = 512
 MOST_FAULTS = 50
 """How many faults one answer lists; a hostile document could have millions."""
-_INTEGERS = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
-             "byte": (-128, 127)}
 _JAVA = {"structure": "object", "map": "map", "list": "list", "blob": "blob", "character": "string"}
 
 
@@ -30,11 +30,12 @@ class Validator:
 
     def __init__(self) -> None:
         self._checks: dict[Shape, Check] = {}
+        self._fitting = Fitting()
 
     def faults(self, shape: Shape | None, params: Mapping[str, Any]) -> list[Fault]:
         """Everything that is wrong with ``params`` as an input of that shape."""
         found: list[Fault] = []
-        if shape is not None:
+        if shape is not None and not self._fitting.of(shape)(params):
             self.check(shape)(params, "", found)
         return found
 
@@ -205,7 +206,7 @@ def _scalar(shape: Shape) -> Check:
 
 def _rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
     """What a scalar breaks; an empty answer when it is fine."""
-    if shape.type in _INTEGERS or shape.type in {"float", "double"}:
+    if shape.type in INTEGERS or shape.type in {"float", "double"}:
         return _range_rules(shape)
     if shape.type in {"string", "character"}:
         return _string_rules(shape)
@@ -232,19 +233,15 @@ def _string_rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
         # An overlong text is not worth the match.
         if matches is not None and not broken and not matches(value):
             broken.append(f"Member must satisfy regular expression pattern: {shape.pattern}")
-        if (allowed is not None and value not in allowed) or (instance and not _instance(value, shape)):
+        if (allowed is not None and value not in allowed) or (instance and not instance_type(value, shape)):
             broken.append(f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
         return broken
 
     return rules
 
 
-def _instance(value: str, shape: Shape) -> bool:
-    return value in shape.enum or (value.startswith("ml.") and value.count(".") >= 2)
-
-
 def _range_rules(shape: Shape) -> Callable[[Any], Sequence[str]]:
-    natural = _INTEGERS.get(shape.type, (None, None))
+    natural = INTEGERS.get(shape.type, (None, None))
     low = shape.minimum if shape.minimum is not None else natural[0]
     high = shape.maximum if shape.maximum is not None else natural[1]
 

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sagewright.slices.experiments.plot import PERIODS, STATISTICS, Axis, plot
+from sagewright.slices.experiments.plot import PERIODS, STATISTICS, Axis, Ladder, plot
 from sagewright.stores.runs import NO_STEP, Track
 
 POINTS = st.lists(st.tuples(st.integers(NO_STEP, 40), st.integers(0, 20_000), st.floats(-1e6, 1e6)), max_size=60)
@@ -41,6 +41,7 @@ def plainly(points: list[tuple[int, float, float]], query: dict[str, Any], stat:
     return xs, [STATISTICS[stat]([v for _, _, v in sorted(buckets[x])]) for x in xs]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(POINTS, st.sampled_from([*PERIODS, "IterationNumber"]), st.sampled_from(list(STATISTICS)), st.booleans(), st.booleans(), st.data())
 def test_every_way_agrees(points: Any, period: str, stat: str, by_step: bool, by_time: bool, data: Any) -> None:
     if by_step:
@@ -56,6 +57,15 @@ def test_every_way_agrees(points: Any, period: str, stat: str, by_step: bool, by
     expected = plainly(points, query, stat)
     assert xs == expected[0]
     assert ys == pytest.approx(expected[1], rel=1e-9, abs=1e-6)
+
+
+def test_series_with_the_same_steps_share_them_and_others_do_not() -> None:
+    ladder = Ladder()
+    axis = Axis.of({"Period": "IterationNumber", "XAxisType": "IterationNumber"})
+    rows = [[(n, 0.0, 1.0) for n in range(5)], [(n, 0.0, 2.0) for n in range(5)], [(n * 2, 0.0, 3.0) for n in range(4)]]
+    first, second, third = (plot(track(points), axis, "Last", ladder) for points in rows)
+    assert first[0] is second[0]
+    assert (first[0], second[1], third) == ([0, 1, 2, 3, 4], [2.0] * 5, ([0, 2, 4, 6], [3.0] * 4))
 
 
 def test_faults() -> None:

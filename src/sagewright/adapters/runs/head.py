@@ -39,12 +39,6 @@ class Points:
         self.sequences, self.steps = array("q"), array("q")
         self.times, self.values = array("d"), array("d")
 
-    def add(self, sequence: int, step: int, time: float, value: float) -> None:
-        self.sequences.append(sequence)
-        self.steps.append(step)
-        self.times.append(time)
-        self.values.append(value)
-
     def after(self, sequence: int, into: Track) -> bool:
         """Append those of later records to a track; whether there were any."""
         at = bisect_right(self.sequences, sequence)
@@ -106,7 +100,11 @@ class Head:
 
     def add(self, sequence: int, step: int, time: float, value: float) -> None:
         """Take in a point of a log record."""
-        self.fresh.add(sequence, step, time, value)
+        fresh = self.fresh
+        fresh.sequences.append(sequence)
+        fresh.steps.append(step)
+        fresh.times.append(time)
+        fresh.values.append(value)
         self.count += 1
         delta = value - self.mean
         self.mean += delta / self.count
@@ -117,8 +115,10 @@ class Head:
             self.maximum = value
         if time > self.last_time or (time == self.last_time and step >= self.last_step):
             self.last, self.last_time, self.last_step = value, time, step
-        self.climbing = self.climbing and rises(step, self.tip_step)
-        self.timely = self.timely and time >= self.tip_time
+        if self.climbing and not rises(step, self.tip_step):
+            self.climbing = False
+        if time < self.tip_time:
+            self.timely = False
         self.tip_step, self.tip_time = step, time
 
     def summary(self) -> Summary:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from ...stores.runs import MOST_SERIES, Point, Summary, Track
+from ...stores.runs import MOST_SERIES, Observed, Summary, Track
 from .head import Head, Memory
 from .pack import Row, chunk, record, records, unchunk
 
@@ -115,20 +115,20 @@ class ChunkedRuns:
 
     # -- writing
 
-    async def put(self, owner: str, points: Sequence[Point]) -> list[int]:
+    async def put(self, owner: str, points: Sequence[Observed]) -> list[int]:
         heads = self._owners.get(owner)
-        if heads is None or any(p.name not in heads for p in points):
-            await self._heads(owner, [p.name for p in points])
+        try:
+            found: list[Head | None] = [heads[name] for name, _, _, _ in points] if heads is not None else []
+        except KeyError:
+            heads = None
+        if heads is None:
+            names = [name for name, _, _, _ in points]
+            await self._heads(owner, names)
             while (heads := self._owners.get(owner)) is None:  # it rested, and was forgotten while new series were made
-                await self._heads(owner, [p.name for p in points])
-        left_out = []
-        rows: list[Row] = []
-        for index, (name, step, time, value) in enumerate(points):
-            head = heads.get(name)
-            if head is None:
-                left_out.append(index)
-            else:
-                rows.append((head.id, step, time, value))
+                await self._heads(owner, names)
+            found = [heads.get(name) for name in names]
+        left_out = [index for index, head in enumerate(found) if head is None] if None in found else []
+        rows = [(head.id, step, time, value) for head, (_, step, time, value) in zip(found, points, strict=True) if head is not None]
         if rows:
             self._touched.add(owner)
             if self._writer is None:
@@ -164,10 +164,11 @@ class ChunkedRuns:
 
     def _apply(self, rows: Iterable[Row]) -> None:
         self._sequence += 1
+        sequence, series = self._sequence, self._series
         for number, step, time, value in rows:
-            head = self._series.get(number)
+            head = series.get(number)
             if head is not None:
-                head.add(self._sequence, step, time, value)
+                head.add(sequence, step, time, value)
                 self._waiting += 1
 
     async def _heads(self, owner: str, names: Iterable[str]) -> None:
@@ -192,7 +193,7 @@ class ChunkedRuns:
             self._waiting -= len(head.fresh)
         self._touched.discard(owner)
 
-    async def replace(self, owner: str, points: Sequence[Point]) -> None:
+    async def replace(self, owner: str, points: Sequence[Observed]) -> None:
         heads: dict[str, Head] = {}
         for name, step, time, value in points:
             if name not in heads and len(heads) == MOST_SERIES:

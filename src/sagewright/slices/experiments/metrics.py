@@ -6,16 +6,16 @@ Start and End are inclusive.
 
 from __future__ import annotations
 
-import math
+from math import isfinite
 from typing import Any
 
 from ...resources.arn import parse
 from ...resources.platform import Platform
 from ...stores.records import Query, Record
-from ...stores.runs import NO_STEP, Point
+from ...stores.runs import NO_STEP
 from ...wire.errors import DomainError
 from ...wire.types import Call
-from .plot import Axis, plot
+from .plot import Axis, Ladder, plot
 from .resources import TrackedDesk
 from .series import Series
 
@@ -46,8 +46,8 @@ class MetricOperations:
         points, places, errors = [], [], []
         for index, datum in enumerate(call.params["MetricData"]):
             value, time = datum["Value"], datum["Timestamp"]
-            if math.isfinite(value) and 0 <= time < LATEST:
-                points.append(Point(datum["MetricName"], datum.get("Step", NO_STEP), time, float(value)))
+            if isfinite(value) and 0 <= time < LATEST:
+                points.append((datum["MetricName"], datum.get("Step", NO_STEP), time, float(value)))
                 places.append(index)
             else:
                 errors.append({"Code": "VALIDATION_ERROR", "MetricIndex": index})
@@ -69,10 +69,10 @@ class MetricOperations:
                 assert isinstance(found, Record)
                 wanted.append((len(results) - 1, found, query))
         tracks = await self.series.tracks([(record, query["MetricName"]) for _, record, query in wanted])
-        room = MOST_IN_ALL
+        room, ladder = MOST_IN_ALL, Ladder()
         for (place, _, query), track in zip(wanted, tracks, strict=True):
             axis = Axis.of(query)
-            xs, ys = plot(track, axis, query["MetricStat"])
+            xs, ys = plot(track, axis, query["MetricStat"], ladder)
             most = min(MOST_POINTS, room)
             result = {"Status": "Complete", "XAxisValues": xs, "MetricValues": ys}
             if len(xs) > most:

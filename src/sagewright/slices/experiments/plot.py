@@ -62,14 +62,27 @@ class Axis:
         return ""
 
 
-def plot(track: Track, axis: Axis, stat: str) -> tuple[list[int], list[float]]:
-    """x values, ascending, and what the statistic says of the points at each."""
+class Ladder:
+    """Steps as a list. Series that were written together have the same ones: they are made into numbers once."""
+
+    def __init__(self) -> None:
+        self._steps, self._list = array("q"), list[int]()
+
+    def of(self, steps: array[int]) -> list[int]:
+        """Shared: to be read only."""
+        if steps != self._steps:
+            self._steps, self._list = steps, steps.tolist()
+        return self._list
+
+
+def plot(track: Track, axis: Axis, stat: str, ladder: Ladder | None = None) -> tuple[list[int], list[float]]:
+    """x values, ascending, and what the statistic says of the points at each. ``ladder``: of several series asked for at once."""
     if not len(track):
         return [], []
-    return _by_time(track, axis, STATISTICS[stat]) if axis.seconds else _by_step(track, axis, stat)
+    return _by_time(track, axis, STATISTICS[stat]) if axis.seconds else _by_step(track, axis, stat, ladder or Ladder())
 
 
-def _by_step(track: Track, axis: Axis, stat: str) -> tuple[list[int], list[float]]:
+def _by_step(track: Track, axis: Axis, stat: str, ladder: Ladder) -> tuple[list[int], list[float]]:
     if not track.climbing:
         points = sorted(
             (s, t, n) for n, (s, t) in enumerate(zip(track.steps, track.times, strict=True)) if axis.start <= s <= axis.end and s >= 0
@@ -77,7 +90,7 @@ def _by_step(track: Track, axis: Axis, stat: str) -> tuple[list[int], list[float
         groups = [(step, [track.values[n] for _, _, n in some]) for step, some in groupby(points, key=itemgetter(0))]
         return [step for step, _ in groups], [STATISTICS[stat](values) for _, values in groups]
     first, stop = bisect_left(track.steps, axis.start), bisect_right(track.steps, axis.end)
-    steps = track.steps[first:stop].tolist()
+    steps = ladder.of(track.steps[first:stop])
     if stat == "Count":
         return steps, [1.0] * len(steps)
     if stat == "StdDev":

@@ -10,10 +10,34 @@ from math import isfinite
 from typing import Any
 
 from ..models import Member, Shape
-from .values import write_float
+from ..written import Written
+from .values import read_float, read_integer, read_time, seconds_of, write_float
 
 Convert = Callable[[Any], Any]
 Leaf = Callable[[Member], "Convert | None"]
+_FEW = 12
+"""Members of a structure that are asked for one by one; the values of a larger one are walked through."""
+_AS_IT_IS: Mapping[Any, str] = {
+    read_float: "x if type(x) is float else {}(x)", read_time: "x if type(x) is float else {}(x)",
+    read_integer: "x if type(x) is int else {}(x)", write_float: "x if type(x) is float and x - x == 0 else {}(x)",
+    seconds_of: "round(x, 3) if type(x) is float else {}(x)",
+}
+"""What the usual values need no call for."""
+
+
+def _lines(written: Written, table: Mapping[str, tuple[str, Convert | None]], lines: list[str]) -> list[str]:
+    """A function that turns the members of ``v`` into others. ``table``: name → (new name, conversion)."""
+    if len(table) > _FEW:
+        kept = written.keep(dict(table))
+        return [
+            *lines, " out = {}", " for k, x in v.items():", f"  e = {kept}.get(k)", "  if e is not None and x is not None:",
+            "   n, c = e", "   out[n] = x if c is None else c(x)", " return out",
+        ]
+    lines = [*lines, " out = {}", " get = v.get"]
+    for name, (new, convert) in table.items():
+        usual = _AS_IT_IS.get(convert, "{}(x)") if convert is not None else "x"
+        lines += [f" x = get({name!r})", f" if x is not None: out[{new!r}] = {usual.format(written.keep(convert))}"]
+    return [*lines, " return out"]
 
 
 class Reader:
@@ -21,30 +45,15 @@ class Reader:
 
     def __init__(self, leaf: Leaf) -> None:
         self._leaf = leaf
-        self._structures: dict[Shape, Convert] = {}
+        self._written = Written(self._body)
 
     def structure(self, shape: Shape) -> Convert:
-        known = self._structures.get(shape)
-        if known is not None:
-            return known
-        table: dict[str, tuple[str, Convert | None]] = {}
+        return self._written.of(shape)
 
-        def read(value: Any) -> Any:
-            if type(value) is not dict:
-                return value
-            out = {}
-            for key, item in value.items():
-                entry = table.get(key)
-                if entry is not None and item is not None:
-                    name, convert = entry
-                    out[name] = item if convert is None else convert(item)
-            return out
-
-        self._structures[shape] = read
-        for name, member in shape.members.items():
-            if not member.location:
-                table[member.wire_name] = (name, self.member(member))
-        return read
+    def _body(self, shape: Shape) -> list[str]:
+        members = [m for m in shape.members.values() if not m.location]
+        table = {m.wire_name: (m.name, self.member(m)) for m in members}
+        return _lines(self._written, table, [" if type(v) is not dict: return v"])
 
     def member(self, member: Member) -> Convert | None:
         shape = member.shape
@@ -74,28 +83,14 @@ class Writer:
 
     def __init__(self, leaf: Leaf) -> None:
         self._leaf = leaf
-        self._structures: dict[Shape, Convert] = {}
+        self._written = Written(self._body)
 
     def structure(self, shape: Shape) -> Convert:
-        known = self._structures.get(shape)
-        if known is not None:
-            return known
-        table: dict[str, tuple[str, Convert | None]] = {}
+        return self._written.of(shape)
 
-        def write(value: Mapping[str, Any]) -> dict[str, Any]:
-            out = {}
-            for name, item in value.items():
-                entry = table.get(name)
-                if entry is not None and item is not None:
-                    key, convert = entry
-                    out[key] = item if convert is None else convert(item)
-            return out
-
-        self._structures[shape] = write
-        for name, member in shape.members.items():
-            if not member.location:
-                table[name] = (member.wire_name, self.member(member))
-        return write
+    def _body(self, shape: Shape) -> list[str]:
+        members = [m for m in shape.members.values() if not m.location]
+        return _lines(self._written, {m.name: (m.wire_name, self.member(m)) for m in members}, [])
 
     def member(self, member: Member) -> Convert | None:
         shape = member.shape
@@ -119,7 +114,7 @@ class Writer:
 def _numbers(value: Sequence[Any]) -> list[Any]:
     """A list of numbers, which may be long: one look at all of them instead of a call for each."""
     try:
-        plain = all(map(isfinite, value))
-    except TypeError:
+        plain = isfinite(sum(value))  # neither NaN nor an infinity is ever lost in a sum
+    except (TypeError, OverflowError):
         plain = False
     return list(value) if plain else [write_float(number) for number in value]
