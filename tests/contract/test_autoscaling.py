@@ -31,9 +31,9 @@ def until(found: Callable[[], Any], seconds: float = 20.0) -> Any:
 class Scaled:
     """One endpoint with one instance, registered to have one to four."""
 
-    def __init__(self, server: TestServer, models: Models) -> None:
+    def __init__(self, server: TestServer, models: Models, endpoint: str = "") -> None:
         self.models, self.scaling, self.cloudwatch = models, server.client("application-autoscaling"), server.client("cloudwatch")
-        self.endpoint = models.deploy()
+        self.endpoint = endpoint or models.deploy()
         self.target = {
             "ServiceNamespace": "sagemaker", "ResourceId": f"endpoint/{self.endpoint}/variant/AllTraffic", "ScalableDimension": INSTANCES,
         }
@@ -297,6 +297,39 @@ def test_calls_scale_an_endpoint_out_and_back_in(scaled: Scaled) -> None:
     call_until(scaled, lambda: scaled.count() == 2, pause=0.1)
     call_until(scaled, lambda: scaled.count() == 1, pause=6.0)
     assert {a["StatusCode"] for a in scaled.activities()} == {"Successful"}
+
+
+def test_an_asynchronous_endpoint_sleeps_and_wakes(server: TestServer, models: Models) -> None:
+    """To zero by target tracking, from zero by the backlog of a real request."""
+    config = models.name("async")
+    models.sagemaker.create_endpoint_config(
+        EndpointConfigName=config, AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": f"s3://{models.bucket}/out"}}, ProductionVariants=[
+            {"VariantName": "AllTraffic", "ModelName": models.model(), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1},
+        ],
+    )  # fmt: skip
+    endpoint = models.endpoint(config)
+    models.settled(endpoint)
+    scaled = Scaled(server, models, endpoint)
+    scaled.scaling.register_scalable_target(**scaled.target, MinCapacity=0)
+    where = [{"Name": "EndpointName", "Value": endpoint}]
+    metric = {"MetricName": "ApproximateBacklogSizePerInstance", "Namespace": "AWS/SageMaker", "Dimensions": where, "Statistic": "Average"}
+    answer = scaled.scaling.put_scaling_policy(
+        **scaled.target, PolicyName="backlog", PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={"TargetValue": 5.0, "CustomizedMetricSpecification": metric, "ScaleInCooldown": 0},
+    )
+    scaled.says(next(a["AlarmName"] for a in answer["Alarms"] if "AlarmLow" in a["AlarmName"]), 0.0)
+    scaled.comes_to(0)
+    out = scaled.stepping("wake", {"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1})
+    scaled.alarm(
+        out, MetricName="HasBacklogWithoutCapacity", Namespace="AWS/SageMaker", Dimensions=where, Statistic="Maximum", Period=10,
+        Threshold=1.0, ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    told = models.runtime.invoke_endpoint_async(EndpointName=endpoint, InputLocation=models.put("in/x", "hello"), ContentType="text/csv")
+    key = told["OutputLocation"].removeprefix(f"s3://{models.bucket}/")
+    until(lambda: key in models.keys("out"), 40)
+    assert models.get(key) == b"hello"
+    assert scaled.count() == 1
+    scaled.close()
 
 
 def call_until(scaled: Scaled, done: Callable[[], bool], pause: float) -> None:
