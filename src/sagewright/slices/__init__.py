@@ -23,5 +23,6 @@ SLICES = (
     "mlflow",
     "autoscaling",
     "compilation",
+    "edge",
 )
 """Installed in this order; identity first, because every call is authorised."""
