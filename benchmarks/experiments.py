@@ -1,9 +1,12 @@
 """Experiments at size: points written through the API, and the comparison of all runs, against MLflow's two stores.
 
     python benchmarks/experiments.py [--runs 50] [--metrics 100] [--steps 200] [--writers 2] [--no-peer]
+    python benchmarks/experiments.py --folder F --steps 10000 --no-peer     # F is kept; the same again goes on where it ended
+    python benchmarks/experiments.py --folder F --steps 10000 --queries     # only the questions, of what F holds
 
 Every point goes through BatchPutMetrics, ten a call as the API has it, by processes that sign and send as a lean client
-would. Then every series is read back and compared with what was sent. The questions are those of a comparison page: the
+would. With --folder a run can be ended at any time and taken up again: each writer asks how many points of its runs are there.
+Then every series is read back and compared with what was sent. The questions are those of a comparison page: the
 last value of every metric of every run, and one metric of all runs, at one value a minute and at every step. They are
 asked over HTTP by a client that parses the JSON, and by boto3. MLflow gets the same points by ``log_batch``, a thousand a
 call in its own process, and is asked through its own Python client (``search_runs``, ``get_metric_history``); no
@@ -13,12 +16,11 @@ HTTP lies between.
 from __future__ import annotations
 
 import argparse
-import datetime
 import hashlib
 import hmac
-import http.client
 import json
 import multiprocessing
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -35,6 +37,8 @@ from peers import program
 from sagewright.testing.server import TestServer
 
 BATCH = 10
+PROGRESS = 10.0
+"""Seconds between two lines while points are written."""
 START = 1.75e9
 EXPERIMENT = "bench"
 
@@ -55,11 +59,16 @@ class Lean:
     def __init__(self, url: str, keys: dict[str, str]) -> None:
         where = urlsplit(url)
         self.host = where.netloc
-        self.http = http.client.HTTPConnection(where.hostname or "", where.port)
+        self.socket = socket.create_connection((where.hostname, where.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.keys, self.day, self.key = keys, "", b""
+        self.second, self.stamp = 0, ""
 
     def send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        now = int(time.time())
+        if now != self.second:
+            self.second, self.stamp = now, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        stamp = self.stamp
         if stamp[:8] != self.day:
             self.day, key = stamp[:8], b"AWS4" + self.keys["secret_key"].encode()
             for part in (self.day, "us-east-1", "sagemaker", "aws4_request"):
@@ -75,12 +84,28 @@ class Lean:
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self.key, text.encode(), "sha256").hex()
         authorization = f"AWS4-HMAC-SHA256 Credential={self.keys['access_key']}/{scope}, SignedHeaders={names}, Signature={signature}"
-        self.http.request(method, path, body, {**headers, "X-Amz-Date": stamp, "Authorization": authorization})
-        answer = self.http.getresponse()
-        data = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status}: {data[:500]!r}")
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nX-Amz-Date: {stamp}\r\nAuthorization: {authorization}\r\n"
+        more = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+        self.socket.sendall(f"{head}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        status, data = self._answer()
+        if status != 200:
+            raise RuntimeError(f"{status}: {data[:500]!r}")
         return data
+
+    def _answer(self) -> tuple[int, bytes]:
+        """(status, body) of an answer that says its length, as all here do."""
+        got = self.socket.recv(1 << 18)
+        while got and b"\r\n\r\n" not in got:
+            got += self.socket.recv(1 << 18)
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = int(head.lower().rpartition(b"content-length:")[2].partition(b"\r\n")[0])
+        pieces, missing = [body], length - len(body)
+        while missing:
+            pieces.append(self.socket.recv(min(missing, 1 << 20)))
+            missing -= len(pieces[-1])
+            if not pieces[-1]:
+                raise RuntimeError("the server ended the connection")
+        return int(head[9:12]), b"".join(pieces)
 
     def metrics(self, operation: str, method: str, body: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self.send(method, f"/{operation}", orjson.dumps(body), {"Content-Type": "application/json"}))
@@ -92,21 +117,36 @@ class Lean:
         return found
 
 
-def write(url: str, keys: dict[str, str], runs: list[int], metrics: int, steps: int) -> None:
-    """All points of some runs, step by step as training would, ten a call."""
+def write(url: str, keys: dict[str, str], runs: list[int], metrics: int, steps: int, calls: Any) -> None:
+    """All points of some runs, step by step as training would, ten a call. ``calls``: counts what is written, for all to see.
+
+    A run that has points already is taken up behind them: they were written in this order.
+    """
     client = Lean(url, keys)
+    headers = {"Content-Type": "application/json"}
     block = max(1, BATCH // metrics)  # with few metrics, several steps go together
+    have = {run: stored(client, run) for run in runs}
     for first in range(0, steps, block):
-        order = [(step, metric) for step in range(first, min(first + block, steps)) for metric in range(metrics)]
+        last = min(first + block, steps)
+        order = [(step, metric) for step in range(first, last) for metric in range(metrics)]
         for run in runs:
-            for start in range(0, len(order), BATCH):
+            done = max(0, min(have[run] - first * metrics, len(order)))
+            for start in range(done, len(order), BATCH):
                 data = [
                     {"MetricName": f"m{metric}", "Timestamp": at(step), "Step": step, "Value": value(run, metric, step)}
                     for step, metric in order[start : start + BATCH]
                 ]
-                answer = client.metrics("BatchPutMetrics", "PUT", {"TrialComponentName": f"bench-{run}", "MetricData": data})
-                if answer.get("Errors"):
-                    raise RuntimeError(str(answer))
+                body = orjson.dumps({"TrialComponentName": f"bench-{run}", "MetricData": data})
+                answer = client.send("PUT", "/BatchPutMetrics", body, headers)
+                if answer != b"{}":
+                    raise RuntimeError(answer.decode())
+                calls.value += 1
+
+
+def stored(client: Lean, run: int) -> int:
+    """How many points a run has."""
+    found = client.sagemaker("DescribeTrialComponent", {"TrialComponentName": f"bench-{run}"})
+    return sum(int(metric["Count"]) for metric in found.get("Metrics", ()))
 
 
 def queries(account: str, pairs: list[tuple[int, int]], period: str, stat: str) -> dict[str, Any]:
@@ -201,33 +241,54 @@ def peer(uri: str, runs: int, metrics: int, steps: int) -> dict[str, float]:
     return found
 
 
-def fill(server: TestServer, runs: int, metrics: int, steps: int, writers: int) -> None:
-    """Make the runs and write all their points, with ``writers`` processes."""
+def make(server: TestServer, runs: int) -> None:
+    """The experiment and its runs; what exists is left alone."""
     sm = server.client("sagemaker")
-    sm.create_experiment(ExperimentName=EXPERIMENT)
-    sm.create_trial(ExperimentName=EXPERIMENT, TrialName="bench")
+    if not sm.list_experiments()["ExperimentSummaries"]:
+        sm.create_experiment(ExperimentName=EXPERIMENT)
+    if not sm.list_trials()["TrialSummaries"]:
+        sm.create_trial(ExperimentName=EXPERIMENT, TrialName="bench")
+    pages = sm.get_paginator("list_trial_components").paginate()
+    have = {component["TrialComponentName"] for page in pages for component in page["TrialComponentSummaries"]}
     for run in range(runs):
-        sm.create_trial_component(TrialComponentName=f"bench-{run}", Parameters={"lr": {"NumberValue": run / 100}})
+        if f"bench-{run}" not in have:
+            sm.create_trial_component(TrialComponentName=f"bench-{run}", Parameters={"lr": {"NumberValue": run / 100}})
         sm.associate_trial_component(TrialComponentName=f"bench-{run}", TrialName="bench")
+
+
+def fill(server: TestServer, runs: int, metrics: int, steps: int, writers: int) -> None:
+    """Write all points with ``writers`` processes, and say every ten seconds how far they are."""
+    make(server, runs)
     assert server.process is not None
     process = psutil.Process(server.process.pid)
-    before, began = sum(process.cpu_times()[:2]), time.perf_counter()
     context = multiprocessing.get_context("spawn")
-    shares = [list(range(n, runs, writers)) for n in range(writers)]
-    started = [context.Process(target=write, args=(server.url, server.credentials(), share, metrics, steps)) for share in shares if share]
+    shares = [share for share in (list(range(n, runs, writers)) for n in range(writers)) if share]
+    counts = [context.Value("Q", 0, lock=False) for _ in shares]
+    started = [
+        context.Process(target=write, args=(server.url, server.credentials(), share, metrics, steps, count))
+        for share, count in zip(shares, counts, strict=True)
+    ]
+    before, began, earlier = sum(process.cpu_times()[:2]), time.perf_counter(), 0
     for one in started:
         one.start()
+    while working := [one for one in started if one.exitcode is None]:
+        working[0].join(PROGRESS)
+        calls, took = sum(count.value for count in counts), time.perf_counter() - began
+        cpu = (sum(process.cpu_times()[:2]) - before) / max(calls, 1)
+        print(f"  {took:7.0f} s: {calls * BATCH:>12,} points, {(calls - earlier) * BATCH:>9,} more, {cpu * 1e6:.0f} µs of the server's CPU a call", flush=True)
+        earlier = calls
     for one in started:
         one.join()
         if one.exitcode:
             raise SystemExit("a writer failed")
     took, cpu = time.perf_counter() - began, sum(process.cpu_times()[:2]) - before
-    points = runs * metrics * steps
-    calls = points / BATCH
-    print(f"written: {points:,} points in {took:.1f} s, {points / took:,.0f} points/s, {cpu / calls * 1e6:.0f} µs of the server's CPU a call")
+    calls = sum(count.value for count in counts)
+    if calls:
+        points = calls * BATCH
+        print(f"written: {points:,} points in {took:.1f} s, {points / took:,.0f} points/s, {cpu / calls * 1e6:.0f} µs of the server's CPU a call")
     memory = process.memory_info().rss / 2**20
     size = sum(path.stat().st_size for path in (server.data / "runs").iterdir())
-    print(f"server: {memory:.0f} MiB resident; store: {size / 2**20:.0f} MiB, {size / points:.1f} bytes a point")
+    print(f"server: {memory:.0f} MiB resident; store: {size / 2**20:.0f} MiB, {size / (runs * metrics * steps):.1f} bytes a point")
 
 
 def main() -> None:
@@ -235,21 +296,24 @@ def main() -> None:
     for name, default in (("runs", 50), ("metrics", 100), ("steps", 200), ("writers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--folder", type=Path, help="where the data are kept; a run in an old folder is taken up")
+    parser.add_argument("--queries", action="store_true", help="only ask: write nothing, compare nothing")
     given = parser.parse_args()
     shape = given.runs, given.metrics, given.steps
-    with tempfile.TemporaryDirectory(prefix="sagewright-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sagewright-bench-") as temporary:
+        folder = str(given.folder or temporary)
         with TestServer(Path(folder) / "data") as server:
-            fill(server, *shape, given.writers)
-            lean = Lean(server.url, server.credentials())
             account = server.client("sts").get_caller_identity()["Account"]
-            print(f"read back and compared: {verify(lean, account, *shape):,} points, none lost, none twice")
-            server.stop()
-            server.start()
-            lean = Lean(server.url, server.credentials())
-            ours = ask(server, lean, account, given.runs)
+            if not given.queries:
+                fill(server, *shape, given.writers)
+                lean = Lean(server.url, server.credentials())
+                print(f"read back and compared: {verify(lean, account, *shape):,} points, none lost, none twice")
+                server.stop()
+                server.start()
+            ours = ask(server, Lean(server.url, server.credentials()), account, given.runs)
         if given.no_peer:
             return
-        stores = {"MLflow, files": f"file://{folder}/mlruns", "MLflow, SQLite": f"sqlite:///{folder}/mlflow.db"}
+        stores = {"MLflow, files": f"file://{temporary}/mlruns", "MLflow, SQLite": f"sqlite:///{temporary}/mlflow.db"}
         for title, uri in stores.items():
             theirs = peer(uri, *shape)
             print(f"{title}: written in {theirs['write']:.1f} s; last values {theirs['last']:.0f} ms; series {theirs['series']:.0f} ms")
