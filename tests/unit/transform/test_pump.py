@@ -5,12 +5,14 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sagewright.adapters.directory.store import DirectoryObjects
 from sagewright.gateway.client import Worker
+from sagewright.slices.transform.engine.capture import capture
 from sagewright.slices.transform.engine.inputs import NoInput
 from sagewright.slices.transform.engine.plan import complete, plan
 from sagewright.slices.transform.engine.pump import MARK, Pump
@@ -279,6 +281,99 @@ async def test_manifest(bench: Bench) -> None:
         await bench.run("s3://b/m", "ManifestFile")
 
 
+async def test_a_manifest_s_missing_object_costs_no_other(bench: Bench) -> None:
+    bench.put("in/1", b"one")
+    bench.put("m", json.dumps([{"prefix": "s3://b/in/"}, "0", "1"]).encode())
+    assert await bench.run("s3://b/m", "ManifestFile") == "b/in/0: the object does not exist (1 of 2 objects failed)"
+    assert bench.results() == {"1.out": b"ONE"}
+    bench.put("m", b'[{"prefix": "http://elsewhere/"}, "x"]')
+    with pytest.raises(NoInput, match="Invalid S3 URI"):
+        await bench.run("s3://b/m", "ManifestFile")
+
+
+async def test_objects_are_shared_out_by_their_place(bench: Bench, tmp_path: Path) -> None:
+    other = Model(tmp_path / "other")
+    await other.start()
+    for n in range(7):
+        bench.put(f"in/{n}", b"%d" % n)
+    pump = bench.pump()
+    pump.instances.append(Instance([Worker(other.path)], pump.plan, bench.said.append))
+    assert await pump.run({"S3Uri": "s3://b/in/", "S3DataType": "S3Prefix"}, "s3://b/out") == ""
+    assert (sorted(bench.model.bodies), sorted(other.bodies)) == ([b"0", b"2", b"4", b"6"], [b"1", b"3", b"5"])
+    assert bench.results() == {f"{n}.out": b"%d" % n for n in range(7)}
+    other.server.close()
+    for writer in other.writers:
+        writer.close()
+
+
+async def test_what_is_read_ahead_does_not_grow_with_the_object(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    megabyte, concurrent = 2**20, 2
+    taken = answered = most = 0
+    real = bench.objects.open
+
+    def counted(bucket: str, key: str) -> Any:
+        info, stream = real(bucket, key)
+        read = stream.read
+
+        def count(size: int = -1) -> bytes:
+            nonlocal taken, most
+            data = read(size)
+            taken += len(data)
+            most = max(most, taken - answered)
+            return data
+
+        return info, SimpleNamespace(read=count, close=stream.close)
+
+    async def small(body: bytes) -> tuple[int, bytes]:
+        nonlocal answered
+        answered += len(body) + 1
+        return 200, b"x\n"
+
+    bench.model.answer = small
+    bench.put("in/a", (b"y" * 1023 + b"\n") * 1024 * 24)
+    monkeypatch.setattr(bench.objects, "open", counted)
+    assert await bench.run(**LINES, MaxPayloadInMB=1, MaxConcurrentTransforms=concurrent) == ""
+    assert taken == 24 * megabyte
+    # the window, what waits to enter it, the block that is cut, and what lies in the socket's buffers
+    assert most <= (2 * concurrent + 3) * megabyte
+
+
+async def test_an_answer_that_waits_for_an_earlier_one_keeps_no_worker_idle(bench: Bench) -> None:
+    later = asyncio.Event()
+
+    async def first_last(body: bytes) -> tuple[int, bytes]:
+        if body == b"0":
+            await later.wait()
+        if body == b"2":
+            later.set()  # with two slots, only if 1 gave its own up while its answer waited
+        return 200, body
+
+    bench.model.answer = first_last
+    bench.put("in/a", b"0\n1\n2\n3")
+    async with asyncio.timeout(10):
+        assert await bench.run(**LINES, BatchStrategy="SingleRecord", MaxConcurrentTransforms=2) == ""
+    assert bench.results() == {"a.out": b"0\n1\n2\n3\n"}
+
+
+async def test_capture_is_of_what_has_a_result_and_the_same_at_every_run(bench: Bench) -> None:
+    bench.put("in/a", b"1")
+    bench.put("in/d/b", b"2")
+    doc = {
+        "TransformInput": {"DataSource": {"S3DataSource": {"S3Uri": "s3://b/in", "S3DataType": "S3Prefix"}}},
+        "TransformOutput": {"S3OutputPath": "s3://b/out/"}, "DataCaptureConfig": {"DestinationS3Uri": "s3://b/cap/"},
+        "TransformStartTime": 1767323045.5,
+    }
+    capture(bench.objects, doc, "job#1")
+    assert bench.objects.list("b", "cap/").objects == [], "nothing has a result yet"
+    assert await bench.run() == ""
+    bench.put("out/d/b.out", b"of another")
+    for _ in range(2):
+        capture(bench.objects, doc, "job#1")
+        found = {info.key: json.loads(bench.objects.open("b", info.key)[1].read()) for info in bench.objects.list("b", "cap/").objects}
+        assert list(found.values()) == [[{"prefix": "s3://b/"}, "in/a"], [{"prefix": "s3://b/out/"}, "a.out"]]
+    assert [key.rsplit("/", 1)[0] for key in found] == ["cap/input/2026/01/02/03", "cap/output/2026/01/02/03"]
+
+
 async def test_no_input(bench: Bench) -> None:
     with pytest.raises(NoInput, match="No S3 objects found under s3://b/in/"):
         await bench.run()
@@ -302,4 +397,5 @@ def test_request_then_container_then_default() -> None:
     assert str(plan({**shape, **given}, said)) == "MaxConcurrentTransforms=2, MaxPayloadInMB=0, BatchStrategy=MULTI_RECORD"
     assert complete({**shape, **given})
     assert not complete({**shape, "BatchStrategy": "MultiRecord"})
+    assert plan(shape, {**said, "MaxConcurrentTransforms": 96, "MaxPayloadInMB": 6}).concurrent == 16, "100 MB together"
     assert str(plan(shape, {"MaxConcurrentTransforms": "x", "MaxPayloadInMB": -1})) == str(plan(shape, {}))
