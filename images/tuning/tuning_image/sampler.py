@@ -52,14 +52,17 @@ class Sampler:
         if len(known) < 2:
             return [list(map(float, p)) for p in self.space.uniform(count, rng)]
         worst = max(known)
-        y = normalise(np.array([worst if v is None or not np.isfinite(v) else v for v in values], dtype=float))
+        y = np.array([worst if v is None or not np.isfinite(v) else v for v in values], dtype=float)
+        # where the bad ones lie is worth knowing, how bad they are is not: a few diverged trials, or a plateau of a useless
+        # category, would flatten what tells the good ones apart
+        y = np.minimum(y, np.median(y))
         kept = subset(y, rng)
         x = self.space.encode(seen[kept])
         # with many observations the parameters hardly move any more
         tune = len(points) < 60 or len(points) >= 1.05 * self._tuned
         if tune:
             self._tuned = len(points)
-        self.process.fit(x, y[kept], tune)
+        self.process.fit(x, normalise(y[kept]), tune)
         busy = np.asarray(pending, dtype=float).reshape(-1, len(self.space.dimensions))
         if len(busy):
             self.process.believe(self.space.encode(busy))
@@ -118,12 +121,7 @@ def log_improvement(z: np.ndarray) -> np.ndarray:
 
 
 def normalise(y: np.ndarray) -> np.ndarray:
-    """Values with mean 0 and variance 1. All that is worse than the median counts as the median.
-
-    Where the bad ones lie is worth knowing, how bad they are is not: a few diverged trials, or a plateau of a useless
-    category, would flatten what tells the good ones apart.
-    """
-    y = np.minimum(y, np.median(y))
+    """Values with mean 0 and variance 1, as near to normally distributed as a power makes them."""
     if float(y.std()) < 1e-12 * max(1.0, float(np.abs(y).max())):
         return np.zeros_like(y)
     z = (y - y.mean()) / max(float(y.std()), 1e-300)
