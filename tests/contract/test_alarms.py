@@ -111,6 +111,17 @@ def test_a_metric_math_alarm(cloudwatch: Any) -> None:
     assert [m["Id"] for m in alarm.about()["Metrics"]] == ["errors", "calls", "rate"]
 
 
+def test_what_fill_fills_is_a_datapoint(cloudwatch: Any) -> None:
+    name, metric = unique("alarm"), {"Namespace": unique("Alarms"), "MetricName": "Errors"}
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, EvaluationPeriods=2, Threshold=1.0, ComparisonOperator="LessThanThreshold", Metrics=[
+            {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False}, {"Id": "e", "Expression": "FILL(m, 0)"},
+        ],
+    )  # fmt: skip
+    (about,) = until(lambda: cloudwatch.describe_alarms(AlarmNames=[name], StateValue="ALARM")["MetricAlarms"])
+    assert json.loads(about["StateReasonData"])["recentDatapoints"] == [0.0, 0.0]
+
+
 def test_a_percentile_alarm_on_a_dimension(cloudwatch: Any) -> None:
     dimensions = [{"Name": "Host", "Value": "a"}]
     alarm = Alarm(cloudwatch, Statistic=None, ExtendedStatistic="p90", Dimensions=dimensions, EvaluationPeriods=1, DatapointsToAlarm=1)

@@ -128,6 +128,31 @@ def test_target_tracking_out_and_in(scaled: Scaled) -> None:
         assert (decision.capacity, decision.policy, record["target"]["maximum"]) == (capacity, "track", 4)
 
 
+def test_target_tracking_of_an_expression_over_measurements(scaled: Scaled) -> None:
+    """No drill: three minutes of datapoints above the target, then fifteen below."""
+    namespace = unique("Load")
+    stat = {"Metric": {"Namespace": namespace, "MetricName": "Queue"}, "Stat": "Average"}
+    metrics = [{"Id": "queue", "MetricStat": stat, "ReturnData": False}, {"Id": "load", "Expression": "FILL(queue, 20) / 2"}]
+    scaled.scaling.put_scaling_policy(
+        **scaled.target, PolicyName="load", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 10.0, "CustomizedMetricSpecification": {"Metrics": metrics}, "ScaleInCooldown": 0, "ScaleOutCooldown": 0,
+        },
+    )  # fmt: skip
+
+    def measured(value: float, minutes: int) -> None:
+        end = time.time() // 60 * 60
+        data = [{"MetricName": "Queue", "Value": value, "Timestamp": end - 60 * i - 30} for i in range(-2, minutes)]  # and two to come
+        scaled.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+
+    measured(45.0, 3)
+    scaled.comes_to(3)
+    scaled.finished(1)
+    measured(-35.0, 17)  # the averages are now 5, and -35 where there was nothing
+    until(lambda: scaled.count() < 3)
+    into, out = scaled.finished(2)
+    assert ("-AlarmHigh-" in out["Cause"], "-AlarmLow-" in into["Cause"]) == (True, True)
+
+
 def test_the_alarms_of_a_policy(scaled: Scaled) -> None:
     alarms = scaled.tracking("track", 10.0)
     found = {a["AlarmName"]: a for a in scaled.cloudwatch.describe_alarms(AlarmNames=[*alarms.values()])["MetricAlarms"]}

@@ -164,10 +164,17 @@ def test_metric_data_and_math(cloudwatch: Any, namespace: str) -> None:
         ("a + b", [3, 4, 5]), ("a / (b - 2)", []), ("b ^ 3 - 1", [7, 7, 7]), ("2 ^ 3 ^ 0 * b", [4, 4, 4]), ("-a * 2", [0, -2, -4, -6]),
         ("SUM(METRICS())", [0, 3, 4, 5]), ("AVG([a, b])", [0, 1.5, 2, 2.5]), ("a - MIN(a)", [0, 1, 2, 3]), ("MAX(METRICS('a'))", [0, 1, 2, 3]),
         ("10 - 2 - a", [8, 7, 6, 5]), ("a * AVG(a)", [0, 1.5, 3, 4.5]), ("ABS(1 - a)", [1, 0, 1, 2]), ("1.5e1 + a*0", [15] * 4),
+        ("a > 1", [0, 0, 1, 1]), ("a >= 1 AND a != 2", [0, 1, 0, 1]), ("a == 0 || a > 2", [1, 0, 0, 1]), ("-a + 1 > 0", [1, 0, 0, 0]),
+        ("IF(a > 1, b, 7)", [7, 7, 2, 2]), ("IF(a > 1, a)", [2, 3]), ("IF(1 > 0, a, b)", [0, 1, 2, 3]), ("CEIL(a / 2) + FLOOR(a / 2)", [0, 1, 2, 3]),
+        ("a / FILL(b, 1)", [0, 0.5, 1, 1.5]), ("FILL(IF(b > 0, a / b), 0)", [0, 0.5, 1, 1.5]),
+        ("a + FILL(IF(a == 1 || a == 3, a), REPEAT)", [2, 3, 6]), ("a + FILL(IF(a == 1 || a == 3, a), LINEAR)", [2, 4, 6]),
     ):  # fmt: skip
         answer = data(cloudwatch, *queries, {"Id": "e", "Expression": expression}, ScanBy="TimestampAscending")
         first, result = answer["MetricDataResults"]
         assert (first["Id"], first["Label"], first["Values"]) == ("a", "A", [0, 1, 2, 3])
+        if expression.startswith("FILL"):  # every minute of the hour
+            assert len(result["Values"]) == 60
+            result["Values"] = result["Values"][:4]
         assert (result["Label"], result["Values"], result["StatusCode"]) == ("e", values, "Complete"), expression
     backwards = data(cloudwatch, queries[0])["MetricDataResults"][0]
     assert backwards["Values"] == [3, 2, 1, 0]
@@ -176,7 +183,7 @@ def test_metric_data_and_math(cloudwatch: Any, namespace: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["a +", "(a", "nobody + 1", "e * 2", "SUM(a, a)", "ANOMALY_DETECTION_BAND(a)", "SUM(a)", "METRICS()", "a b", "a; b", "((((" * 20 + "a", "'x'"],
+    ["a +", "(a", "nobody + 1", "e * 2", "SUM(a, a)", "ANOMALY_DETECTION_BAND(a)", "SUM(a)", "METRICS()", "a b", "a; b", "((((" * 20 + "a", "'x'", "FILL(a)", "FILL([a, a], 0)", "FILL(a, b)", "IF(a)", "IF([a], a)", "a <"],
 )
 def test_refused_expressions(cloudwatch: Any, namespace: str, expression: str) -> None:
     with pytest.raises(ClientError) as error:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,15 @@ class Answer:
 
     def _expression(self, text: str) -> dict[int, float]:
         metrics = {id_: self._values(id_) for id_, q in self._queries.items() if "MetricStat" in q} if "METRICS" in text else {}
-        return evaluate(text, self._values, metrics)
+        return evaluate(text, self._values, metrics, self._times() if "FILL" in text else ())
+
+    def _times(self) -> list[int]:
+        """The start of every period asked for, by the longest period of the metrics."""
+        periods = [q["MetricStat"]["Period"] for q in self._queries.values() if "MetricStat" in q]
+        period = max(periods, default=60)
+        if (self._end - self._start) / period > MOST_POINTS:
+            raise invalid(f"FILL over more than {MOST_POINTS} periods.")
+        return list(range(int(self._start // period) * period, math.ceil(self._end), period))
 
     def _metric(self, stat: dict[str, Any]) -> dict[int, float]:
         metric, period = stat["Metric"], stat["Period"]
