@@ -22,6 +22,8 @@ SLICES = Path(sagewright.__file__).parent / "slices"
     ("sqs", "a book"),
     ("sns", "['today: rain']"),
     ("lineage", "flights ContributedTo clean-flights"),
+    ("compilation", "COMPLETED s3://stumps/compiled/model-rasp4b.tar.gz"),
+    ("edge", "1 of 3 connected\n1.0 on 1"),
 ])  # fmt: skip
 def test_the_workflow_runs(server: TestServer, tmp_path: Path, name: str, said: str) -> None:
     block = re.findall(r"```python\n(.*?)```", (SLICES / name / "README.md").read_text(), re.DOTALL)[0]

@@ -10,6 +10,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
      "HyperPod clusters are machines of Amazon's with Slurm or Kubernetes on them; jobs run on a Ray cluster instead"),
     ("sagemaker", r".*TrainingPlan.*", "training plans buy capacity of Amazon's data centres ahead; there is none to buy here"),
     ("sagemaker", r".*TrainingSession.*", "serverless model customization runs on Amazon's own models"),
+    ("sagemaker", r".*OptimizationJob.*", "its quantization, sharding and speculative decoding are programs of Amazon's containers for large models on GPUs; compilation jobs quantize what runs on a processor"),
     ("sagemaker", r"QueryLineage|.*LineageGroup.*", "lineage is kept as callers write it; questions across it come with the lineage capability"),
     ("sagemaker", r".*NotebookInstance.*", "notebook servers come with the Studio capability"),
     ("sagemaker", r".*InferenceExperiment.*|.*Inference(?:Component|Recommend).*", "comes with the hosting capability"),
