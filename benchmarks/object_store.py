@@ -3,13 +3,17 @@
     python benchmarks/object_store.py [--mib 1024] [--objects 10000]
 
 Prints seconds, ratios, and large transfers as a share of a plain file copy on the same disk. The floor is boto3 itself:
-the same transfers against a server that stores and checks nothing, so that nothing but the client and the socket is left.
+the same calls against a server that stores and checks nothing, so that nothing but the client and the socket is left.
+The small objects are written and read twice: by four client processes, which share the cores with the server, and by one
+client whose eight threads share one interpreter, as a script would do it. Where the client is most of the work, the
+server's CPU time tells more than the seconds do, and it means the same on a busy machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import concurrent.futures
 import contextlib
 import multiprocessing
 import os
@@ -20,9 +24,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
+import psutil
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from peers import program
@@ -30,8 +35,28 @@ from peers import program
 from sagewright.testing.server import TestServer
 
 MIB = 1 << 20
-CLIENTS = 4
+PROCESSES, THREADS = 4, 8
 TRANSFER = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=16 * MIB, max_concurrency=4)
+SMALL = 1024
+
+
+class Took(NamedTuple):
+    """What a task took: seconds on the clock, and seconds of the server's CPU."""
+
+    seconds: float
+    cpu: float = 0.0
+
+
+class Target(NamedTuple):
+    """A server to measure: how boto3 reaches it, and its process."""
+
+    named: dict[str, str]
+    process: psutil.Process
+
+    def took(self, work: Callable[[], Any]) -> Took:
+        before = sum(self.process.cpu_times()[:2])
+        seconds = timed(work)
+        return Took(seconds, sum(self.process.cpu_times()[:2]) - before)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -41,14 +66,16 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 @contextlib.contextmanager
-def sagewright(folder: Path) -> Iterator[dict[str, str]]:
+def sagewright(folder: Path) -> Iterator[Target]:
     with TestServer(folder / "data") as server:
         keys = server.credentials()
-        yield {"endpoint_url": server.url, "aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"]}
+        named = {"endpoint_url": server.url, "aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"]}
+        assert server.process is not None
+        yield Target(named, psutil.Process(server.process.pid))
 
 
 @contextlib.contextmanager
-def moto(folder: Path) -> Iterator[dict[str, str]]:
+def moto(folder: Path) -> Iterator[Target]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -61,7 +88,8 @@ def moto(folder: Path) -> Iterator[dict[str, str]]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.02)  # another program: there is nothing to wait on but its port
-        yield {"endpoint_url": f"http://127.0.0.1:{port}", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        named = {"endpoint_url": f"http://127.0.0.1:{port}", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        yield Target(named, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait()
@@ -76,6 +104,8 @@ async def _constant(scope: Any, receive: Any, send: Any) -> None:
     body, answer = b"", [(b"etag", b'"0123456789abcdef0123456789abcdef"'), (b"last-modified", b"Sat, 01 Jan 2022 00:00:00 GMT")]
     if scope["method"] == "HEAD":
         answer.append((b"content-length", os.environ["FLOOR_SIZE"].encode()))
+    elif scope["method"] == "GET" and b"range" not in headers:
+        body = bytes(SMALL)
     elif scope["method"] == "GET":
         first, last = headers[b"range"].removeprefix(b"bytes=").split(b"-")
         last = last or b"%d" % (int(os.environ["FLOOR_SIZE"]) - 1)
@@ -110,8 +140,9 @@ def _serve_constant(ports: Any) -> None:
     uvloop.run(main())
 
 
-def floor(source: Path) -> dict[str, float]:
-    """Seconds of the large transfers against the constant server."""
+@contextlib.contextmanager
+def constant(source: Path) -> Iterator[Target]:
+    """The server that stores and checks nothing."""
     context = multiprocessing.get_context("spawn")
     os.environ |= {"FLOOR_SIZE": str(source.stat().st_size), "FLOOR_FILE": str(source)}
     ports = context.Queue()
@@ -119,7 +150,7 @@ def floor(source: Path) -> dict[str, float]:
     process.start()
     try:
         named = {"endpoint_url": f"http://127.0.0.1:{ports.get(timeout=30)}", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        return large(client(named), source)
+        yield Target(named, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.join()
@@ -129,68 +160,97 @@ def client(named: dict[str, str]) -> Any:
     return boto3.client("s3", region_name="us-east-1", config=Config(max_pool_connections=20), **named)
 
 
-def small(named: dict[str, str], numbers: range, start: Any, write: bool) -> None:
-    """One client process: write or read its share of the small objects."""
-    s3, data = client(named), os.urandom(1024)
+def one(s3: Any, key: str, data: bytes | None) -> None:
+    """Write or read one small object."""
+    if data is not None:
+        s3.put_object(Bucket="bench", Key=key, Body=data)
+    else:
+        s3.get_object(Bucket="bench", Key=key)["Body"].read()
+
+
+def share(named: dict[str, str], numbers: range, start: Any, write: bool) -> None:
+    """One client process: its share of the small objects."""
+    s3, data = client(named), os.urandom(SMALL) if write else None
     s3.head_bucket(Bucket="bench")
     start.wait()
     for n in numbers:
-        if write:
-            s3.put_object(Bucket="bench", Key=f"small/{n:06}", Body=data)
-        else:
-            s3.get_object(Bucket="bench", Key=f"small/{n:06}")["Body"].read()
+        one(s3, f"processes/{n:06}", data)
 
 
-def fleet(named: dict[str, str], objects: int, write: bool) -> float:
-    """Seconds that the client processes take together; their own start is not counted.
-
-    Processes, because threads of one would wait for each other's interpreter lock and not for the server.
-    """
+def by_processes(target: Target, objects: int, write: bool) -> Took:
+    """Client processes at once; their own start is not counted."""
     context = multiprocessing.get_context("spawn")
-    start = context.Barrier(CLIENTS + 1)
-    shares = [range(n, objects, CLIENTS) for n in range(CLIENTS)]
-    processes = [context.Process(target=small, args=(named, share, start, write)) for share in shares]
+    start = context.Barrier(PROCESSES + 1)
+    shares = [range(n, objects, PROCESSES) for n in range(PROCESSES)]
+    processes = [context.Process(target=share, args=(target.named, numbers, start, write)) for numbers in shares]
     for process in processes:
         process.start()
     start.wait(60)
-    begun = time.perf_counter()
-    for process in processes:
-        process.join()
+    took = target.took(lambda: [process.join() for process in processes])
     if any(process.exitcode for process in processes):
         raise SystemExit("a client failed")
-    return time.perf_counter() - begun
+    return took
 
 
-def large(s3: Any, source: Path) -> dict[str, float]:
-    """Seconds to send a large file and to fetch it; the better of two, so that a hiccup does not count."""
-    back = source.with_suffix(".back")
-    found: dict[str, float] = {}
+def by_threads(target: Target, objects: int, write: bool) -> Took:
+    """One client in one process, called from a pool of threads."""
+    s3, data = client(target.named), os.urandom(SMALL) if write else None
+    s3.head_bucket(Bucket="bench")
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        return target.took(lambda: [*pool.map(lambda n: one(s3, f"threads/{n:06}", data), range(objects))])
+
+
+def large(target: Target, source: Path) -> dict[str, Took]:
+    """Sending a large file and fetching it; the better of two, so that a hiccup does not count."""
+    s3, back = client(target.named), source.with_suffix(".back")
+    found: dict[str, Took] = {}
     for _ in range(2):
         took = {
-            "large up": timed(lambda: s3.upload_file(str(source), "bench", "large", Config=TRANSFER)),
-            "large down": timed(lambda: s3.download_file("bench", "large", str(back), Config=TRANSFER)),
+            "large up": target.took(lambda: s3.upload_file(str(source), "bench", "large", Config=TRANSFER)),
+            "large down": target.took(lambda: s3.download_file("bench", "large", str(back), Config=TRANSFER)),
         }
-        found = {name: min(seconds, found.get(name, seconds)) for name, seconds in took.items()}
+        found = {name: min(one, found.get(name, one)) for name, one in took.items()}
         if back.stat().st_size != source.stat().st_size:
             raise SystemExit("the large object came back with another size")
         back.unlink()
     return found
 
 
-def measure(named: dict[str, str], source: Path, objects: int) -> dict[str, float]:
-    """Seconds of each task."""
-    s3 = client(named)
+def measure(target: Target, source: Path, objects: int) -> dict[str, Took]:
+    """Every task but the listing, which the floor's server cannot answer."""
+    found = large(target, source)
+    for write, name in ((True, "put"), (False, "get")):
+        found[f"small {name}, {PROCESSES} processes"] = by_processes(target, objects, write)
+        found[f"small {name}, {THREADS} threads"] = by_threads(target, objects, write)
+    return found
+
+
+def stored(target: Target, source: Path, objects: int) -> dict[str, Took]:
+    """Every task, on a server that stores."""
+    s3 = client(target.named)
     s3.create_bucket(Bucket="bench")
-    found = large(s3, source)
+    found = measure(target, source, objects)
     s3.delete_object(Bucket="bench", Key="large")
-    found["small put"] = fleet(named, objects, write=True)
-    found["small get"] = fleet(named, objects, write=False)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="bench")
     counts: list[int] = []
-    found["small list"] = timed(lambda: counts.extend(page["KeyCount"] for page in pages))
-    if sum(counts) != objects:
-        raise SystemExit(f"{sum(counts)} objects listed, {objects} written")
+    found["small list"] = target.took(lambda: counts.extend(page["KeyCount"] for page in pages))
+    if sum(counts) != 2 * objects:
+        raise SystemExit(f"{sum(counts)} objects listed, {2 * objects} written")
     return found
+
+
+def line(name: str, mine: Took, peer: Took | None, least: Took | None, calls: int, copy: float) -> str:
+    """One task: a rate of calls or a share of a plain copy, the peer's beside it, and what boto3 alone takes."""
+    many = name.startswith("small")
+    cpu = f"{mine.cpu / calls * 1000:.2f} ms" if many else f"{mine.cpu:.2f} s"
+    text = f"{name:24}{mine.seconds:8.2f} s" + (f"{calls / mine.seconds:7.0f}/s" if many else f"{copy / mine.seconds:9.0%}") + f"  CPU {cpu:>8}"
+    if peer is not None:
+        text += f"   moto {peer.seconds:7.2f} s {peer.seconds / mine.seconds:6.1f} x, CPU {peer.cpu / mine.cpu:5.1f} x"
+    if least is not None:
+        text += f"   floor {least.seconds:6.2f} s"
+        if peer is not None:
+            text += f" {peer.seconds / least.seconds:6.1f} x"
+    return text
 
 
 def main() -> None:
@@ -207,20 +267,21 @@ def main() -> None:
                 file.write(os.urandom(MIB))
         copy = min(timed(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)) for _ in range(3))
         (folder / "copy").unlink()
-        least = floor(source)
-        with sagewright(folder) as named:
-            ours = measure(named, source, args.objects)
-        theirs: dict[str, float] = {}
+        with constant(source) as target:
+            least = measure(target, source, args.objects)
+        with sagewright(folder) as target:
+            ours = stored(target, source, args.objects)
+        theirs: dict[str, Took] = {}
         if not args.without_peer:
-            with moto(folder) as named:
-                theirs = measure(named, source, args.objects)
+            with moto(folder) as target:
+                theirs = stored(target, source, args.objects)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"plain copy of {args.mib} MiB: {copy:.2f} s ({args.mib / copy:.0f} MiB/s)")
-    for name, seconds in ours.items():
-        peer = f"  moto {theirs[name]:8.2f} s  ratio {theirs[name] / seconds:5.1f} x" if theirs else ""
-        share = f"  {copy / seconds:4.0%} of a plain copy  (boto3's floor {least[name]:.2f} s, {copy / least[name]:.0%})" if name in least else f"  {args.objects / seconds:7.0f} /s"
-        print(f"{name:11} {seconds:8.2f} s{share}{peer}")
+    print(f"plain copy of {args.mib} MiB: {copy:.2f} s ({args.mib / copy:.0f} MiB/s), of which the transfers are a share")
+    print("CPU is the server's, for a call or a transfer; the floor is boto3 against a server that does nothing")
+    for name, took in ours.items():
+        calls = 2 * args.objects if name == "small list" else args.objects
+        print(line(name, took, theirs.get(name), least.get(name), calls, copy))
 
 
 if __name__ == "__main__":
