@@ -11,6 +11,6 @@ from sagewright.testing.server import TestServer
 def test_every_request_is_answered_once(tmp_path: Path) -> None:
     """The full size of it: benchmarks/async_kill.py."""
     with TestServer(tmp_path / "data") as server:
-        flood = Flood(server, 1000, 50)
-        flood.run(kills=3, seconds=100)
+        flood = Flood(server, 600, 40)
+        flood.run(kills=3, seconds=240)
         flood.check()

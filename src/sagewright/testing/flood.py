@@ -101,7 +101,7 @@ class Flood:
                     break
                 except (BotoCoreError, ClientError):
                     self.retried += 1
-                    time.sleep(0.02)  # the server is being started again: another process, which tells nobody
+                    time.sleep(0.05)  # the server is being started again: another process, which tells nobody
         self.sent = max(self.sent, time.monotonic() - began)
 
     def _answers(self) -> dict[str, str]:
