@@ -70,14 +70,14 @@ class Turns:
     """Whose turn it is: each as often as its weight says, evenly spread."""
 
     def __init__(self, pairs: list[tuple[Variant, float]]) -> None:
-        self._turns = [[0.0, weight, variant] for variant, weight in pairs]
+        self._turns: list[list[Any]] = [[0.0, weight, variant] for variant, weight in pairs]
         self._only = pairs[0][0] if len(pairs) == 1 else None
         self._total = sum(weight for _, weight in pairs)
 
     def next(self) -> Variant:
         if self._only is not None:
             return self._only
-        best: list[Any] = self._turns[0]
+        best = self._turns[0]
         for turn in self._turns:
             turn[0] += turn[1]
             if turn[0] > best[0]:

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagewright.slices.hosting import policy
@@ -79,6 +79,7 @@ configs = st.one_of(
 fleets = st.lists(st.integers(1, 30), min_size=1, max_size=3).map(lambda counts: [variant("abc"[n], c) for n, c in enumerate(counts)])
 
 
+@settings(max_examples=50, deadline=None)
 @given(configs, fleets)
 def test_steps_stay_within_their_bounds(config: dict[str, Any], variants: list[dict[str, Any]]) -> None:
     try:
@@ -112,6 +113,7 @@ def portion(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, float]]:
     return [variant(name, 1, draw(weights)) for name in names], {name: draw(shares) for name in names}
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(portion(), min_size=1, max_size=3))
 def test_shares_sum_to_one(portions: list[tuple[list[dict[str, Any]], dict[str, float]]]) -> None:
     found = policy.split(portions)

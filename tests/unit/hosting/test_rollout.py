@@ -379,7 +379,7 @@ def test_an_executor_that_gives_up_never_leaves_a_deployment_hanging(config: dic
 # -- every order
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_order_of_events_ends_well(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=2))
