@@ -14,25 +14,31 @@ import pytest
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "fastfile" / "v2.py"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "fastfile"
 pytestmark = [pytest.mark.xdist_group("fastfile"), pytest.mark.timeout(600)]
 GIB = 2**30
 
 
-@pytest.fixture(params=["embedded", "external"])
-def home(request: pytest.FixtureRequest, server: TestServer, tmp_path: Path) -> Iterator[TestServer]:
-    """A server with its own store, and one whose objects are in the other's S3."""
-    if request.param == "embedded":
-        yield server
-        return
+@pytest.fixture
+def elsewhere(server: TestServer, tmp_path: Path) -> Iterator[TestServer]:
+    """A server whose objects are in another's S3."""
     keys = server.credentials()
     url = server.url.replace("://", f"://{quote(keys['access_key'], safe='')}:{quote(keys['secret_key'], safe='')}@")
     with TestServer(tmp_path / "elsewhere", {"objects": url}) as other:
         yield other
 
 
-def test_a_job_over_ten_gibibytes_reads_one_percent(home: TestServer) -> None:
-    found = run(home, "v2", EXAMPLE, timeout=580)
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+def test_a_job_over_ten_gibibytes_reads_one_percent(server: TestServer, sdk: str) -> None:
+    reads_one_percent(server, sdk)
+
+
+def test_so_does_one_whose_data_are_elsewhere(elsewhere: TestServer) -> None:
+    reads_one_percent(elsewhere, "v2")
+
+
+def reads_one_percent(home: TestServer, sdk: str) -> None:
+    found = run(home, sdk, EXAMPLES / f"{sdk}.py", timeout=580)
     assert found["metrics"] == {"read:bytes": 102 * 2**20, "channel:bytes": 10 * GIB}
     assert found["stages"]["Downloading"] < 20, "nothing is downloaded"
     bucket, _, key = found["model"].removeprefix("s3://").partition("/")

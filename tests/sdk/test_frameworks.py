@@ -27,8 +27,9 @@ def artifact(server: TestServer, uri: str, member: str) -> bytes:
         return file.read()
 
 
-def test_scikit_learn_with_requirements(server: TestServer) -> None:
-    result = run(server, "v2", EXAMPLES / "sklearn_script/v2.py", timeout=580)
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+def test_scikit_learn_with_requirements(server: TestServer, sdk: str) -> None:
+    result = run(server, sdk, EXAMPLES / f"sklearn_script/{sdk}.py", timeout=580)
     assert result["metrics"]["validation:accuracy"] > 0.9
     assert sum(a == b for a, b in zip(result["truth"], result["predicted"], strict=True)) >= 4
 
@@ -78,7 +79,8 @@ def test_tensorflow_on_two_hosts(server: TestServer) -> None:
     assert report["weights"] == pytest.approx([1, -2, 0.5], abs=0.01)
 
 
-def test_hugging_face_fine_tune(server: TestServer) -> None:
-    result = run(server, "v2", EXAMPLES / "huggingface/v2.py", timeout=580)
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+def test_hugging_face_fine_tune(server: TestServer, sdk: str) -> None:
+    result = run(server, sdk, EXAMPLES / f"huggingface/{sdk}.py", timeout=580)
     assert result["metrics"]["eval:accuracy"] > 0.95
     assert json.loads(artifact(server, result["model"], "config.json"))["architectures"] == ["BertForSequenceClassification"]

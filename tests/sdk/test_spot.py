@@ -9,12 +9,13 @@ import pytest
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "xgboost_spot" / "v2.py"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "xgboost_spot"
 pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
 
 
-def test_two_interruptions_do_not_change_the_model(server: TestServer) -> None:
-    found = run(server, "v2", EXAMPLE, timeout=580)
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+def test_two_interruptions_do_not_change_the_model(server: TestServer, sdk: str) -> None:
+    found = run(server, sdk, EXAMPLES / f"{sdk}.py", timeout=580)
     once = ["Starting", "Downloading", "Training"]
     assert found["statuses"] == [*once, "Interrupted", *once, "Interrupted", *once, "Uploading", "Completed"]
     assert found["same"]
