@@ -276,6 +276,14 @@ def test_a_spoiled_disk_brings_the_version_before(device: Device, stand: Stand, 
     assert (device.versions(), device.times()) == ({"mul": "1"}, 2.0)
 
 
+def test_one_agent_a_socket_and_a_clean_end(device: Device) -> None:
+    second = subprocess.run(device.command, env={"PYTHONPATH": str(AGENT)}, capture_output=True, text=True, check=False)
+    assert (second.returncode, "another agent listens on" in second.stderr) == (2, True)
+    device.process.terminate()
+    assert device.process.wait(30) == 0
+    assert not Path(device.socket).exists()
+
+
 def test_a_configuration_that_cannot_be_used_is_refused(edge_python: str, home: Path) -> None:
     (home / "config.json").write_text(json.dumps({"sagewright_edge_heart": 1}))
     command = [edge_python, "-m", "sagewright_edge_agent", "-a", str(home / "a.sock"), "-c", str(home / "config.json")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -37,4 +39,20 @@ def test_an_sdk_compiles_and_deploys_what_came_out(server: TestServer, tmp_path:
     found = run(server, "v2", SCRIPT, role, name, str(tmp_path / "model"))
     assert found["image"] == "sagewright-neo:1"
     assert found["artifact"].endswith(f"{name}/model-ml_c5.tar.gz")
+    assert found["package"].endswith(f"{name}/packages/stump-1.0.tar.gz")
     assert found["found"] == [-1.0, 1.0, 1.0]
+
+
+def test_the_resources_of_sdk_v3_take_a_model_to_a_fleet(server: TestServer, tmp_path: Path) -> None:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        text = json.dumps(BOOSTER).encode()
+        member = tarfile.TarInfo("xgboost-model")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    s3, name = server.client("s3"), unique("v3-edge")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="model.tar.gz", Body=body.getvalue())
+    role = f"arn:aws:iam::123456789012:role/{server.execution_role()}"
+    found = run(server, "v3", SCRIPT.with_name("edge_v3.py"), role, name)
+    assert found == {"compiled": f"s3://{name}/compiled/model-rasp4b.tar.gz", "refused": True, "stage": "DEPLOYED", "counts": [1, 0, 0], "devices": ["press"]}

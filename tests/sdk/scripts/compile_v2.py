@@ -26,4 +26,6 @@ predictor = model.deploy(1, "ml.c5.xlarge", serializer=CSVSerializer())
 rows = np.array([[0.2, 1.0], [0.7, 1.0], [0.5, 0.0]])
 found = json.loads(predictor.predict(rows))
 predictor.delete_endpoint()
-print("\nRESULT " + json.dumps({"image": model.image_uri, "artifact": model.model_data, "found": found}))
+artifact = model.model_data
+model.package_for_edge(f"s3://{bucket}/{name}/packages", "stump", "1.0", role, job_name=name)
+print("\nRESULT " + json.dumps({"image": model.image_uri, "artifact": artifact, "package": model.model_data, "found": found}))

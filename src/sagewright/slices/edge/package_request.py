@@ -7,7 +7,7 @@ from typing import Any
 from ...resources.arn import join, s3_uri
 from ...resources.jobs import check_assumable, check_role, check_s3
 from ...resources.platform import Platform
-from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.errors import Invalid, NotFound, NotImplementedHere
 from ...wire.types import Call
 
 NO_GREENGRASS = "PresetDeploymentType GreengrassV2Component is not implemented: there is no Greengrass here; deploy with an edge deployment plan."
@@ -27,13 +27,14 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     check_role(platform, call, doc["RoleArn"])
     await check_assumable(platform, doc["RoleArn"])
     name = doc["CompilationJobName"]
-    job = await platform.records.get("CompilationJob", call.scope, name.lower())
-    if job is None:
-        raise Invalid(f"Could not find compilation job {name}.")
-    if job.doc["CompilationJobStatus"] != "COMPLETED":
-        raise Invalid(f"Compilation job {name} is {job.doc['CompilationJobStatus']}; only a COMPLETED one can be packaged.")
+    try:
+        job = await platform.api.call("sagemaker", "DescribeCompilationJob", {"CompilationJobName": name}, call.principal, call.region)
+    except NotFound:
+        raise Invalid(f"Could not find compilation job {name}.") from None
+    if job["CompilationJobStatus"] != "COMPLETED":
+        raise Invalid(f"Compilation job {name} is {job['CompilationJobStatus']}; only a COMPLETED one can be packaged.")
     doc["_artifact"] = join(s3_uri(doc["OutputConfig"]["S3OutputLocation"]), package_name(doc))
-    doc["_source"] = job.doc["ModelArtifacts"]["S3ModelArtifacts"]
+    doc["_source"] = job["ModelArtifacts"]["S3ModelArtifacts"]
 
 
 def package_name(doc: dict[str, Any]) -> str:
