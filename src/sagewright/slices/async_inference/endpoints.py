@@ -39,7 +39,7 @@ class Endpoint:
     running: dict[str, Record] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     since: float = 0.0
-    """Requests that came before are an earlier server's."""
+    """Requests that came before this moment are an earlier server's."""
     accepts: bool = True
     pumping: bool = False
     again: bool = False
@@ -163,9 +163,8 @@ class Endpoints:
                     if record is None:
                         instance.busy -= 1
                         break
-                    errand = Errand(
-                        record, instance.variant, instance.role, endpoint.crew.output, instance, record.doc["Received"] < endpoint.since
-                    )
+                    before = record.doc["Received"] < endpoint.since or record.key in endpoint.attempts
+                    errand = Errand(record, instance.variant, instance.role, endpoint.crew.output, instance, before)
                     endpoint.running[record.key] = record
                     self._background(self._carry_out(endpoint, errand))
         except Exception:
@@ -188,7 +187,8 @@ class Endpoints:
             await self._lost(endpoint, errand, error)
         except Exception:
             log.exception("async request %s of endpoint %s failed here; it waits again", record.doc["InferenceId"], endpoint.name)
-            self._wait_again(endpoint, errand, rest=True)
+            endpoint.attempts.setdefault(record.key, 0)  # its answer may be there already
+            self._wait_again(endpoint, errand)
         finally:
             endpoint.running.pop(record.key, None)
             if instance is not None:
@@ -206,12 +206,13 @@ class Endpoints:
             await endpoint.backlog.done(errand.record)
             del endpoint.attempts[key]
             return
-        self._wait_again(endpoint, errand, rest=True)
+        self._wait_again(endpoint, errand)
 
-    def _wait_again(self, endpoint: Endpoint, errand: Errand, rest: bool) -> None:
+    def _wait_again(self, endpoint: Endpoint, errand: Errand) -> None:
+        """The request goes back to the front; its instance rests a while."""
         endpoint.backlog.back(errand.record)
         instance = errand.instance
-        if instance is None or not rest:
+        if instance is None:
             return
         instance.resting = True
         delay = min(REST * 2**instance.failures, LONGEST_REST)

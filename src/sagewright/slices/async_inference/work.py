@@ -52,7 +52,7 @@ class Errand:
     instance: Instance | None = None
     """Who works on it; None for one that nobody took in time."""
     adopted: bool = False
-    """An earlier server may have worked on it."""
+    """It may have been worked on before, by an earlier server or by this one."""
     found: bool = False
     """Its answer was there already."""
 

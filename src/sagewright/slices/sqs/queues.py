@@ -90,6 +90,7 @@ class Queues:
         record = await self.find(call)
         await self.broker.purge(record)
         await self.records.commit(Delete(QUEUE, record.scope, record.key))
+        await self.broker.purge(record)  # what was being sent meanwhile
         self.broker.forget(record)
 
     async def purge(self, call: Call) -> None:
