@@ -51,7 +51,8 @@ ALONE = textwrap.dedent("""
         out.write("\\n".join([str(value) for value in found.tolist()]) + "\\n")
     end = time.perf_counter()
     import resource
-    print(end - begin, read - begin, predicted - read, end - predicted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(end - begin, read - begin, predicted - read, end - predicted, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
 """)
 
 
@@ -89,6 +90,8 @@ class Watch(threading.Thread):
         assert server.process is not None
         self.all, self.server = server, psutil.Process(server.process.pid)
         self.peaks = {"server": 0.0, "model": 0.0}
+        self.cpu: dict[psutil.Process, float] = {}
+        """Seconds that each process has used."""
         self._end = threading.Event()
 
     def run(self) -> None:
@@ -96,6 +99,7 @@ class Watch(threading.Thread):
             here = self.server.memory_info().rss / MIB
             family = {one: None for found in self.all.processes() for one in (found, *_children(found))}
             model = sum(_rss(one) for one in family if one.pid != self.server.pid)
+            self.cpu |= {one: _cpu(one) for one in family}
             self.peaks = {"server": max(self.peaks["server"], here), "model": max(self.peaks["model"], model)}
 
     def end(self) -> dict[str, float]:
@@ -109,6 +113,13 @@ def _children(one: psutil.Process) -> list[psutil.Process]:
         return list(one.children(recursive=True)) if "agent" in " ".join(one.cmdline()) else []
     except psutil.Error:
         return []
+
+
+def _cpu(one: psutil.Process) -> float:
+    try:
+        return float(sum(one.cpu_times()[:2]))
+    except psutil.Error:
+        return 0.0
 
 
 def _rss(one: psutil.Process) -> float:
@@ -150,14 +161,14 @@ class Bench:
         done = subprocess.run(
             [interpreter, "-c", ALONE, self.file, source, self.folder / "alone.out"], capture_output=True, text=True, check=True
         )
-        work, read, predict, write, memory = map(float, done.stdout.split())
-        return {"work": work, "whole": time.perf_counter() - began, "read": read, "predict": predict, "write": write, "MiB": memory}
+        work, read, predict, write, memory, cpu = map(float, done.stdout.split())
+        return {"work": work, "whole": time.perf_counter() - began, "read": read, "predict": predict, "write": write, "MiB": memory, "cpu": cpu}
 
     def transform(self, key: str) -> dict[str, float]:
         name = self.jobs.name("bench")
         watch = Watch(self.server)
         watch.start()
-        busy = sum(watch.server.cpu_times()[:2])
+        before = {one: _cpu(one) for one in self.server.processes()}
         began = time.perf_counter()
         self.jobs.sagemaker.create_transform_job(
             TransformJobName=name, ModelName=self.model,
@@ -169,11 +180,11 @@ class Bench:
         self.jobs.sagemaker.get_waiter("transform_job_completed_or_stopped").wait(TransformJobName=name)
         whole = time.perf_counter() - began
         peaks = watch.end()
-        busy = sum(watch.server.cpu_times()[:2]) - busy
+        used = {one: seconds - before.get(one, 0.0) for one, seconds in watch.cpu.items()}
         about: dict[str, Any] = self.jobs.sagemaker.describe_transform_job(TransformJobName=name)
         work = (about["TransformEndTime"] - about["TransformStartTime"]).total_seconds()
         self.jobs.s3.download_file("bench", f"{name}/{key.rsplit('/')[-1]}.out", str(self.folder / "transform.out"))
-        return {"work": work, "whole": whole, "cpu": busy, **peaks}
+        return {"work": work, "whole": whole, "cpu": sum(used.values()), "serving": used[watch.server], **peaks}
 
 
 def digest(path: Path) -> tuple[str, int]:
@@ -212,9 +223,10 @@ def main() -> None:
         for what, title in (("work", "reading to written"), ("whole", "with every start")):
             ours_s, theirs_s = (statistics.median(run[what] for run in runs) for runs in (job, alone))
             print(f"{title:<20} alone {size / theirs_s:7.1f} MiB/s   transform {size / ours_s:7.1f} MiB/s   ratio {theirs_s / ours_s:.2f}   (target 0.90)")
+        ours_s, theirs_s = (statistics.median(run["cpu"] for run in runs) for runs in (job, alone))
+        print(f"{'seconds of CPU':<20} alone {theirs_s:7.1f}         transform {ours_s:7.1f}         of which the server {statistics.median(run['serving'] for run in job):.2f}")
         parts = "   ".join(f"{part} {statistics.median(run[part] for run in alone):.2f} s" for part in ("read", "predict", "write"))
         print(f"{'alone':<20} {parts}   peak {max(run['MiB'] for run in alone):.0f} MiB")
-        print(f"{'server':<20} {statistics.median(run['cpu'] for run in job):.2f} s of CPU a job, which splits and joins")
         for who in ("server", "model"):
             print(f"{'peak of the ' + who:<20} {small[who]:.0f} MiB with an eighth of the file, {max(run[who] for run in job):.0f} MiB with the whole")
 

@@ -153,8 +153,8 @@ def test_environment_of_a_batch_container(models: Models) -> None:
         def model_fn(d):
             return None
         def transform_fn(model, body, kind, accept):
-            return json.dumps({k: v for k, v in os.environ.items() if k.startswith("SAGEMAKER_") or k == "MINE"}), "application/json"
-    """, env={"MINE": "model"})
+            return json.dumps({k: v for k, v in os.environ.items() if k.startswith(("SAGEMAKER_", "OMP_")) or k == "MINE"}), "application/json"
+    """, env={"MINE": "model", "SAGEMAKER_MODEL_SERVER_WORKERS": "2"})
     models.put("env/x", "x")
     name = start(
         models, model, f"s3://{models.bucket}/env/x", MaxPayloadInMB=3, BatchStrategy="SingleRecord", MaxConcurrentTransforms=2,
@@ -164,6 +164,7 @@ def test_environment_of_a_batch_container(models: Models) -> None:
     env = json.loads(results(models, name)["x.out"])
     assert (env["SAGEMAKER_BATCH"], env["SAGEMAKER_MAX_PAYLOAD_IN_MB"], env["SAGEMAKER_BATCH_STRATEGY"]) == ("true", "3", "SINGLE_RECORD")
     assert (env["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"], env["MINE"]) == ("2", "job")
+    assert env["OMP_NUM_THREADS"] == "1", "two processes on two cores"
 
 
 def test_compressed_objects_of_a_manifest(models: Models, echo: str) -> None:

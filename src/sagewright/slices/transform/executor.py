@@ -9,6 +9,7 @@ from typing import Any
 from ...gateway import model as models
 from ...gateway.client import Broken, Worker
 from ...resources import hosts, jobs
+from ...resources.instances import instance
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.compute import Task
@@ -105,21 +106,23 @@ class TransformExecutor:
         return ""
 
     def _task(self, doc: dict[str, Any], task: str, env: dict[str, str]) -> Task:
-        about, instance = doc["_model"], doc["TransformResources"]["InstanceType"]
+        about, instance_type = doc["_model"], doc["TransformResources"]["InstanceType"]
         given = models.environment(about["Container"]) | doc.get("Environment", {}) | _batch(doc)
-        workers = models.workers(given, instance)
+        workers = models.workers(given, instance_type)
         if concurrent := doc.get("MaxConcurrentTransforms"):
             workers = min(workers, concurrent)
+        # numerical libraries take every core for each process unless told, and then wait for one another
+        threads = {"OMP_NUM_THREADS": str(max(1, instance(instance_type).cores // workers))} if workers > 1 else {}
         stream = log_stream(doc, task)
         return Task(
             id=task,
             kind="serve",
             image=about["Container"]["Image"],
             argv=["serve"],
-            env=env | given,
+            env=threads | env | given,
             directories=[models.MODEL],
             inputs=models.inputs(about["Container"]),
-            limits=jobs.limits(instance, seconds=0.0, grace=30.0),
+            limits=jobs.limits(instance_type, seconds=0.0, grace=30.0),
             isolated=about["Isolated"],
             hostname=about["Container"].get("ContainerHostname", "container-1"),
             log_group=GROUP,
