@@ -245,7 +245,7 @@ def line(name: str, mine: Took, peer: Took | None, least: Took | None, calls: in
     cpu = f"{mine.cpu / calls * 1000:.2f} ms" if many else f"{mine.cpu:.2f} s"
     text = f"{name:24}{mine.seconds:8.2f} s" + (f"{calls / mine.seconds:7.0f}/s" if many else f"{copy / mine.seconds:9.0%}") + f"  CPU {cpu:>8}"
     if peer is not None:
-        text += f"   moto {peer.seconds:7.2f} s {peer.seconds / mine.seconds:6.1f} x, CPU {peer.cpu / mine.cpu:5.1f} x"
+        text += f"   moto {peer.seconds:7.2f} s {peer.seconds / mine.seconds:6.1f} x, CPU {peer.cpu / max(mine.cpu, 0.01):5.1f} x"
     if least is not None:
         text += f"   floor {least.seconds:6.2f} s"
         if peer is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ...stores.objects import NewObject, ObjectInfo
+from ...stores.objects import NewObject, NoSuchBucket, ObjectInfo
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, owner TEXT, region TEXT, created REAL) WITHOUT ROWID;
@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS parts (
 ) WITHOUT ROWID;
 """
 COLUMNS = "bucket, key, size, etag, modified, content_type, extra, inode, stamp, path, temp"
+_CURRENT = (
+    f"SELECT {', '.join(f'o.{name}' for name in COLUMNS.split(', '))} FROM buckets b"
+    " LEFT JOIN objects o ON o.bucket = b.name AND o.key = ? WHERE b.name = ?"
+)
 VERSION = 1
 
 
@@ -138,6 +142,13 @@ class Index:
     def row(self, bucket: str, key: str) -> Row | None:
         found = self.db.execute(f"SELECT {COLUMNS} FROM objects WHERE bucket = ? AND key = ?", (bucket, key)).fetchone()
         return Row(*found) if found else None
+
+    def current(self, bucket: str, key: str) -> Row | None:
+        """As ``row``, and raises NoSuchBucket: what a write has to know, in one question."""
+        found = self.db.execute(_CURRENT, (key, bucket)).fetchone()
+        if found is None:
+            raise NoSuchBucket(bucket)
+        return Row(*found) if found[0] is not None else None
 
     def has_bucket(self, name: str) -> bool:
         return self.db.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone() is not None

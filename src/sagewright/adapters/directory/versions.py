@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 
-from ...stores.objects import NoSuchBucket, PreconditionFailed
+from ...stores.objects import PreconditionFailed
 from .index import COLUMNS, Index, Row
 from .listing import successor
 from .tree import CLASHES, Tree, escaped, natural
+
+_WRITE = f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
 class Versions:
@@ -50,9 +52,13 @@ class Versions:
         place = None
         try:
             with self.index.write() as db:
-                if not self.commit(db, row, if_match, if_none_match):
+                old = self._admit(row, if_match, if_none_match)
+                if old is None:
                     # No version can be lost by moving before the commit: until then nobody sees the file.
-                    place = self._settle(db, row) or natural(row.bucket, row.key)
+                    place = self._move(row)
+                    _write(db, row, self._path(row, place), None)
+                else:
+                    _write(db, row, old.path if old.temp is None else self._settle(db, old), row.temp)
         except BaseException:
             if place is not None:
                 self.tree.move(place, row.temp or "")
@@ -63,21 +69,22 @@ class Versions:
         if row.temp is not None and (settled is None or settled.inode != row.inode):
             self.tree.remove(row.temp)  # of a version that was replaced before it was settled
 
-    def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> bool:
-        """Inside a write transaction: check the conditions and write the row. Whether it replaces another version."""
-        if not self.index.has_bucket(row.bucket):
-            raise NoSuchBucket(row.bucket)
-        old = self.index.row(row.bucket, row.key)
+    def commit(self, db: sqlite3.Connection, row: Row, if_match: str | None, if_none_match: bool) -> None:
+        """Inside a write transaction: check the conditions and write the row, its file still at ``row.temp``."""
+        old = self._admit(row, if_match, if_none_match)
+        path = None
+        if old is not None:
+            path = old.path if old.temp is None else self._settle(db, old)
+        _write(db, row, path, row.temp)
+
+    def _admit(self, row: Row, if_match: str | None, if_none_match: bool) -> Row | None:
+        """The version that a write replaces. Raises NoSuchBucket, PreconditionFailed."""
+        old = self.index.current(row.bucket, row.key)
         if if_none_match and old is not None:
             raise PreconditionFailed("If-None-Match")
         if if_match is not None and (old is None or if_match not in ("*", old.etag)):
             raise PreconditionFailed("If-Match")
-        path = None
-        if old is not None:
-            path = old.path if old.temp is None else self._settle(db, old)
-        values = (*(getattr(row, name) for name in COLUMNS.split(", ")[:-2]), path, row.temp)
-        db.execute(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
-        return old is not None
+        return old
 
     def settle_now(self, bucket: str, key: str) -> Row | None:
         """Put a key's version in its place; its row after that."""
@@ -96,27 +103,38 @@ class Versions:
 
     def _settle(self, db: sqlite3.Connection, row: Row) -> str | None:
         """Move ``row.temp`` to the version's place, under the write lock. Returns the row's new ``path``."""
-        expected = natural(row.bucket, row.key)
-        fallback = escaped(row.bucket, row.key)
-        place = fallback
-        for candidate in (row.path or expected, fallback):
-            if candidate is None:
-                continue
-            try:
-                self.tree.move(row.temp or "", candidate)
-            except FileNotFoundError:  # moved by a process that was killed before it could say so
-                seen = self.tree.stat(candidate)
-                if seen is None or not _is(seen, row):
-                    continue
-            except OSError as error:
-                if error.errno in CLASHES and candidate != fallback:
-                    continue
-                raise
-            place = candidate
-            break
-        path = None if place == expected else place
+        path = self._path(row, self._move(row))
         db.execute("UPDATE objects SET temp = NULL, path = ? WHERE bucket = ? AND key = ?", (path, row.bucket, row.key))
         return path
+
+    def _move(self, row: Row) -> str:
+        """Move ``row.temp`` to the version's place, and say where that is."""
+        candidate = row.path or natural(row.bucket, row.key)
+        if candidate is not None:
+            try:
+                if self._moved(row, candidate):
+                    return candidate
+            except OSError as error:
+                if error.errno not in CLASHES or candidate == escaped(row.bucket, row.key):
+                    raise
+        fallback = escaped(row.bucket, row.key)
+        if candidate != fallback:
+            self._moved(row, fallback)
+        return fallback
+
+    def _moved(self, row: Row, place: str) -> bool:
+        """Whether the version is at ``place`` now. Raises OSError."""
+        try:
+            self.tree.move(row.temp or "", place)
+        except FileNotFoundError:  # moved by a process that was killed before it could say so
+            seen = self.tree.stat(place)
+            return seen is not None and _is(seen, row)
+        return True
+
+    @staticmethod
+    def _path(row: Row, place: str) -> str | None:
+        """What the row keeps of a place: nothing of the natural one."""
+        return None if place == natural(row.bucket, row.key) else place
 
     def unsettled(self, bucket: str, prefix: str) -> list[str]:
         """Keys of a prefix whose current version is not in its place yet."""
@@ -193,6 +211,13 @@ class Versions:
                 "UPDATE objects SET inode = ?, stamp = ? WHERE bucket = ? AND key = ?", (seen.st_ino, seen.st_mtime_ns, bucket, key)
             )
             return self.index.row(bucket, key) or row, fd
+
+
+def _write(db: sqlite3.Connection, row: Row, path: str | None, temp: str | None) -> None:
+    """Make ``row`` the version of its key, with its file where ``path`` and ``temp`` say."""
+    db.execute(_WRITE, (
+        row.bucket, row.key, row.size, row.etag, row.modified, row.content_type, row.extra, row.inode, row.stamp, path, temp,
+    ))  # fmt: skip
 
 
 def _is(seen: os.stat_result, row: Row) -> bool:

@@ -40,7 +40,12 @@ class DirectoryWriter:
         return self._fd
 
     def write(self, data: bytes | memoryview) -> None:
-        fd, view = self._file(), memoryview(data)
+        fd = self._file()
+        if len(data) < HOLE:
+            write_all(fd, data)
+            self.digest.update(data)
+            return
+        view = memoryview(data)
         for zeros, start, end in _runs(view):
             if zeros:
                 os.ftruncate(fd, os.lseek(fd, end - start, os.SEEK_CUR))

@@ -26,7 +26,11 @@ from .common import (
 )
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_OVERRIDES = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
+_OVERRIDES = {
+    f"Response{name}": name
+    for name in ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
+}
+_MEMBERS = {header: member for member, header in HEADERS.items()} | {"Expires": "Expires"}
 
 
 class ObjectOperations:
@@ -80,8 +84,9 @@ class ObjectOperations:
         except BaseException:
             file.close()
             raise
-        result["ContentLength"] = length
-        result["Body"] = await self._body(file, offset, length)
+        body = result["Body"] = await self._body(file, offset, length)
+        if not isinstance(body, bytes):
+            result["ContentLength"] = length  # the length of bytes is known, and they leave in one step with their head
         return Reply({**result, **said}, 206) if said else result
 
     async def _body(self, file: Any, offset: int, length: int) -> Any:
@@ -91,10 +96,11 @@ class ObjectOperations:
         except (AttributeError, io.UnsupportedOperation):
             return _stream(self.store, file, offset, length)
         if length <= LARGE // 16:
-            try:
-                return os.pread(descriptor, length, offset)
-            finally:
-                file.close()
+            with file:
+                data = os.pread(descriptor, length, offset)
+            if len(data) != length:
+                raise EOFError("the file became shorter while it was read")
+            return data
         return FileSlice(Path(), offset, length, file)
 
     async def attributes(self, call: Call) -> dict[str, Any]:
@@ -129,11 +135,10 @@ def _type(info: ObjectInfo) -> dict[str, str]:
 def _describe(call: Call, info: ObjectInfo, *, whole: bool) -> dict[str, Any]:
     """The headers of an object; its checksums only with the very bytes that they are of."""
     p = call.params
-    names = {header: member for member, header in HEADERS.items()} | {"Expires": "Expires"}
     result: dict[str, Any] = {
         "ETag": quoted(info.etag), "LastModified": info.modified, "ContentType": info.content_type,
         "AcceptRanges": "bytes", "Metadata": dict(info.metadata),
-        **{names[header]: value for header, value in info.headers.items() if header in names},
+        **{_MEMBERS[header]: value for header, value in info.headers.items() if header in _MEMBERS},
     }  # fmt: skip
     if info.tags:
         result["TagCount"] = len(info.tags)
@@ -141,9 +146,9 @@ def _describe(call: Call, info: ObjectInfo, *, whole: bool) -> dict[str, Any]:
         result |= {**checksums(info.checksums), **_type(info)}
     if info.parts and "PartNumber" in p:
         result["PartsCount"] = len(info.parts)
-    for name in _OVERRIDES:
-        if p.get(f"Response{name}"):
-            result[name] = p[f"Response{name}"]
+    for asked in _OVERRIDES.keys() & p.keys():
+        if p[asked]:
+            result[_OVERRIDES[asked]] = p[asked]
     return result
 
 
