@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -237,6 +238,33 @@ def test_what_cannot_be_is_refused_before_anything_happens(models: Models) -> No
     assert (about["EndpointStatus"], "LastDeploymentConfig" in about) == ("InService", False)
     with pytest.raises(ClientError, match="LinearStepSize"):
         models.sagemaker.create_endpoint(EndpointName=unique("e"), EndpointConfigName=new, DeploymentConfig=routing("LINEAR", 0))
+    models.delete(endpoint)
+
+
+def test_alarms_are_looked_at_with_the_caller_s_rights(models: Models, alarm: str) -> None:
+    endpoint = models.endpoint(models.config(models.model(says("old"))))
+    models.settled(endpoint)
+    new = models.config(models.model(says("new")))
+    iam, user = models.server.client("iam"), unique("deployer")
+    iam.create_user(UserName=user)
+
+    def allow(*actions: str) -> None:
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    allow("sagemaker:*")
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    his = boto3.client(
+        "sagemaker", endpoint_url=models.server.url, region_name="us-east-1", aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    given = {"EndpointName": endpoint, "EndpointConfigName": new, "DeploymentConfig": {**routing("ALL_AT_ONCE", 1), **alarms(alarm)}}
+    with pytest.raises(ClientError, match="cloudwatch:DescribeAlarms"):
+        his.update_endpoint(**given)
+    assert models.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
+    allow("sagemaker:*", "cloudwatch:DescribeAlarms")
+    his.update_endpoint(**given)
+    assert models.settled(endpoint)["EndpointConfigName"] == new
     models.delete(endpoint)
 
 
