@@ -34,6 +34,7 @@ class Agent:
         self._models: dict[str, Model] = {}
         self._wake = threading.Event()
         self._stopping = False
+        self._registered_until = 0.0
         for handle, package in self.state.models.items():
             self._recover(handle, package)
 
@@ -134,14 +135,23 @@ class Agent:
         """One round with the server. Raises Offline, Refused."""
         if beat:
             self.heartbeat()
-            if not self.state.registration:
-                self.state.registration = json.loads(self.cloud.edge("GetDeviceRegistration")["DeviceRegistration"])
-                self.disk.save(self.state)
+            if time.monotonic() >= self._registered_until:
+                self.register()
             for deployment in self.cloud.edge("GetDeployments").get("Deployments", []):
                 if deployment["DeploymentName"] not in self.state.done:
                     self.deploy(deployment)
                     self.heartbeat()
         self.captures.push(self.cloud, self.state)
+
+    def register(self) -> None:
+        """Ask anew who this device is and where its captures go; until the answer's time is over, and without a connection, the
+        last one counts."""
+        answer = self.cloud.edge("GetDeviceRegistration")
+        self._registered_until = time.monotonic() + float(answer.get("CacheTTL") or 0)
+        found = json.loads(answer["DeviceRegistration"])
+        if found != self.state.registration:
+            self.state.registration = found
+            self.disk.save(self.state)
 
     def heartbeat(self) -> None:
         """Tell what runs, and the results that the server has not confirmed: one a heartbeat, the oldest first."""
