@@ -39,7 +39,7 @@ def test_a_compilation_a_package_and_a_stage_outlive_the_server(chaos: Chaos) ->
 
     def ended(describe: Any, status: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        until(lambda: found.update(describe()) or found[status] not in ("STARTING", "INPROGRESS"), what=lambda: str(found))
+        until(lambda: found.update(describe()) or found[status] not in ("STARTING", "INPROGRESS"), 300, lambda: str(found))
         assert found[status] == "COMPLETED", found
         return found
 

@@ -7,7 +7,7 @@ import http.client
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,8 @@ class Fort:
         self.keys = Credentials(keys["access_key"], keys["secret_key"])
         self.jobs = Jobs(server, BUCKET)
         self.account = server.client("sts").get_caller_identity()["Account"]
+        self.last: dict[str, str] = {}
+        """What there was when it was last looked at."""
 
     def client(self, service: str, **more: Any) -> Any:
         return self.server.client(service, **more)
@@ -107,7 +109,7 @@ class Fort:
 
     def working(self) -> bool:
         """Whether the server still has instructions to carry out."""
-        return not _tables(self.server.data / "records.sqlite")["work"].startswith("0:")
+        return any(k.startswith("work:") for k in _tables(self.server.data / "records.sqlite"))
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
@@ -116,10 +118,14 @@ class Fort:
         while self.working() and time.monotonic() < end:
             time.sleep(0.02)  # another process's records: there is nothing to wait on
         before = self.footprint()
+        while before != self.last and time.monotonic() < end:
+            self.last = before
+            time.sleep(0.5)  # what follows a job's end in other records
+            before = self.footprint()
         yield
-        after = self.footprint()
+        self.last = after = self.footprint()
         changed = {k: (before.get(k), after.get(k)) for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
-        assert not changed, f"something was written: {changed}"
+        assert not changed, f"something was written: {changed}\n{self.server.log()[-3000:]}"
 
 
 def _tables(path: Path) -> dict[str, str]:
@@ -130,14 +136,18 @@ def _tables(path: Path) -> dict[str, str]:
             if name.startswith("sqlite_"):
                 continue
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
-            where = " WHERE kind <> 'AuditEvent'" if "kind" in columns else ""
-            digest, count = hashlib.sha256(), 0
-            for row in sorted(map(repr, connection.execute(f"SELECT * FROM {name}{where}"))):
-                digest.update(row.encode())
-                count += 1
-            found[name] = f"{count}:{digest.hexdigest()[:16]}"
+            if "kind" in columns:
+                kinds = [row[0] for row in connection.execute(f"SELECT DISTINCT kind FROM {name} WHERE kind <> 'AuditEvent'")]
+                found |= {f"{name}:{kind}": _digest(connection.execute(f"SELECT * FROM {name} WHERE kind = ?", (kind,))) for kind in kinds}
+            else:
+                found[name] = _digest(connection.execute(f"SELECT * FROM {name}"))
     connection.close()
     return found
+
+
+def _digest(rows: Iterable[Any]) -> str:
+    texts = sorted(map(repr, rows))
+    return f"{len(texts)}:{hashlib.sha256(''.join(texts).encode()).hexdigest()[:16]}"
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,14 @@ _SAGEMAKER_PATHS = tuple((re.compile(pattern), service) for pattern, service in 
     (r"/endpoints/[^/]+/(invocations|async-invocations|invocations-response-stream)", "sagemaker-runtime"),
     (r"/FeatureGroup/.+|/BatchGetRecord|/BatchWriteRecord|/ListRecords", "sagemaker-featurestore-runtime"),
     (r"/BatchPutMetrics|/BatchGetMetrics", "sagemaker-metrics"),
-    (r"/human-loops(/.*)?", "sagemaker-a2i-runtime"),
     (r"/GetDeployments|/GetDeviceRegistration|/SendHeartbeat", "sagemaker-edge"),
+    (r"/human-loops(/.*)?", "sagemaker-a2i-runtime"),
     (r"/inference-routers/.*", "sagemaker-inference-router-runtime"),
     (r"/sample.*|/complete-rollout|/update-reward", "sagemakerjobruntime"),
     (r"(/v1)?/training-sessions/.*", "sagemakertrainingsessionruntime"),
 ))
+_NO_BUCKETS = 4
+"""So many of them cannot be meant for S3, signed or not."""
 _HOSTS = tuple((re.compile(pattern), service) for pattern, service in (
     (r"(runtime|featurestore-runtime|metrics|a2i-runtime|edge)\.sagemaker\.", "sagemaker-path"),
     (r"api\.sagemaker\.", "sagemaker"), (r"sts[.-]", "sts"), (r"iam\.", "iam"), (r"logs\.", "logs"),
@@ -97,7 +99,7 @@ class Router:
         hosted = self._by_host(request)
         if hosted is not None:
             return hosted
-        for pattern, service in _SAGEMAKER_PATHS[:3]:
+        for pattern, service in _SAGEMAKER_PATHS[:_NO_BUCKETS]:
             if pattern.fullmatch(request.path) and request.method != "GET":
                 return self._rest(service, request)
         return self._s3(request)
