@@ -7,7 +7,7 @@ export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
 export UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null | tr -s ' \n' ',' | sed 's/,$$//')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients clients clean
+.PHONY: help install demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients environments clients clean
 
 help:  ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,7 @@ ray-cluster: .venv/.dev  ## start a Ray cluster of three nodes on this machine, 
 ray-cluster-down: .venv/.dev  ## end it
 	$(RUN)python -m sagewright.adapters.ray.cluster down .ray-cluster
 
-test: .venv/.dev clients  ## run every test and say how many there were
+test: .venv/.dev clients environments  ## run every test and say how many there were
 	$(RUN)pytest -n 2 --dist loadgroup -q $(ARGS)
 
 lint: .venv/.dev  ## ruff, mypy, import rules, generated pages
@@ -49,6 +49,9 @@ lock-images: install  ## write the lock files of the images anew
 lock-clients: install  ## write the lock files of the AWS clients anew
 	@for v in v2 v3 mlflow; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
 	    --no-header --no-annotate scripts/clients/$$v.in -o scripts/clients/$$v.txt; done
+
+environments: .venv/.dev  ## build the images that the tests run, those that are not there yet
+	$(RUN)sagewright images pull $(shell cat tests/images.txt)
 
 clients: .cache/clients/v2/.complete .cache/clients/v3/.complete .cache/clients/mlflow/.complete  ## the AWS clients that demo and tests use
 
@@ -74,7 +77,8 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .venv --editable . --group dev
 	@touch $@ .venv/.install
 
-.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete .cache/peers/mlflow/.complete .cache/peers/ray/.complete .cache/peers/optuna/.complete
+.venv/.bench: .venv/.dev .cache/peers/moto/.complete .cache/peers/metaflow/.complete .cache/peers/mlflow/.complete .cache/peers/ray/.complete .cache/peers/optuna/.complete .cache/peers/serving/.complete .cache/peers/mlserver/.complete
+	@command -v wrk >/dev/null || echo "benchmarks/serving.py also needs wrk (Debian, Ubuntu: apt-get install wrk)"
 	@touch $@
 
 .cache/peers/moto/.complete: PEER = 'moto[server]==5.2.1'
@@ -86,6 +90,8 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .cache/peers/ray --editable '.[ray]' 'ray[default]'
 	@touch $@
 
+.cache/peers/serving/.complete: PEER = fastapi 'uvicorn[standard]' xgboost-cpu==3.0.5 scikit-learn
+.cache/peers/mlserver/.complete: PEER = mlserver==1.7.1 mlserver-xgboost==1.7.1 'xgboost<3.1'
 .cache/peers/optuna/.complete: PEER = --editable . optuna==5.0.0 scikit-learn scipy xgboost-cpu==3.0.5
 .cache/peers/%/.complete: | .venv/.uv
 	@echo "installing the peer $* (once)"

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagewright.bootstrap.agent import images
-from sagewright.settings import Settings
-from sagewright.stores.images import UnknownImage
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.server import TestServer
 
@@ -175,13 +172,6 @@ TORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.13.0-cp
 
 def test_distributed_data_parallel(jobs: Jobs) -> None:
     """PyTorch's own rendezvous and gloo, over two hosts."""
-    catalogue = images(Settings.load())
-    try:
-        ready = catalogue.ready(catalogue.resolve(TORCH))
-    except UnknownImage:
-        ready = False
-    if not ready:
-        pytest.skip("the PyTorch image is not built here")
     name = jobs.train(DDP, image=TORCH, ResourceConfig={**THREE, "InstanceCount": 2}, EnableNetworkIsolation=True)
     job = completed(jobs, name)
     found = [json.loads(line.partition(" ")[2])[0] for line in jobs.log(name).splitlines() if line.startswith("WEIGHTS")]

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from sagewright.bootstrap.agent import images
-from sagewright.settings import Settings
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 
 REPOSITORY = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost"
+NEWER = f"{REPOSITORY}:1.7-1"
 PARAMETERS = {"num_round": "8", "objective": "reg:squarederror", "tree_method": "hist", "max_depth": "4", "base_score": "0.5"}
 HOSTS = {"InstanceType": "ml.m5.large", "InstanceCount": 3, "VolumeSizeInGB": 1}
 
@@ -32,14 +31,6 @@ def jobs(server: TestServer) -> Jobs:
     for part in range(2):
         jobs.put(f"two/{part}.csv", "\n".join(rows[part::2]) + "\n")
     return jobs
-
-
-def built(tag: str) -> str:
-    catalogue = images(Settings.load())
-    uri = f"{REPOSITORY}:{tag}"
-    if not catalogue.ready(catalogue.resolve(uri)):
-        pytest.skip(f"sagemaker-xgboost:{tag} is not built here")
-    return uri
 
 
 def channel(jobs: Jobs, name: str, prefix: str) -> dict[str, Any]:
@@ -62,7 +53,7 @@ def losses(log: str) -> list[float]:
 
 @pytest.mark.parametrize("tag", ["1.0-1", "1.2-1", "1.3-1", "1.5-1", "1.7-1", "3.0-5"])
 def test_three_hosts_build_the_model_of_one(jobs: Jobs, tag: str) -> None:
-    image = built(tag)
+    image = f"{REPOSITORY}:{tag}"
     (one, log), (three, logs) = train(jobs, image, 1), train(jobs, image, 3)
     for job, said in ((one, log), (three, logs)):
         assert job["TrainingJobStatus"] == "Completed", f"{job.get('FailureReason')}\n{said}"
@@ -76,7 +67,7 @@ def test_three_hosts_build_the_model_of_one(jobs: Jobs, tag: str) -> None:
 
 
 def test_a_host_without_data_leaves_it_to_the_others(jobs: Jobs) -> None:
-    job, log = train(jobs, built("1.7-1"), 3, "two")
+    job, log = train(jobs, NEWER, 3, "two")
     assert job["TrainingJobStatus"] == "Completed", f"{job.get('FailureReason')}\n{log}"
     assert "There is no training data on this host; algo-1 and algo-2 train" in log
     assert len(losses(log)) == 8
@@ -85,7 +76,7 @@ def test_a_host_without_data_leaves_it_to_the_others(jobs: Jobs) -> None:
 def test_checkpoints_and_early_stopping_of_all_together(jobs: Jobs) -> None:
     uri = f"s3://{jobs.bucket}/checkpoints"
     job, log = train(
-        jobs, built("1.7-1"), 2, HyperParameters={"num_round": "60", "early_stopping_rounds": "3", "eta": "1"},
+        jobs, NEWER, 2, HyperParameters={"num_round": "60", "early_stopping_rounds": "3", "eta": "1"},
         CheckpointConfig={"S3Uri": uri},
     )
     assert job["TrainingJobStatus"] == "Completed", f"{job.get('FailureReason')}\n{log}"
@@ -99,7 +90,7 @@ def test_checkpoints_and_early_stopping_of_all_together(jobs: Jobs) -> None:
     ({"validation": "two"}, "No data in the channel validation on algo-3"),
 ])
 def test_what_cannot_be_done_together(jobs: Jobs, more: dict[str, Any], says: str) -> None:
-    job, log = train(jobs, built("1.7-1"), 3, **more)
+    job, log = train(jobs, NEWER, 3, **more)
     assert job["TrainingJobStatus"] == "Failed", json.dumps(job, default=str) + log
     assert says in job["FailureReason"]
 
@@ -107,7 +98,7 @@ def test_what_cannot_be_done_together(jobs: Jobs, more: dict[str, Any], says: st
 def test_a_stop_ends_all_hosts_after_the_same_round(jobs: Jobs) -> None:
     parameters = {**PARAMETERS, "num_round": "100000", "save_model_on_termination": "true"}
     name = jobs.train(
-        image=built("1.7-1"), ResourceConfig={**HOSTS, "InstanceCount": 2}, HyperParameters=parameters,
+        image=NEWER, ResourceConfig={**HOSTS, "InstanceCount": 2}, HyperParameters=parameters,
         InputDataConfig=[channel(jobs, "train", "parts")],
     )
     jobs.until(name, ["Training"])

@@ -151,7 +151,7 @@ def test_killed_while_it_is_created_and_deleted(mine: Lab) -> None:
     mine.server.kill()
     mine.server.start()
     other.until("Created")
-    assert other.experiments() == ["Default"]
+    assert patiently(other.experiments) == ["Default"]
     volumes = {p.name for p in Path(mine.server.data, "volumes").iterdir()}
     other.sagemaker.delete_mlflow_tracking_server(TrackingServerName="fleeting")
     mine.server.kill()
@@ -161,4 +161,4 @@ def test_killed_while_it_is_created_and_deleted(mine: Lab) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert len(volumes - {p.name for p in Path(mine.server.data, "volumes").iterdir()}) == 1
-    assert "before" in mine.experiments()
+    assert "before" in patiently(mine.experiments)
