@@ -118,6 +118,7 @@ class Dispatcher:
         context = {
             "aws:RequestedRegion": call.region, "aws:SourceIp": call.source_ip, "aws:UserAgent": call.user_agent,
             "aws:PrincipalArn": call.principal.arn, "aws:PrincipalAccount": call.principal.account,
+            **(bound.conditions(call) if bound.conditions is not None else {}),
         }
         authority = self._authority()
         if authority is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,8 @@ class Operation:
     """The ARNs that the caller must be allowed to act on; ``*`` when None."""
     public: bool = False
     """Callable without credentials."""
+    conditions: Callable[[Call], Mapping[str, str]] | None = None
+    """Condition keys of the service's own that a policy may look at, beside those that every request has."""
 
 
 class Operations:
@@ -44,11 +46,12 @@ class Operations:
         action: str = "",
         resources: Callable[[Call], Sequence[str]] | None = None,
         public: bool = False,
+        conditions: Callable[[Call], Mapping[str, str]] | None = None,
     ) -> None:
         """Bind a handler; binding the same operation twice is a mistake and raises ValueError."""
         if (service, name) in self._table:
             raise ValueError(f"{service} {name} is bound already")
-        self._table[service, name] = Operation(service, name, handler, effect, action, resources, public)
+        self._table[service, name] = Operation(service, name, handler, effect, action, resources, public, conditions)
 
     def get(self, service: str, name: str) -> Operation | None:
         return self._table.get((service, name))

@@ -47,7 +47,7 @@ class Invocations:
     def install(self) -> None:
         bind = self.platform.operations.bind
         for name, verb in (("InvokeEndpoint", self.invoke), ("InvokeEndpointWithResponseStream", self.stream)):
-            bind("sagemaker-runtime", name, verb, action="sagemaker:InvokeEndpoint", resources=self._arns)
+            bind("sagemaker-runtime", name, verb, action="sagemaker:InvokeEndpoint", resources=self._arns, conditions=_conditions)
 
     async def invoke(self, call: Call) -> dict[str, Any]:
         """One answer. Raises ServiceError with the runtime's codes."""
@@ -144,6 +144,11 @@ class Invocations:
 
     def _measure(self, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
         measure(self.meter, variant, status, began, sent, done)
+
+
+def _conditions(call: Call) -> dict[str, str]:
+    """What a policy may look at."""
+    return {f"sagemaker:{member}": call.params[member] for member in ("TargetModel", "TargetContainerHostname") if member in call.params}
 
 
 def _headers(params: dict[str, Any]) -> dict[str, str]:
