@@ -1,0 +1,15 @@
+"""The same a year later: a tenth more."""
+
+import json
+from pathlib import Path
+
+import numpy
+
+
+def model_fn(model_dir):
+    prices = json.loads((Path(model_dir) / "prices.json").read_text())
+    return numpy.array([prices["metre"], prices["room"]])
+
+
+def predict_fn(houses, prices):
+    return numpy.atleast_2d(houses) @ prices * 1.1
