@@ -87,12 +87,13 @@ class Listener:
         self._spawn(self._adopt(connection, read))
 
     async def _adopt(self, connection: socket.socket, read: bytes) -> None:
+        begun = Connection(self._shared, read)
         try:
-            _, protocol = await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: begun, connection)
         except OSError:
             connection.close()
         else:
-            protocol.data_received(read)
+            begun.go_on()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -54,12 +54,16 @@ class Shared:
 
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time; pipelined requests wait while reading is paused."""
+    """Carries one exchange at a time; pipelined requests wait while reading is paused.
+
+    Args:
+        read: what somebody else has read of it; nothing happens then before ``go_on``.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+    def __init__(self, shared: Shared, read: bytes | None = None) -> None:
+        self._shared, self._held = shared, read
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)  # None breaks the circle at the end
         self._url, self._expects, self._length = b"", False, 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -108,7 +112,16 @@ class Connection(asyncio.Protocol):
 
     # -- reading
 
+    def go_on(self) -> None:
+        """Take what was read of the connection, then what has come since: the transport may read before its maker knows of it."""
+        read, self._held = self._held, None
+        if read:
+            self.data_received(read)
+
     def data_received(self, data: bytes) -> None:
+        if self._held is not None:
+            self._held += data
+            return
         if self._deaf or self._parser is None:
             return
         self._progress = False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from sagewright.http1.exchange import JOINED, PEER
 from sagewright.listener import Listener
@@ -90,3 +92,37 @@ def test_what_needs_a_closer_look_goes_the_long_way(status: int, headers: list[t
     assert found.startswith(b"HTTP/1.1 200 OK\r\n")
     assert found.count(b"HTTP/1.1") == 1
     assert b"set-cookie" not in found
+
+
+def test_what_comes_while_a_connection_changes_hands_stays_behind_what_was_read() -> None:
+    """The rest of a body is in the socket before the listener hears of the connection."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def main() -> bytes:
+        listener = Listener(app, "127.0.0.1", 0)
+        await listener.start()
+        try:
+            client, its = socket.socketpair()
+            its.setblocking(False)
+            request = put(b"a body")
+            client.sendall(request[-4:])
+            listener.adopt(its, request[:-4])
+            reader, writer = await asyncio.open_connection(sock=client)
+            async with asyncio.timeout(10):
+                answer = await reader.read(-1)
+            writer.close()
+            return answer
+        finally:
+            await listener.stop(0.2)
+
+    for run in (asyncio.run, uvloop.run):
+        answer = run(main())
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer
+        assert answer.endswith(b"\r\n\r\na body")
