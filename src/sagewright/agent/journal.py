@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..stores.compute import Report, ReportName
 from .layout import Layout, nudge
@@ -29,6 +29,12 @@ def read_reports(path: Path, after: int = 0) -> list[Report]:
         if raw["seq"] > after:
             reports.append(Report(raw["seq"], raw["at"], raw["name"], raw["data"]))
     return reports
+
+
+class Reports(Protocol):
+    """Hears what a task reports."""
+
+    def report(self, name: ReportName, **data: Any) -> None: ...
 
 
 class Journal:

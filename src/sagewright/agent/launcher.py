@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import probe, run, serving, staging, usage  # noqa: F401  (imported before the forks)
+from . import crew, probe, run, serving, staging, usage  # noqa: F401  (imported before the forks)
 from .journal import Journal, read_reports
 from .layout import Layout, load_task, write_atomic
 from .ports import AgentConfig, AgentPorts, Factory
@@ -162,7 +162,8 @@ def agent(config: AgentConfig, factory: Factory, launcher: socket.socket, can: d
         )
         return 0
     ports = ports or factory(config.settings)
-    run.Run(layout, task, ports.bind(layout, task) if ports.bind else ports, user or choose_user(str(os.getpid())), can).execute()
+    runner = crew.Crew if task.containers else run.Run
+    runner(layout, task, ports.bind(layout, task) if ports.bind else ports, user or choose_user(str(os.getpid())), can).execute()
     return 0
 
 

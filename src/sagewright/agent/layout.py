@@ -42,13 +42,17 @@ def volume_folder(data: Path, name: str) -> Path:
 
 
 class Layout:
-    """One task's folder ``<data>/jobs/<task id>``."""
+    """One task's folder ``<data>/jobs/<task id>``; of a container of a task, one inside the task's own.
 
-    def __init__(self, data: Path, task_id: str) -> None:
+    Args:
+        within: the layout of the task whose container this is.
+    """
+
+    def __init__(self, data: Path, task_id: str, within: Layout | None = None) -> None:
         if not task_id or task_id.startswith(".") or "/" in task_id or "\0" in task_id:
             raise ValueError(f"not a task id: {task_id!r}")
         self.data, self.id = data, task_id
-        self.folder = data / "jobs" / task_id
+        self.folder: Path = data / "jobs" / task_id if within is None else within.folder / "containers" / task_id
         self.spec = self.folder / "spec.json"
         self.events = self.folder / "events.jsonl"
         self.lock = self.folder / "lock"
@@ -58,8 +62,10 @@ class Layout:
         self.ml = self.folder / "ml"
         self.inputs = self.folder / "inputs"
         sockets = socket_folder(data)
-        self.control = sockets / f"{short(task_id)}.ctl"
-        self.sockets = sockets / short(task_id)
+        # paths of sockets are short: inside a task's folder the container's number is enough
+        place, name = (sockets, short(task_id)) if within is None else (within.sockets, task_id.rpartition(".")[2])
+        self.control = place / f"{name}.ctl"
+        self.sockets: Path = place / name
         """Bound at /opt/ml/run in the sandbox."""
         self.meeting = sockets / f"{short(task_id)}.met"
         """Where the hosts of a job meet, whose first task this is."""
@@ -106,7 +112,11 @@ def dump_task(task: Task) -> str:
 
 
 def load_task(text: str) -> Task:
-    raw: dict[str, Any] = json.loads(text)
+    return _task(json.loads(text))
+
+
+def _task(raw: dict[str, Any]) -> Task:
+    raw["containers"] = [_task(one) for one in raw.get("containers", ())]
     raw["inputs"] = [Input(**item) for item in raw["inputs"]]
     raw["outputs"] = [Output(**item) for item in raw["outputs"]]
     raw["limits"] = Limits(**raw["limits"])

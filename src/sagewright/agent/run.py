@@ -22,7 +22,7 @@ from .archive import read_text
 from .cgroups import Group
 from .gpus import Allotment, take
 from .inputs import Inputs
-from .journal import Journal
+from .journal import Journal, Reports
 from .layout import Layout, nudge, short, write_atomic
 from .network import Network
 from .output import Mirror, store
@@ -74,14 +74,23 @@ class Control:
 
 
 class Run:
-    """The state of one running task."""
+    """The state of one running task.
 
-    def __init__(self, layout: Layout, task: Task, ports: AgentPorts, user: User, can: dict[str, bool]) -> None:
+    Args:
+        journal: who hears the reports; the task's own journal unless given.
+        group: the control groups; made for the task, and removed with it, unless given.
+    """
+
+    def __init__(
+        self, layout: Layout, task: Task, ports: AgentPorts, user: User, can: dict[str, bool], *,
+        journal: Reports | None = None, group: Group | None = None,
+    ) -> None:
         self.layout, self.task, self.ports, self.user, self.can = layout, task, ports, user, can
-        self.journal = Journal(layout)
+        self.journal: Reports = journal or Journal(layout)
         self.control = Control(layout)
-        self.group = Group(task.id, task.limits)
-        write_atomic(layout.cgroups, "\n".join(self.group.folders))
+        self.group, self._given_group = group or Group(task.id, task.limits), group is not None
+        if group is None:
+            write_atomic(layout.cgroups, "\n".join(self.group.folders))
         self.sink = Sink(task, ports.logs, ports.metrics, self.journal.report)
         self.inputs = Inputs(self, self._check, self._kill)
         self.workloads: list[Workload] = []
@@ -119,13 +128,14 @@ class Run:
             if self.network is not None:
                 self.network.close()
             self.control.close()
-            self.group.remove()
+            if not self._given_group:
+                self.group.remove()
 
     def _execute(self) -> None:
         image = self._prepare()
         what = self._command(image)
         self.journal.report("Staging")
-        self.gpus = take(self.task.limits.gpus)
+        self.gpus = self._take_gpus()
         self._reserved = self._reserve(image, what)
         self._folders()
         self.inputs.put()
@@ -145,6 +155,9 @@ class Run:
         if (reason := self.inputs.close()) and not stopped:
             raise TaskFailed(reason)
         self._finish(code, stopped, timed_out)
+
+    def _take_gpus(self) -> Allotment:
+        return take(self.task.limits.gpus)
 
     def _prepare(self) -> Image:
         if self.task.peers and not self.can.get("network", True):

@@ -132,17 +132,21 @@ class Task:
     message_file: str = ""
     startup_seconds: float = 240.0
     """serve: until the first answered ping."""
+    containers: list[Task] = field(default_factory=list)
+    """serve: the containers of an instance that has several; each is a serve task without containers, with an image, inputs,
+    variables and log of its own, and its name in ``hostname``. The instance is ready when all are; it ends when one ends."""
 
 
 ReportName = Literal[
     "Preparing",  # {"Message"}: the environment is being built
     "Staging",  # inputs are being put in place
     "Started",  # the user's process runs; {"Pid"}
-    "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}
+    "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}, of several containers one address (gateway.pipeline)
     "Metric",  # {"MetricName", "Value", "Timestamp"}
     "Exited",  # {"ExitCode", "Failure" (text of the failure file), "Message", "TimedOut", "Stopped", "OutOfMemory", "LastLog"}
     "Finished",  # outputs are stored; always the last of a task that ran
     "Failed",  # {"Reason"}: the platform or the input failed, with its ClientError/InternalServerError prefix; last
+    # Exited and Failed of a task with containers also say which: {"Container"}
 ]
 
 

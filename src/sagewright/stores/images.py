@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ class Root:
     workdir: str = "/"
     user: str = ""
     """``name``, ``uid``, ``name:group`` ...; root when empty."""
+    labels: Mapping[str, str] = field(default_factory=dict)
     hold: Path | None = None
     """A file; whoever has a shared lock on it keeps the root from being removed."""
 
@@ -59,6 +60,17 @@ class Image:
 
 class UnknownImage(Exception):
     """No declared image has that repository and tag; the message says how to supply or map one."""
+
+
+LABEL = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
+"""By which an image promises to listen where SAGEMAKER_BIND_TO_PORT says."""
+
+
+def unlabelled(uri: str, image: Image) -> str:
+    """Why an image cannot be one of several containers; empty if it can. Declared environments always can."""
+    if image.root is None or image.root.labels.get(LABEL) == "true":
+        return ""
+    return f"Your Ecr Image {uri} does not contain required {LABEL}=true Docker label(s)."
 
 
 class Images(Protocol):

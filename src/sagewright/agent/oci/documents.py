@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .reference import DIGEST
@@ -64,6 +64,7 @@ class Config:
     user: str
     diff_ids: tuple[str, ...]
     """Digests of the uncompressed layers."""
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 def architecture() -> str:
@@ -163,8 +164,14 @@ def config_of(document: dict[str, Any]) -> Config:
     return Config(
         entrypoint=_texts(given.get("Entrypoint"), "Entrypoint"), cmd=_texts(given.get("Cmd"), "Cmd"), env=env,
         workdir=workdir if workdir.startswith("/") else f"/{workdir}", user=user,
-        diff_ids=_texts(root.get("diff_ids"), "diff_ids"),
+        diff_ids=_texts(root.get("diff_ids"), "diff_ids"), labels=_labels(given.get("Labels")),
     )
+
+
+def _labels(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {name: text for name, text in value.items() if isinstance(text, str)}
 
 
 def _texts(value: Any, what: str) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ class AllImages:
         except (BadImage, NoSuchImage, NoSuchRepository, FileNotFoundError) as error:
             raise UnknownImage(f"the image {name}:{tag} cannot run here: {error}") from None
         path = self.roots.path(manifest)
-        root = Root(path, config.entrypoint, config.cmd, config.workdir, config.user, self.roots.lock_file(path))
+        root = Root(path, config.entrypoint, config.cmd, config.workdir, config.user, config.labels, self.roots.lock_file(path))
         return Image(
             name=name.rpartition("/")[2], repository=name, tag=tag, folder=path, environment=path, lock_hash=digest,
             entries=ENTRIES, env=config.env, root=root,
