@@ -7,6 +7,7 @@ import sys
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import content, paths, sources
+from .context import Context
 from .http import Request, Response
 from .job import decode
 from .serve import Handler
@@ -70,7 +71,7 @@ class Script(Handler):
         self._folder = folder
         self._program = program
         self._functions: Functions = {**DEFAULTS, **(defaults or {})}
-        self._context: Any = None
+        self._context = Context()
         self.model: Any = None
 
     def load(self) -> None:
@@ -89,16 +90,17 @@ class Script(Handler):
 
     def invoke(self, request: Request) -> Response:
         accept = self._accept(request)
+        context = self._context = Context(request.headers)
         content_type = request.content_type or content.JSON
         body: Any = request.body
         if content.media(content_type).startswith("text/") or content.media(content_type) in (content.JSON, content.JSONLINES):
             # scripts are written for text where the type is text
             body = body.decode("utf-8", "replace") if self._own("input_fn") or "transform_fn" in self._functions else body
         if "transform_fn" in self._functions:
-            return _response(self._call("transform_fn", self.model, body, content_type, accept), accept)
+            return _response(self._call("transform_fn", self.model, body, content_type, accept), accept, context)
         data = self._call("input_fn", body, content_type)
         prediction = self._call("predict_fn", data, self.model)
-        return _response(self._call("output_fn", prediction, accept), accept)
+        return _response(self._call("output_fn", prediction, accept), accept, context)
 
     def _accept(self, request: Request) -> str:
         wanted = request.headers.get("accept", "")
@@ -122,15 +124,18 @@ class Script(Handler):
         return function(*arguments, *([self._context] if room > len(arguments) else []))
 
 
-def _response(result: Any, accept: str) -> Response:
-    """What a function returned: a body, (body, content type), or an object with ``response`` and ``mimetype``."""
-    headers: Dict[str, str] = {}
+def _response(result: Any, accept: str, context: Context) -> Response:
+    """What a function returned: a body, (body, content type), or an object with ``response`` and ``mimetype``.
+
+    What the functions said in the context counts over that.
+    """
     content_type = accept
     if hasattr(result, "response") and hasattr(result, "mimetype"):
         content_type, result = result.mimetype or accept, result.response
     elif isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
         result, content_type = result
+    content_type = context.content_type or content_type
     if inspect.isgenerator(result):
         parts: Any = result
-        return Response(parts, content_type, headers=headers)
-    return Response(content.encode(result, content_type), content_type, headers=headers)
+        return Response(parts, content_type, context.status, context.headers)
+    return Response(content.encode(result, content_type), content_type, context.status, context.headers)

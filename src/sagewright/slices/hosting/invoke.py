@@ -14,6 +14,7 @@ from ...resources.arn import arn
 from ...resources.platform import Platform
 from ...wire.errors import NotImplementedHere, ServiceError
 from ...wire.types import Call
+from .sessions import Sessions
 
 TIMEOUT = 60.0
 """Seconds a model has to answer."""
@@ -43,8 +44,10 @@ class Invocations:
     def __init__(self, platform: Platform, routes: Routes) -> None:
         self.platform, self.routes = platform, routes
         self.meter = Meter(platform.metrics.put, NAMESPACE, platform.clock)
+        self.sessions = Sessions(platform)
 
     def install(self) -> None:
+        self.sessions.install()
         bind = self.platform.operations.bind
         for name, verb in (("InvokeEndpoint", self.invoke), ("InvokeEndpointWithResponseStream", self.stream)):
             bind("sagemaker-runtime", name, verb, action="sagemaker:InvokeEndpoint", resources=self._arns, conditions=_conditions)
@@ -53,31 +56,38 @@ class Invocations:
         """One answer. Raises ServiceError with the runtime's codes."""
         began = time.perf_counter()
         route, variant = self._route(call)
+        if pinned := await self.sessions.pinned(call, route):
+            variant, _ = pinned
         headers = _headers(call.params)
         body = call.params.get("Body", b"")
         tried: list[Worker] = []
         while True:
-            worker = self._worker(variant, tried)
+            worker = _willing(*pinned) if pinned else self._worker(variant, tried)
             sent = time.perf_counter()
             try:
                 answer = await worker.request("POST", "/invocations", headers, body, seconds=TIMEOUT)
                 break
             except (Broken, TimeoutError) as error:
                 tried.append(worker)
-                if isinstance(error, Broken) and error.untouched and len(tried) < len(variant.workers):
+                if isinstance(error, Broken) and error.untouched and not pinned and len(tried) < len(variant.workers):
                     continue
                 raise self._broken(call, route, variant, worker, error, began, sent) from None
         done = time.perf_counter()
         self._measure(variant, answer.status, began, sent, done)
         if not 200 <= answer.status < 300:
             raise self._model_error(call, route, variant, worker, answer)
+        if wrong := await self.sessions.answered(call, route, worker, answer):
+            raise self._model_error(call, route, variant, worker, wrong)
         return {"Body": answer.body, "InvokedProductionVariant": variant.name, **_returned(answer)}
 
     async def stream(self, call: Call) -> dict[str, Any]:
         """The answer's chunks as PayloadPart events, each sent on as it comes."""
         began = time.perf_counter()
         route, variant = self._route(call)
-        worker = self._worker(variant)
+        pinned = await self.sessions.pinned(call, route)
+        if pinned:
+            variant, _ = pinned
+        worker = _willing(*pinned) if pinned else self._worker(variant)
         sent = time.perf_counter()
         try:
             answer, chunks = await worker.stream(
@@ -93,6 +103,7 @@ class Invocations:
             except (Broken, TimeoutError):
                 answer.body = b""
             raise self._model_error(call, route, variant, worker, answer)
+        await self.sessions.answered(call, route, worker, answer)
         return {"Body": _parts(chunks), "InvokedProductionVariant": variant.name, **_returned(answer)}
 
     # -- parts
@@ -126,9 +137,7 @@ class Invocations:
         worker = variant.worker(avoid)
         if worker is None:
             raise ServiceError("ServiceUnavailable", f"No instance of production variant {variant.name} answers at the moment.", 503)
-        if worker.outstanding >= BUSY:
-            raise busy(variant)
-        return worker
+        return _willing(variant, worker)
 
     def _broken(
         self, call: Call, route: Route, variant: Variant, worker: Worker, error: Exception, began: float, sent: float
@@ -149,6 +158,13 @@ class Invocations:
 def _conditions(call: Call) -> dict[str, str]:
     """What a policy may look at."""
     return {f"sagemaker:{member}": call.params[member] for member in ("TargetModel", "TargetContainerHostname") if member in call.params}
+
+
+def _willing(variant: Variant, worker: Worker) -> Worker:
+    """The worker itself, if it takes one more request."""
+    if worker.outstanding >= BUSY:
+        raise busy(variant)
+    return worker
 
 
 def _headers(params: dict[str, Any]) -> dict[str, str]:
