@@ -69,6 +69,8 @@ class Layout:
         """Bound at /opt/ml/run in the sandbox."""
         self.meeting = sockets / f"{short(task_id)}.met"
         """Where the hosts of a job meet, whose first task this is."""
+        self.pool = sockets / f"{short(task_id)}.pool"
+        """Where the server tells a task on demand which of its instances to wake; no sandbox sees it."""
         self.server = sockets / "server.sock"
         self.launcher = sockets / "launcher.sock"
 

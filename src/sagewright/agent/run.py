@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -140,9 +140,9 @@ class Run:
         self._folders()
         self.inputs.put()
         if self.task.kind == "serve":
-            from .serving import serve
+            from . import pool, serving
 
-            serve(self, image, what)
+            (pool.serve if self.task.on_demand else serving.serve)(self, image, what)
             return
         self._start_log()
         self.inputs.start()
@@ -262,6 +262,21 @@ class Run:
             self.network.start(workload, self.control)
         workload.wait_started()
         return workload
+
+    def unreserve(self) -> None:
+        """Let go of the sandbox that waits for the task."""
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+    @contextlib.contextmanager
+    def within(self, group: Group) -> Iterator[None]:
+        """Processes that start meanwhile belong to this group instead of the task's."""
+        before, self.group = self.group, group
+        try:
+            yield
+        finally:
+            self.group = before
 
     def _reserve(self, image: Image, what: Command) -> socket.socket | None:
         """A warm sandbox, if the program is one for it and its interpreter is up."""

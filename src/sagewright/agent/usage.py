@@ -64,7 +64,7 @@ class Usage(threading.Thread):
         self._sample()
 
     def _above(self) -> bool:
-        return sum(_resident(process) for process in processes(self._roots())) > self._task.limits.memory
+        return sum(resident(process) for process in processes(self._roots())) > self._task.limits.memory
 
     def _sample(self) -> None:
         if not self._task.usage_namespace:
@@ -73,7 +73,7 @@ class Usage(threading.Thread):
         for process in processes(self._roots()):
             try:
                 times = process.cpu_times()
-                memory += _resident(process)
+                memory += resident(process)
             except psutil.Error:
                 continue
             known[process.pid] = times.user + times.system
@@ -94,7 +94,7 @@ class Usage(threading.Thread):
         ])
 
 
-def _resident(process: psutil.Process) -> int:
+def resident(process: psutil.Process) -> int:
     """Resident bytes that are the process's own: what a warm interpreter shares is not charged to each job."""
     try:
         info = process.memory_info()

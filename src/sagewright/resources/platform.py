@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..gateway.routes import Mirror
+    from ..gateway.routes import Mirror, Route
     from ..runtime.reconciler import Reconciler
     from ..settings import Settings
     from ..stores.compute import Compute
@@ -62,6 +62,27 @@ class AlarmAction(Protocol):
         ...
 
 
+class Servant(Protocol):
+    """Answers for endpoints that are no list of instances: finds each request one when it comes."""
+
+    def serves(self, scope: str, name: str) -> bool:
+        """Whether the endpoint of that name, in whatever case, is one of its own."""
+        ...
+
+    async def answer(self, call: Call, ask: Callable[[Call, Route], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """The answer to an invocation. ``ask``: the verb, on a route that leads to where this request may go.
+
+        Raises:
+            ServiceError: with the runtime's codes.
+        """
+        ...
+
+    async def drain(self, record: Record, sockets: Sequence[str], seconds: float) -> None:
+        """Wait until no request is under way on tasks that told these sockets, which ``record`` does not serve with any
+        more; ``seconds`` at most."""
+        ...
+
+
 class Searched(Protocol):
     """What Search must know of a noun beyond its documents."""
 
@@ -106,6 +127,8 @@ class Platform:
     """Noun → what Search must know of it beyond its documents."""
     alarm_actions: dict[str, AlarmAction] = field(default_factory=dict)
     """Service of an action's ARN, such as ``autoscaling`` → who carries out such actions of CloudWatch alarms."""
+    servants: dict[str, Servant] = field(default_factory=dict)
+    """Member of what a deployment keeps of a variant, such as ``Serverless`` → who answers for endpoints that have it."""
     gpus: int = 0
     """GPUs of this machine that jobs may use."""
     endpoint: str = ""

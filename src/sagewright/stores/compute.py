@@ -128,6 +128,13 @@ class Task:
     """Used instead of Host when given (endpoints: EndpointName, VariantName)."""
     workers: int = 1
     """serve: how many processes, each listening on its own Unix socket."""
+    beside: bool = False
+    """serve: it is part of the server, and runs on its machine."""
+    on_demand: bool = False
+    """serve: instead of ``workers``, any number of instances with all of the limits each, started and stopped as they are
+    asked for (see ``agent.pool``); the socket that Ready tells is where to ask."""
+    idle_seconds: float = 300.0
+    """on_demand: how long instances go on when there is no server that could ask."""
     failure_file: str = "/opt/ml/output/failure"
     message_file: str = ""
     startup_seconds: float = 240.0

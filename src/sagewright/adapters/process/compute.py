@@ -93,6 +93,7 @@ class ProcessCompute:
             os.close(fd)
         layout.control.unlink(missing_ok=True)
         layout.meeting.unlink(missing_ok=True)
+        layout.pool.unlink(missing_ok=True)
         await asyncio.to_thread(remove_leftovers, layout.cgroups)
         await asyncio.to_thread(_remove, layout.folder)
         await asyncio.to_thread(_remove, layout.sockets)
