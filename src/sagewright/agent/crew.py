@@ -160,16 +160,18 @@ class Crew:
             elif name == "Ready":
                 self._sockets[index] |= set(data["Sockets"])  # one that is being started again comes back in the same place
                 if self._all(name):
-                    self.journal.report("Ready", Sockets=[self._address()])
+                    self._announce()
             elif name in ("Preparing", "Metric") or (new and self._all(name)):
                 self.journal.report(name, **data)
 
     def _all(self, name: ReportName) -> bool:
         return all(name in said for said in self._reports)
 
-    def _address(self) -> str:
-        """The containers with their sockets, as ``gateway.pipeline`` reads them."""
-        return json.dumps([[task.hostname, *sorted(paths)] for task, paths in zip(self.task.containers, self._sockets, strict=True)])
+    def _announce(self) -> None:
+        """Report the sockets of all, and whose they are."""
+        sockets = [path for paths in self._sockets for path in sorted(paths)]
+        counts = [[task.hostname, len(paths)] for task, paths in zip(self.task.containers, self._sockets, strict=True)]
+        self.journal.report("Ready", Sockets=sockets, Containers=counts)
 
     # -- what they use together
 

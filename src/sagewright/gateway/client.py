@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
 
@@ -24,12 +24,27 @@ JOIN = 2**16
 class Broken(Exception):
     """No whole answer came: the worker is gone, closed the connection, or does not speak HTTP.
 
-    ``untouched`` is True when it cannot have seen the request, so that another worker may get it.
+    ``untouched`` is True when it cannot have seen the request, so that another worker may get it. ``container`` and ``steps``
+    are as an Answer's.
     """
+
+    container = ""
+    steps: tuple[Step, ...] = ()
 
     def __init__(self, message: str, *, untouched: bool = False) -> None:
         super().__init__(message)
         self.untouched = untouched
+
+
+class Step(NamedTuple):
+    """What one of an instance's containers had to do with a request."""
+
+    container: str
+    status: int
+    """0: no answer came."""
+    waited: float
+    """Seconds since the container before it had answered, or the instance had the request."""
+    took: float
 
 
 @dataclass(slots=True)
@@ -40,6 +55,30 @@ class Answer:
     headers: dict[str, str]
     """Lower-cased names."""
     body: bytes = b""
+    container: str = ""
+    """Who gave it, where an instance has several containers."""
+    steps: tuple[Step, ...] = ()
+    """The containers that the request came to, in that order, where there are several."""
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+Done = Callable[[Answer | Exception], None]
+
+
+class Carrier(Protocol):
+    """A connection that carries many requests (``frames.Frames``)."""
+
+    @property
+    def usable(self) -> bool: ...
+
+    def submit(self, head: bytes, body: bytes, done: Done) -> None: ...
+
+    def expire(self, seconds: float) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def head(method: str, path: str, headers: Mapping[str, str], length: int | None) -> bytes:
@@ -249,7 +288,7 @@ class Worker:
         self.path = path
         self.outstanding = 0
         """Requests sent or waiting for a connection."""
-        self.frames: Frames | None = None
+        self.frames: Carrier | None = None
         """A connection that carries many requests; only the gateway process opens one."""
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(limit)
@@ -318,6 +357,16 @@ class Worker:
             self._left()
             raise
         return answer, Stream(self, connection, total)
+
+    @property
+    def parts(self) -> list[Worker]:
+        """The processes themselves."""
+        return [self]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the gateway process has its connection of many requests."""
+        return self.frames is not None and self.frames.usable
 
     async def quiet(self, seconds: float) -> bool:
         """Wait until nothing is outstanding; False when the seconds pass first."""

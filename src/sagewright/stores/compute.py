@@ -148,7 +148,8 @@ ReportName = Literal[
     "Preparing",  # {"Message"}: the environment is being built
     "Staging",  # inputs are being put in place
     "Started",  # the user's process runs; {"Pid"}
-    "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}, of several containers one address (gateway.pipeline)
+    "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}; of several containers also
+    # {"Containers": [[name, how many of the sockets are its], ...]}
     "Metric",  # {"MetricName", "Value", "Timestamp"}
     "Exited",  # {"ExitCode", "Failure" (text of the failure file), "Message", "TimedOut", "Stopped", "OutOfMemory", "LastLog"}
     "Finished",  # outputs are stored; always the last of a task that ran
