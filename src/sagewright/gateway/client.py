@@ -10,9 +10,6 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
 
-if TYPE_CHECKING:
-    from .frames import Frames
-
 HIGH = 2**20
 """Bytes of a streamed answer that may wait for their reader; then the worker is held back."""
 LARGEST = 2**30
