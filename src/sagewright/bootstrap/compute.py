@@ -1,4 +1,4 @@
-"""The compute backend that the settings choose: processes of this machine, or jobs on a Ray cluster."""
+"""The compute backend that the settings choose: processes of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def _cluster(settings: Settings, platform: Callable[[], Platform]) -> Cluster:
     return Cluster(
         data=settings.data, address=settings.ray, token=str(Path(settings.ray_token).absolute()) if settings.ray_token else "",
         settings={name: getattr(settings, name) for name in ON_NODES}, shrink=settings.capacity != "strict",
-        declared=size, url=lambda: platform().endpoint, keys=keys, revoke=revoke,
+        relay=settings.ray_relay, declared=size, url=lambda: platform().endpoint, keys=keys, revoke=revoke,
     )

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
 
+from .dial import dial
+
 HIGH = 2**20
 """Bytes of a streamed answer that may wait for their reader; then the worker is held back."""
 LARGEST = 2**30
@@ -400,7 +402,7 @@ class Worker:
             if connection.usable:
                 return connection, True
         try:
-            _, fresh = await asyncio.get_running_loop().create_unix_connection(Connection, self.path)
+            fresh = await dial(Connection, self.path)
         except OSError as error:
             raise Broken(f"the container does not accept connections: {error}", untouched=True) from None
         return fresh, False

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import cast
 
 from .client import Answer, Broken
+from .dial import dial
 
 NAME = "sagewright-frames"
 FRAME = struct.Struct("!IIHB")
@@ -149,7 +150,7 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 
 async def connect(path: str) -> Frames | None:
     """An upgraded connection to the model server at ``path``; None if it speaks HTTP only. Raises OSError."""
-    _, made = await asyncio.get_running_loop().create_unix_connection(Frames, path)
+    made = await dial(Frames, path)
     if await made.upgrade():
         return made
     made.close()

@@ -17,6 +17,7 @@ from typing import Any
 
 from ... import __version__
 from ...agent.layout import dump_task, socket_folder, write_atomic
+from ...gateway.dial import remote
 from ...stores.compute import Report, Task
 from ...stores.logs import Logs
 from ...stores.metrics import Metrics
@@ -33,6 +34,7 @@ POLL = 20.0
 FORGET = 10.0
 """Seconds that ``forget`` waits for the node; after that it happens behind the caller's back."""
 
+KEY = "relay.key"
 RETIRE = 10.0
 """Seconds that the nodes' agents may take to end when the server does and nothing is left to do."""
 
@@ -54,6 +56,8 @@ class Cluster:
     """What an instance type stands for."""
     url: Callable[[], str]
     """Of the server, as nodes reach it."""
+    relay: bool
+    """Whether workers on this machine's own nodes are reached over the network too, like those of others."""
     keys: Callable[[Task], Awaitable[dict[str, str]]]
     """{"access_key", "secret_key", "session_token"} for the objects of a task, made when it is handed to its node."""
     revoke: Callable[[str], Awaitable[None]]
@@ -61,7 +65,7 @@ class Cluster:
 
 
 class RayCompute:
-    """A ``Compute`` for tasks of kind run. Used from one event loop; ``open`` before anything else."""
+    """A ``Compute``. Used from one event loop; ``open`` before anything else."""
 
     def __init__(self, cluster: Cluster, logs: Logs, metrics: Metrics) -> None:
         self.cluster, self._logs, self._metrics = cluster, logs, metrics
@@ -74,6 +78,8 @@ class RayCompute:
         """Gang → set when a task of it is submitted, stopped or forgotten."""
         self._following: dict[str, asyncio.Task[None]] = {}
         """Node → its poll."""
+        self._relays: set[str] = set()
+        """Nodes whose workers are reached through their relays."""
         self._work: set[asyncio.Task[Any]] = set()
         self.link: Link
         self._nodes: Nodes
@@ -331,6 +337,8 @@ class RayCompute:
                     ledger.task.id: [ledger.after, ledger.cursor.get("offset", 0)]
                     for ledger in self._ledgers.values() if ledger.node == node
                 }
+                if node in self._relays:  # it may have ended
+                    await self._relay(node, self._running(node)[0].place["address"])
                 for task_id, said in (await self._nodes.ask(node, "poll", cursors, POLL)).items():
                     await self._take(node, task_id, said)
         except NodeGone as error:
@@ -347,9 +355,28 @@ class RayCompute:
             return
         if "spool" in said:
             await asyncio.to_thread(ledger.take, said["spool"], said["offset"], self._logs, self._metrics)
-        new = [ledger.report(name, data, at, seq) for seq, at, name, data in said.get("reports", ())]
+        new = []
+        for seq, at, name, data in said.get("reports", ()):
+            if name == "Ready":
+                data = {**data, "Sockets": await self._reached(ledger, data["Sockets"])}
+            new.append(ledger.report(name, data, at, seq))
         if any(new):
             self._announce(ledger)
+
+    async def _reached(self, ledger: Ledger, sockets: list[str]) -> list[str]:
+        """The addresses by which the server reaches a task's workers."""
+        if not self.cluster.relay and all(Path(path).exists() for path in sockets):
+            return sockets
+        port = await self._relay(ledger.node, ledger.place["address"])
+        return [remote(ledger.place["address"], port, path, self._root / KEY) for path in sockets]
+
+    async def _relay(self, node: str, address: str) -> int:
+        """The port of a node's relay, which is started if it is not there. Raises NodeGone, Refused."""
+        path = self._root / KEY
+        if not path.exists():
+            write_atomic(path, secrets.token_hex(32))
+        self._relays.add(node)
+        return int(await self._nodes.ask(node, "relay", path.read_text(), address))
 
     # -- telling
 

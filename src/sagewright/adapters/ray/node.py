@@ -29,6 +29,7 @@ from .ports import STORAGE
 
 FACTORY = "sagewright.bootstrap.node:ports"
 OWNER, WATCH = "raylet.json", "watch.json"
+RELAY, RELAY_KEY = "relay.json", "relay.key"
 REACH = 10.0
 """Seconds that the server may take to answer a node."""
 
@@ -79,11 +80,7 @@ class NodeAgent:
                 bury(other)
         raylet = os.getppid()
         write_atomic(self.folder / OWNER, json.dumps({"pid": raylet, "started": start_time(raylet), "machine": machine(), "host": socket.gethostname()}))
-        # forked twice: Ray ends the children of an actor with it, and this must outlive it
-        subprocess.run(
-            ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", sys.executable, "-m", f"{__package__}.watch", str(self.folder)],
-            check=True, start_new_session=True, env={**os.environ, "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
-        )
+        _leave("watch", str(self.folder))
 
     def _config(self, config: dict[str, Any]) -> AgentConfig:
         shared = os.environ.get("SAGEWRIGHT_ENVIRONMENTS") or str(base() / "environments")
@@ -132,6 +129,17 @@ class NodeAgent:
     async def erase(self, volume: str) -> None:
         await self.compute.erase(volume)
 
+    async def relay(self, key: str, address: str) -> int:
+        """See to it that workers of this node can be reached over the network; the port, the same whenever it can be."""
+        write_atomic(self.folder / RELAY_KEY, key)
+        state = self.folder / RELAY
+        if not _runs(state):
+            _leave("relay", str(self.folder), address)
+        async with asyncio.timeout(REACH):
+            while not _runs(state):  # noqa: ASYNC110  # another process: it listens when its file says so
+                await asyncio.sleep(0.02)
+        return int(json.loads(state.read_text())["port"])
+
     async def retire(self) -> bool:
         """Give up the node if nothing of the server is on it: then the actor may be ended. ``setup`` begins anew."""
         async with self._lock:
@@ -140,7 +148,8 @@ class NodeAgent:
             if self._compute is not None:
                 await self._compute.close()
                 self._compute = None
-            await asyncio.to_thread(_end_watch, self.folder)
+            for state in (WATCH, RELAY):
+                await asyncio.to_thread(_end, self.folder / state)
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
             return True
 
@@ -199,11 +208,26 @@ def _reach(url: str) -> None:
             ) from None
 
 
-def _end_watch(folder: Path) -> None:
+def _leave(module: str, *argv: str) -> None:
+    """Start a process that outlives the actor: forked twice, for Ray ends the children of an actor with it."""
+    subprocess.run(
+        ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", sys.executable, "-m", f"{__package__}.{module}", *argv],
+        check=True, start_new_session=True, env={**os.environ, "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+    )
+
+
+def _runs(state: Path) -> bool:
+    """Whether the process lives whose file this is."""
     with contextlib.suppress(OSError, ValueError, LookupError):
-        said = json.loads((folder / WATCH).read_text())
-        if start_time(said["pid"]) == said["started"]:
-            os.kill(said["pid"], 15)
+        said = json.loads(state.read_text())
+        return bool(start_time(said["pid"]) == said["started"])
+    return False
+
+
+def _end(state: Path) -> None:
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        if _runs(state):
+            os.kill(json.loads(state.read_text())["pid"], 15)
 
 
 def owned(folder: Path) -> bool:

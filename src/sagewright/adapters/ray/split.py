@@ -1,4 +1,4 @@
-"""Two backends as one: jobs on the cluster, endpoints beside the server, where the gateway reaches their sockets."""
+"""Two backends as one: the cluster, and this machine for what must be beside the server."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from ..process import ProcessCompute
 from .compute import RayCompute
 
 
+def stays(task: Task) -> bool:
+    """Whether a task has to run on the server's machine: it uses its folders, or is spoken to over its sockets alone."""
+    if any(item.type == "Folder" for item in task.inputs):
+        return True
+    return task.kind == "serve" and bool(task.beside or task.on_demand or task.containers or task.volumes)
+
+
 class SplitCompute:
     """A ``Compute``. A task belongs to the backend that has accepted it."""
 
-    def __init__(self, jobs: RayCompute, endpoints: ProcessCompute) -> None:
-        self.jobs, self.endpoints = jobs, endpoints
+    def __init__(self, cluster: RayCompute, here: ProcessCompute) -> None:
+        self.cluster, self.here = cluster, here
 
     def _of(self, task_id: str) -> Compute:
-        return self.jobs if self.jobs.has(task_id) else self.endpoints
+        return self.cluster if self.cluster.has(task_id) else self.here
 
     async def open(self) -> None:
-        await self.endpoints.open()
-        await self.jobs.open()
+        await self.here.open()
+        await self.cluster.open()
 
     async def submit(self, task: Task) -> None:
-        here = task.kind == "serve" or any(item.type == "Folder" for item in task.inputs)
-        await (self.endpoints if here else self.jobs).submit(task)
+        await (self.here if stays(task) else self.cluster).submit(task)
 
     async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
         await self._of(task_id).stop(task_id, grace, discard=discard)
@@ -33,16 +39,16 @@ class SplitCompute:
         return await self._of(task_id).reports(task_id, after)
 
     def subscribe(self, heard: Callable[[str], Awaitable[None]]) -> None:
-        self.jobs.subscribe(heard)
-        self.endpoints.subscribe(heard)
+        self.cluster.subscribe(heard)
+        self.here.subscribe(heard)
 
     async def forget(self, task_id: str) -> None:
         await self._of(task_id).forget(task_id)
 
     async def erase(self, volume: str) -> None:
-        await self.jobs.erase(volume)
-        await self.endpoints.erase(volume)
+        await self.cluster.erase(volume)
+        await self.here.erase(volume)
 
     async def close(self) -> None:
-        await self.jobs.close()
-        await self.endpoints.close()
+        await self.cluster.close()
+        await self.here.close()

@@ -116,6 +116,7 @@ class MlflowExecutor:
         return Task(
             id=task,
             kind="serve",
+            beside=True,
             image=f"{IMAGE}:{doc['MlflowVersion']}",
             argv=["serve"],
             env=env | {

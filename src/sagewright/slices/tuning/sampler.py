@@ -31,7 +31,7 @@ class SamplerLost(Exception):
 def task(task_id: str) -> Task:
     """The sampler as a task: alone, without a network, on one core."""
     return Task(
-        id=task_id, kind="serve", image=IMAGE, argv=["serve"], limits=Limits(memory=MEMORY, cpus=1.0, grace=1.0), isolated=True,
+        id=task_id, kind="serve", beside=True, image=IMAGE, argv=["serve"], limits=Limits(memory=MEMORY, cpus=1.0, grace=1.0), isolated=True,
         hostname="sampler",
     )
 
