@@ -87,8 +87,7 @@ def test_models_that_cannot_be(models: Models, container: dict[str, str], text: 
 
 
 @pytest.mark.parametrize(("more", "named"), [
-    ({"DataCaptureConfig": {"EnableCapture": True, "InitialSamplingPercentage": 5, "DestinationS3Uri": "s3://b/p",
-                            "CaptureOptions": [{"CaptureMode": "Input"}]}}, "data capture"),
+    ({"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1,2"}}}}}, "ExplainerConfig"),
 ])
 def test_what_is_not_built_says_so(models: Models, more: dict[str, object], named: str) -> None:
     variant = {"VariantName": "a", "ModelName": models.model(), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}

@@ -25,6 +25,7 @@ from ..adapters.files import FileLogs
 from ..adapters.runs import SqliteRuns
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..adapters.sqlite.records import SqliteRecords
+from ..gateway.capture import spool
 from ..gateway.supervisor import Gateway
 from ..listener import Listener
 from ..resources.api import InProcess
@@ -90,7 +91,7 @@ class Server:
             image_registry=image_store(s),
         )
         if s.auth == "strict" and not s.trust_forwarded:
-            self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload)
+            self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload, capture=spool(s))
             self.platform.gateway = self.gateway
         install(self.platform, SLICES)
         if self.gateway is not None:

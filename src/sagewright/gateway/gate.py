@@ -19,6 +19,7 @@ from .front import Plain, failure, request_head, success
 from .meter import Meter
 from .outcomes import busy, measure, model_error, no_answer, unreached
 from .routes import Route, Routes, Variant
+from .taps import Taps
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +66,13 @@ class Gate:
 
     Args:
         ask: asks the server about a Grant; the answer comes to ``told`` with the same number.
+        taps: gets the requests of variants that have some.
         url: where the links of error messages lead.
     """
 
-    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, *, skew: float, largest: int, url: str) -> None:
-        self._ask, self._meter, self._largest, self._url = ask, meter, largest, url
+    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, url: str) -> None:
+        self._ask, self._meter, self._taps, self._largest, self._url = ask, meter, taps, largest, url
+        taps.connect = self.put
         self.keys = Keys()
         self.routes = Routes()
         self._v4 = SigV4(lambda: self.keys, time.time, skew)
@@ -193,6 +196,8 @@ class Gate:
         else:
             stream = variant.streams.get(worker.path, variant.name)
             plain.front.answer(failure(model_error(self._url, *where, route, stream, answer)))
+        if variant.tapped:
+            self._taps.request(variant, plain.request.headers, plain.body, answer)
 
     # -- upkeep
 

@@ -82,7 +82,18 @@ async def refusal(platform: Platform, about: dict[str, Any]) -> str:
     for uri in data_uris(container) if about["Role"] else ():
         if why := await jobs.read_refusal(platform, about["Role"], uri):
             return f"ClientError: Could not access model data at {uri} (AccessDenied: {why})"
+    if (capture := about.get("Capture")) and capture.get("EnableCapture", True) and (why := await _uncaptured(platform, about["Role"], capture)):
+        return why
     return await _silenced(platform, about["Role"], about["Async"]["OutputConfig"]) if "Async" in about else ""
+
+
+async def _uncaptured(platform: Platform, role: str | None, capture: dict[str, Any]) -> str:
+    """Why what an endpoint captures could not be stored; empty if it can."""
+    if role is None:
+        return "ClientError: Data capture needs a model with an ExecutionRoleArn."
+    uri = s3_uri(capture["DestinationS3Uri"])
+    why = await jobs.write_refusal(platform, role, uri)
+    return f"ClientError: Could not write captured data to {uri} (AccessDenied: {why})" if why else ""
 
 
 async def _silenced(platform: Platform, role: str | None, output: dict[str, Any]) -> str:

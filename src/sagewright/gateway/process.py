@@ -12,11 +12,13 @@ import time
 from typing import Any
 
 from ..stores.metrics import Sample
+from .capture import Recorder
 from .control import Connections, Messages
 from .front import Front
 from .gate import Gate
 from .meter import NAMESPACE, Meter
 from .routes import VariantSpec
+from .taps import Taps
 
 KEEP_ALIVE = 75.0
 """Seconds a client's connection may stay without a request."""
@@ -32,6 +34,7 @@ class Process:
         self._connections = Connections(connections, self._take)
         self._fronts: set[Front] = set()
         self._gate: Gate | None = None
+        self._taps: Taps | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
 
@@ -49,7 +52,9 @@ class Process:
     def _hear(self, message: dict[str, Any]) -> None:
         match message.pop("do"):
             case "begin":
-                self._gate = Gate(self._ask, self._meter, **message)
+                recorder = Recorder(**message.pop("capture"), told=lambda: self._control.tell({"do": "captured"}))
+                self._taps = Taps(recorder, self._meter)
+                self._gate = Gate(self._ask, self._meter, self._taps, **message)
                 self._connections.listen()
                 self._sweep()
                 gc.freeze()
@@ -117,6 +122,8 @@ class Process:
         self._loop.call_later(SWEEP, self._sweep)
 
     async def _finish(self) -> None:
+        if self._taps is not None:
+            await self._taps.close()
         await self._meter.close()
         self._connections.close()
         self._control.close()

@@ -7,11 +7,12 @@ variant the worker with the fewest requests under way gets the next.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..stores.metrics import Dimensions
+from .capture import Capture
 from .client import Worker
 
 Key = tuple[str, str]
@@ -33,6 +34,15 @@ class VariantSpec:
     """Of the requests that name the variant: a deployment splits them between two fleets, whose variants may have the same name."""
     config: str = ""
     """The endpoint configuration that requests are also counted for, while a deployment goes on."""
+    capture: Capture | None = None
+    shadows: list[VariantSpec] = field(default_factory=list)
+    """Variants that its requests are repeated to; the ``share`` of each says how many."""
+
+    def __post_init__(self) -> None:
+        """Also made of what ``asdict`` made of it."""
+        if isinstance(self.capture, dict):
+            self.capture = Capture(**self.capture)
+        self.shadows = [VariantSpec(**s) if isinstance(s, dict) else s for s in self.shadows]
 
 
 @dataclass(slots=True)
@@ -50,6 +60,13 @@ class Variant:
     deployment: Dimensions = ()
     """With EndpointConfigName besides ``dimensions``, while a deployment goes on; requests are measured under both."""
     turn: int = 0
+    capture: Capture | None = None
+    shadows: list[Variant] = field(default_factory=list)
+    tapped: bool = field(init=False)
+    """Whether something more becomes of its requests than an answer."""
+
+    def __post_init__(self) -> None:
+        self.tapped = self.capture is not None or bool(self.shadows)
 
     def worker(self, avoid: Collection[Worker] = ()) -> Worker | None:
         """The worker for the next request; None if there is none besides those to ``avoid``."""
@@ -91,7 +108,9 @@ class Route:
     """One endpoint's variants."""
 
     def __init__(self, name: str, variants: list[Variant]) -> None:
-        self.name, self.every = name, variants
+        self.name = name
+        self.every = [*variants, *(shadow for v in variants for shadow in v.shadows)]
+        """Also those that no request is for."""
         self.variants = {v.name: v for v in reversed(variants)}
         """Where two have the same name, the first."""
         self._shared = Turns([(v, v.weight) for v in variants if v.weight > 0] or [(v, 1.0) for v in variants])
@@ -107,6 +126,9 @@ class Route:
 
 class Mirror(Protocol):
     """Another process's routes, kept in step with these."""
+
+    captured: Callable[[], None]
+    """Called when that process has captured data to upload."""
 
     def put(self, key: Key, name: str, variants: list[VariantSpec]) -> None: ...
 
@@ -131,18 +153,20 @@ class Routes:
 
     def put(self, key: Key, name: str, variants: Iterable[VariantSpec]) -> None:
         """Replace an endpoint's route. Requests under way end where they began."""
-        made, specs = [], list(variants)
-        for spec in specs:
-            workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
-            dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
-            during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
-            made.append(Variant(
-                spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during
-            ))
-        self._table[key] = Route(name, made)
+        specs = list(variants)
+        self._table[key] = Route(name, [self._variant(name, spec) for spec in specs])
         self.queued.discard(key)
         if self._mirror is not None:
             self._mirror.put(key, name, specs)
+
+    def _variant(self, name: str, spec: VariantSpec) -> Variant:
+        workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
+        dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
+        during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
+        return Variant(
+            spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during,
+            capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
+        )
 
     def drop(self, key: Key) -> None:
         self._table.pop(key, None)

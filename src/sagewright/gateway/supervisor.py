@@ -36,7 +36,7 @@ class Gateway:
     Args:
         authority: of the keys and permissions that requests need.
         adopt: takes back a client's connection with what was read of it.
-        about: skew and largest body, as ``Gate`` has them.
+        about: skew, largest body and capture, as ``Process`` takes them.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class Gateway:
         self._retiring: dict[int, asyncio.Future[None]] = {}
         self._ready = False
         self.pid = 0
+        self.captured: Callable[[], None] = lambda: None
+        """Called when there may be captured data to upload."""
 
     # -- the server's wishes
 
@@ -146,6 +148,7 @@ class Gateway:
                 with contextlib.suppress(ProcessLookupError):
                     process.terminate()
             await process.wait()
+            self.captured()  # what it left behind
 
     def _hear(self, message: dict[str, Any]) -> None:
         match message["do"]:
@@ -153,6 +156,8 @@ class Gateway:
                 self._answer(message["number"], *message["grant"])
             case "ready":
                 self._ready = True
+            case "captured":
+                self.captured()
             case "retired":
                 future = self._retiring.pop(message["number"], None)
                 if future is not None and not future.done():

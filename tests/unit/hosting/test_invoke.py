@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from sagewright.gateway.capture import Recorder as Captures
+from sagewright.gateway.capture import spool
 from sagewright.gateway.routes import Routes, VariantSpec
 from sagewright.resources.platform import Platform
 from sagewright.settings import Settings
@@ -35,7 +37,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.metrics, self.routes = folder, Recorder(), Routes()
         platform = SimpleNamespace(metrics=self.metrics, clock=lambda: 5.0, settings=Settings(max_payload=100), endpoint="http://me")
-        self.invocations = Invocations(cast(Platform, platform), self.routes)
+        recorder = Captures(**spool(Settings(data=folder)), told=lambda: None)
+        self.invocations = Invocations(cast(Platform, platform), self.routes, recorder)
         self.heads: list[str] = []
         self.asked = asyncio.Semaphore(0)
         self.servers: list[asyncio.Server] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...gateway.capture import Recorder, spool
 from ...gateway.routes import Routes
 from ...resources.platform import Platform
 from .alarms import Alarms
@@ -10,6 +11,7 @@ from .invoke import Invocations
 from .operations import EndpointOperations
 from .resources import endpoint, endpoint_config, model
 from .routing import Router
+from .uploads import Uploads
 
 
 def install(platform: Platform) -> None:
@@ -23,6 +25,11 @@ def install(platform: Platform) -> None:
     router = Router(platform, routes)
     router.install()
     EndpointExecutor(platform, router, alarms).install()
-    invocations = Invocations(platform, routes)
+    captured = spool(platform.settings)
+    uploads = Uploads(platform, captured["folder"])
+    uploads.install()
+    if platform.gateway is not None:
+        platform.gateway.captured = uploads.wake
+    invocations = Invocations(platform, routes, Recorder(**captured, told=uploads.wake))
     invocations.install()
-    platform.closers += [routes.close, invocations.meter.close]
+    platform.closers += [routes.close, invocations.meter.close, invocations.taps.close]

@@ -90,6 +90,7 @@ def complete(fleet: Fleet) -> bool:
 def retain(variants: list[dict[str, Any]], fleet: Fleet, excluded: list[str]) -> list[dict[str, Any]]:
     """New variants with the counts and weights that their namesakes have now, except what is ``excluded``."""
     now = {v["Name"]: v for v in fleet["Variants"]}
+    capture = next((v["Capture"] for v in fleet["Variants"] if v.get("Capture")), None)
     kept = []
     for variant in variants:
         old = now.get(variant["Name"])
@@ -99,6 +100,8 @@ def retain(variants: list[dict[str, Any]], fleet: Fleet, excluded: list[str]) ->
                 variant["Count"] = old["Count"]
             if "DesiredWeight" not in excluded:
                 variant["Weight"] = old["Weight"]
+        if "DataCaptureConfig" not in excluded:
+            variant = {**variant, "Capture": capture}
         kept.append(variant)
     return kept
 

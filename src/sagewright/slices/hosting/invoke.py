@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from typing import Any
 
+from ...gateway.capture import Recorder
 from ...gateway.client import Answer, Broken, Stream, Worker
 from ...gateway.meter import NAMESPACE, Meter
 from ...gateway.outcomes import busy, measure, model_error, no_answer, unreached
 from ...gateway.routes import Route, Routes, Variant
+from ...gateway.taps import Taps
 from ...resources.arn import arn
 from ...resources.platform import Platform
 from ...wire.errors import NotImplementedHere, ServiceError
@@ -41,9 +43,10 @@ RETURNED = {
 class Invocations:
     """The runtime verbs of one platform."""
 
-    def __init__(self, platform: Platform, routes: Routes) -> None:
+    def __init__(self, platform: Platform, routes: Routes, recorder: Recorder) -> None:
         self.platform, self.routes = platform, routes
         self.meter = Meter(platform.metrics.put, NAMESPACE, platform.clock)
+        self.taps = Taps(recorder, self.meter)
         self.sessions = Sessions(platform)
 
     def install(self) -> None:
@@ -74,6 +77,8 @@ class Invocations:
                 raise self._broken(call, route, variant, worker, error, began, sent) from None
         done = time.perf_counter()
         self._measure(variant, answer.status, began, sent, done)
+        if variant.tapped:
+            self.taps.request(variant, _lowered(headers), body, answer)
         if not 200 <= answer.status < 300:
             raise self._model_error(call, route, variant, worker, answer)
         if wrong := await self.sessions.answered(call, route, worker, answer):
@@ -104,7 +109,9 @@ class Invocations:
                 answer.body = b""
             raise self._model_error(call, route, variant, worker, answer)
         await self.sessions.answered(call, route, worker, answer)
-        return {"Body": _parts(chunks), "InvokedProductionVariant": variant.name, **_returned(answer)}
+        headers, body = _headers(call.params), call.params.get("Body", b"")
+        parts = self.taps.tee(variant, _lowered(headers), body, answer, chunks) if variant.tapped else chunks
+        return {"Body": _parts(parts), "InvokedProductionVariant": variant.name, **_returned(answer)}
 
     # -- parts
 
@@ -175,11 +182,15 @@ def _headers(params: dict[str, Any]) -> dict[str, str]:
     return headers
 
 
+def _lowered(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 def _returned(answer: Answer) -> dict[str, Any]:
     return {member: answer.headers[name] for name, member in RETURNED.items() if name in answer.headers}
 
 
-async def _parts(chunks: Stream) -> AsyncIterator[dict[str, Any]]:
+async def _parts(chunks: Stream | AsyncGenerator[bytes, None]) -> AsyncIterator[dict[str, Any]]:
     try:
         async for chunk in chunks:
             yield {"PayloadPart": {"Bytes": chunk}}

@@ -13,10 +13,10 @@ from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import policy
+from . import capture, policy, shadows
 from .fleet import plan
 
-LATER = ("ExplainerConfig", "ShadowProductionVariants", "CrossRegionTrafficConfig")
+LATER = ("ExplainerConfig", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
 VARIANT_LATER = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling", "CapacityReservationConfig", "CoreDumpConfig",
                  "AcceleratorPartitionLayouts")
@@ -125,12 +125,12 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
             raise NotImplementedHere(f"CreateEndpointConfig with {member} is not implemented.")
     if "AsyncInferenceConfig" in doc and "AsyncInferenceConfig" not in platform.admissions:
         raise NotImplementedHere("CreateEndpointConfig with AsyncInferenceConfig is not implemented.")
-    if "DataCaptureConfig" in doc and doc["DataCaptureConfig"].get("EnableCapture", True):
-        raise NotImplementedHere("CreateEndpointConfig with data capture enabled is not implemented.")
+    capture.check(doc)
+    shadows.check(doc)
     if doc.get("MetricsConfig", {}).get("EnableEnhancedMetrics"):
         raise NotImplementedHere("CreateEndpointConfig with EnableEnhancedMetrics is not implemented.")
     seen: set[str] = set()
-    for variant in doc["ProductionVariants"]:
+    for variant in (*doc["ProductionVariants"], *doc.get("ShadowProductionVariants", ())):
         _check_variant(variant)
         if variant["VariantName"] in seen:
             raise Invalid(f"Duplicate variant name: {variant['VariantName']}.")
@@ -174,7 +174,7 @@ async def deployment(platform: Platform, call: Call, config_name: str, operation
     config = (await platform.nouns["endpoint-config"].find(call, config_name)).doc
     now = platform.clock()
     variants = []
-    for variant in config["ProductionVariants"]:
+    for variant, shadow in shadows.shadowed(config):
         about = deployable(await find_model(platform, call, variant["ModelName"]), operation)
         variants.append({
             **about,
@@ -186,6 +186,8 @@ async def deployment(platform: Platform, call: Call, config_name: str, operation
             "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP),
             "Resolved": now,
             **({"Async": config["AsyncInferenceConfig"]} if "AsyncInferenceConfig" in config else {}),
+            **({"Capture": config["DataCaptureConfig"]} if "DataCaptureConfig" in config else {}),
+            **shadow,
         })
     return variants
 

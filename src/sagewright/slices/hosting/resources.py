@@ -8,7 +8,7 @@ from typing import Any
 from ...resources.resource import Resource
 from ...runtime.lifecycle import Instruction
 from ...stores.records import Record
-from . import fleet, views
+from . import capture, fleet, views
 from .lifecycle import LIFECYCLE
 from .request import check_config, check_endpoint, check_model
 from .states import DEPLOY
@@ -28,6 +28,10 @@ def _variants(doc: Mapping[str, Any], record: Record) -> list[dict[str, Any]] | 
     return views.summaries(dict(doc)) if doc.get("_fleet") else None
 
 
+def _shadows(doc: Mapping[str, Any], record: Record) -> list[dict[str, Any]] | None:
+    return views.summaries(dict(doc), shadow=True) or None if doc.get("_fleet") else None
+
+
 def _pending(doc: Mapping[str, Any], record: Record) -> dict[str, Any] | None:
     return views.pending(dict(doc))
 
@@ -39,8 +43,9 @@ endpoint = Resource(
     first=(Instruction(DEPLOY),),
     prepare=check_endpoint,
     computed={
-        "ProductionVariants": _variants, "PendingDeploymentSummary": _pending,
+        "ProductionVariants": _variants, "ShadowProductionVariants": _shadows, "PendingDeploymentSummary": _pending,
         "AsyncInferenceConfig": lambda doc, record: fleet.asynchronous(dict(doc)),
+        "DataCaptureConfig": lambda doc, record: capture.summary(dict(doc)),
     },
     verbs=("Create", "Describe", "List"),
 )

@@ -8,7 +8,7 @@ from ...gateway.routes import Routes, VariantSpec
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...stores.records import Query, Record
-from . import policy, rollout
+from . import capture, policy, rollout, shadows
 from .fleet import Fleet, asynchronous
 from .lifecycle import log_stream
 from .states import ROLLING_BACK, SERVING, UPDATING
@@ -46,14 +46,20 @@ class Router:
 def specs(doc: dict[str, Any]) -> list[VariantSpec]:
     """What requests may reach, and how much of them each part gets; while a deployment goes on, of several fleets. Pure."""
     portions = rollout.portions(doc)
-    shares = policy.split([(fleet["Variants"], step) for fleet, step in portions])
+    shares = policy.split([(shadows.productive(fleet["Variants"]), step) for fleet, step in portions])
     found: list[VariantSpec] = []
     counts: dict[str, int] = {}
     for (fleet, _), parts in zip(portions, shares, strict=True):
-        for variant, (weight, share) in zip(fleet["Variants"], parts, strict=True):
+        for variant, (weight, share) in zip(shadows.productive(fleet["Variants"]), parts, strict=True):
             if share > 0:
                 config = fleet["Config"] if doc["_state"] in (UPDATING, ROLLING_BACK) else ""
-                found.append(_spec(fleet, variant, weight, share, config))
+                spec = _spec(fleet, variant, weight, share, config)
+                spec.capture = capture.plan(variant, doc.get("EndpointName", ""))
+                for shadow, part in shadows.of(fleet, variant["Name"]):
+                    mirror = _spec(fleet, shadow, 0.0, part, config)
+                    mirror.capture = capture.plan(shadow, doc["EndpointName"])
+                    spec.shadows.append(mirror)
+                found.append(spec)
     found = _answering(found)
     for spec in found:
         counts[spec.name] = counts.get(spec.name, 0) + spec.instances

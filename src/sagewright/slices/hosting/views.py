@@ -11,12 +11,14 @@ from .states import CHANGING, ROLLING_BACK, UPDATING
 CHANGES = (*CHANGING, ROLLING_BACK)
 
 
-def summaries(doc: dict[str, Any]) -> list[dict[str, Any]]:
-    """ProductionVariantSummary of every variant that serves."""
+def summaries(doc: dict[str, Any], *, shadow: bool = False) -> list[dict[str, Any]]:
+    """ProductionVariantSummary of every variant that serves, or of the shadows."""
     fleet, after, shift = doc["_fleet"], doc.get("_next"), doc.get("_shift") or {}
     wanted = {v["Name"]: v for v in after["Variants"]} if after and after["Config"] == fleet["Config"] else {}
     shown = []
     for variant in fleet["Variants"]:
+        if ("Shadow" in variant) != shadow:
+            continue
         name = variant["Name"]
         want = wanted.get(name, variant)
         summary = {
@@ -39,10 +41,10 @@ def pending(doc: dict[str, Any]) -> dict[str, Any] | None:
     after, shift = doc.get("_next"), doc.get("_shift") or {}
     if not after or doc["_state"] not in CHANGES:
         return None
-    shown = []
+    shown: dict[str, list[dict[str, Any]]] = {"ProductionVariants": []}
     for variant in after["Variants"]:
-        name = variant["Name"]
-        shown.append({
+        name, role = variant["Name"], "ShadowProductionVariants" if "Shadow" in variant else "ProductionVariants"
+        shown.setdefault(role, []).append({
             "VariantName": name,
             "DeployedImages": _images(variant),
             "CurrentWeight": variant["Weight"] * shift.get(name, 0.0),
@@ -52,7 +54,7 @@ def pending(doc: dict[str, Any]) -> dict[str, Any] | None:
             "InstanceType": variant["InstanceType"],
             "VariantStatus": _stages(doc, _message(after, name)) or [{"Status": "Creating", "StartTime": after["Started"]}],
         })
-    return {"EndpointConfigName": after["Config"], "ProductionVariants": shown, "StartTime": after["Started"]}
+    return {"EndpointConfigName": after["Config"], **shown, "StartTime": after["Started"]}
 
 
 def _serving_status(doc: dict[str, Any]) -> list[dict[str, Any]]:
