@@ -24,5 +24,6 @@ SLICES = (
     "autoscaling",
     "compilation",
     "edge",
+    "recommender",
 )
 """Installed in this order; identity first, because every call is authorised."""
