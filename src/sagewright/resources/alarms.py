@@ -7,11 +7,11 @@ import contextlib
 from dataclasses import asdict
 from typing import Any
 
-from ...resources.platform import Platform
-from ...runtime.lifecycle import Event
-from ...stores.records import Record
-from ...wire.errors import Invalid
-from ...wire.types import Call, Principal
+from ..runtime.lifecycle import Event
+from ..stores.records import Record
+from ..wire.errors import Invalid
+from ..wire.types import Call, Principal
+from .platform import Platform
 
 KIND = "Alarm"
 """What records of alarms are, if somebody here has any; a change of one is looked at at once."""

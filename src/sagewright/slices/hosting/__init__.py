@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...gateway.capture import Recorder, spool
 from ...gateway.routes import Routes
+from ...resources.alarms import Alarms
 from ...resources.platform import Platform
-from .alarms import Alarms
 from .executor import EndpointExecutor
 from .invoke import Invocations
 from .operations import EndpointOperations

@@ -6,13 +6,13 @@ from typing import Any
 
 from ...gateway import model as models
 from ...resources import jobs
+from ...resources.alarms import Alarms
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.compute import Task
 from ...stores.records import Record
 from . import policy, rollout
-from .alarms import Alarms
 from .fleet import WAITING, Fleet, variant_of
 from .lifecycle import log_group, log_stream
 from .routing import Router

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...resources.alarms import Alarms, caller
 from ...resources.desk import Desk
 from ...runtime.lifecycle import Event, ImpossibleTransition
 from ...stores.records import Record
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
 from . import policy
-from .alarms import Alarms, caller
 from .fleet import asynchronous
 from .fleet import retain as retained
 from .request import deployment, unique
