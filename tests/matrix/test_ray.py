@@ -43,6 +43,14 @@ globals().update({
     name.replace("test_", "test_processing_", 1): test for name, test in vars(processing).items() if name.startswith("test_")
 })
 s3, sagemaker, run = processing.s3, processing.sagemaker, processing.run
+hosting = contract("test_hosting")
+SERVED = {
+    "test_body_type_and_attributes_come_back", "test_a_body_above_the_limit", "test_a_model_s_error_is_a_model_error", "test_streams_arrive_in_parts",
+    "test_weights_and_target_variant", "test_a_container_that_dies_fails_the_endpoint", "test_a_failed_update_keeps_the_old_model",
+    "test_scale_out_and_in", "test_a_model_that_kills_its_worker_comes_back", "test_metrics_of_an_endpoint",
+}
+globals().update({name.replace("test_", "test_hosting_", 1): getattr(hosting, name) for name in sorted(SERVED)})
+models, echo = hosting.models, hosting.echo
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 @pytest.fixture(scope="module")
 def server(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    settings = {"ray": cluster.address, "ray_token": str(cluster.token)}
+    settings = {"ray": cluster.address, "ray_token": str(cluster.token), "ray_relay": "true"}
     with TestServer(tmp_path_factory.mktemp("server") / "data", settings) as running:
         yield running
 

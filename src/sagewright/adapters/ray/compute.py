@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ POLL = 20.0
 FORGET = 10.0
 """Seconds that ``forget`` waits for the node; after that it happens behind the caller's back."""
 
+PROVISION = 300.0
+"""Seconds that an instance of an endpoint waits for room; a job waits as long as it takes."""
 KEY = "relay.key"
 RETIRE = 10.0
 """Seconds that the nodes' agents may take to end when the server does and nothing is left to do."""
@@ -80,6 +83,8 @@ class RayCompute:
         """Node → its poll."""
         self._relays: set[str] = set()
         """Nodes whose workers are reached through their relays."""
+        self._since: dict[str, float] = {}
+        """Gang → when its wait for room began."""
         self._work: set[asyncio.Task[Any]] = set()
         self.link: Link
         self._nodes: Nodes
@@ -231,6 +236,7 @@ class RayCompute:
                 await self._nodes.cluster("unplace", name=name)
                 if all(ledger.ended for ledger in self._members(name)):
                     self._joined.pop(name, None)
+                    self._since.pop(name, None)
                     return
                 continue
             self._stop_waiting(members)
@@ -267,9 +273,14 @@ class RayCompute:
                 self._fail(ledger, f"CapacityError: Unable to provision requested ML compute capacity: the Ray cluster has {has or 'no nodes'}.")
             return True
         bundles = [size.bundle() | self._volumes(ledger.task, nodes) for size, ledger in zip(sizes, members, strict=True)]
+        since = self._since.setdefault(name, time.monotonic())
         where = await self._nodes.cluster("place", name=name, bundles=bundles)
         if where is None:
+            if members[0].task.kind == "serve" and time.monotonic() - since > PROVISION:
+                self._fail(members[0], f"CapacityError: Unable to provision requested ML compute capacity: no node of the Ray cluster was free for {PROVISION:g} seconds.")
+                return True
             return False
+        self._since.pop(name, None)
         if not all(node in nodes for node in where):  # one has come or gone this moment
             await asyncio.sleep(AGAIN)
             return False
