@@ -86,11 +86,12 @@ class Gate:
     # -- what the server says
 
     def put(self, worker: Worker) -> None:
-        """Open the connection to a worker, as soon as it listens."""
-        if worker.path not in self._connecting and (worker.frames is None or not worker.frames.usable):
-            task = asyncio.create_task(self._connect(worker))
-            self._connecting[worker.path] = task
-            task.add_done_callback(lambda _: self._connecting.pop(worker.path, None))
+        """Open the connections to a worker's processes, as soon as they listen."""
+        for part in worker.parts:
+            if part.path not in self._connecting and not part.usable:
+                task = asyncio.create_task(self._connect(part))
+                self._connecting[part.path] = task
+                task.add_done_callback(lambda _, path=part.path: self._connecting.pop(path, None))  # type: ignore[misc]
 
     def told(self, number: int, message: dict[str, Any]) -> None:
         """The server's word about a Grant."""
@@ -124,7 +125,7 @@ class Gate:
         region = self._region
         route = self.routes.get((f"{principal.account}/{region}", plain.name.lower()))
         variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
-        if route is None or variant is None or len(plain.body) > self._largest:
+        if route is None or variant is None or variant.direct or len(plain.body) > self._largest:
             plain.front.give_back()
             return
         self._send(plain, (principal.account, region), route, variant, ())
@@ -190,7 +191,7 @@ class Gate:
                 plain.front.answer(failure(unreached(variant, outcome)))
             return
         answer = outcome if isinstance(outcome, Answer) else no_answer(outcome)
-        measure(self._meter, variant, answer.status, plain.began, sent, time.perf_counter())
+        measure(self._meter, variant, answer.status, plain.began, sent, time.perf_counter(), answer.steps)
         if 200 <= answer.status < 300:
             plain.front.answer(success(answer, variant.name))
         else:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..stores.metrics import Dimensions, Sample
+from .client import Step
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,26 @@ class Tally:
         return found
 
 
+class StepTally:
+    """The requests to one of an instance's containers since the last write. Times in microseconds."""
+
+    __slots__ = ("clients", "latency", "overhead", "requests", "servers")
+
+    def __init__(self) -> None:
+        self.requests = self.clients = self.servers = 0
+        self.latency, self.overhead = _Sum(), _Sum()
+
+    def samples(self, namespace: str, dimensions: Dimensions, now: float) -> list[Sample]:
+        n = float(self.requests)
+        counts = (("Invocations", n), ("Invocation4XXErrors", self.clients), ("Invocation5XXErrors", self.servers))
+        found = [
+            Sample(namespace, name, dimensions, now, float(total), "None", n, 1.0 if total == n else 0.0, 1.0 if total else 0.0)
+            for name, total in counts
+        ]
+        sums = (("ContainerLatency", self.latency), ("OverheadLatency", self.overhead))
+        return found + [Sample(namespace, name, dimensions, now, s.total, "Microseconds", s.count, s.minimum, s.maximum) for name, s in sums]
+
+
 class Meter:
     """Sums of one namespace. Not thread-safe: belongs to the event loop.
 
@@ -68,6 +89,7 @@ class Meter:
     def __init__(self, put: Callable[[list[Sample]], None], namespace: str, clock: Callable[[], float]) -> None:
         self._put, self._namespace, self._clock = put, namespace, clock
         self._tallies: dict[Dimensions, Tally] = {}
+        self._steps: dict[Dimensions, StepTally] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -76,8 +98,7 @@ class Meter:
         tally = self._tallies.get(dimensions)
         if tally is None:
             tally = self._tallies[dimensions] = Tally()
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(EVERY, self._due)
+            self._write_later()
         tally.requests += 1
         tally.instances.add(1.0 / max(1, instances))
         tally.latency.add((done - sent) * 1e6)
@@ -87,16 +108,33 @@ class Meter:
             tally.clients += 400 <= status < 500
             tally.servers += status >= 500 or status == 0
 
+    def step(self, dimensions: Dimensions, step: Step) -> None:
+        """What one of several containers had to do with a request."""
+        tally = self._steps.get(dimensions)
+        if tally is None:
+            tally = self._steps[dimensions] = StepTally()
+            self._write_later()
+        tally.requests += 1
+        tally.latency.add(step.took * 1e6)
+        tally.overhead.add(step.waited * 1e6)
+        tally.clients += 400 <= step.status < 500
+        tally.servers += step.status >= 500 or step.status == 0
+
+    def _write_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY, self._due)
+
     async def flush(self) -> None:
         """Write what has come together. A failure is logged: measurements must not break what they measure."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        tallies, self._tallies = self._tallies, {}
+        tallies: list[tuple[Dimensions, Tally | StepTally]] = [*self._tallies.items(), *self._steps.items()]
+        self._tallies, self._steps = {}, {}
         if not tallies:
             return
         now = self._clock()
-        samples = [s for dimensions, tally in tallies.items() for s in tally.samples(self._namespace, dimensions, now)]
+        samples = [s for dimensions, tally in tallies for s in tally.samples(self._namespace, dimensions, now)]
         try:
             await asyncio.to_thread(self._put, samples)
         except Exception:

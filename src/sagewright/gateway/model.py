@@ -12,6 +12,7 @@ from ..resources.platform import Platform
 from ..stores.compute import Input
 from ..stores.images import UnknownImage
 from ..wire.errors import NotImplementedHere
+from . import containers as several
 
 MODEL = "/opt/ml/model"
 ADDITIONAL = "/opt/ml/additional-model-data-sources"
@@ -23,11 +24,9 @@ def deployable(model: dict[str, Any], operation: str) -> dict[str, Any]:
     """What a deployment keeps of a model's document, so that deleting the model changes nothing for it.
 
     Raises:
-        NotImplementedHere: several containers or models behind one endpoint.
+        NotImplementedHere: several models behind one endpoint.
     """
     containers = model.get("_containers") or model.get("Containers") or [model["PrimaryContainer"]]
-    if len(containers) > 1:
-        raise NotImplementedHere(f"{operation} with a model of several containers (inference pipeline) is not implemented.")
     container = containers[0]
     if container.get("Mode") == "MultiModel":
         raise NotImplementedHere(f"{operation} with a MultiModel container is not implemented.")
@@ -36,6 +35,7 @@ def deployable(model: dict[str, Any], operation: str) -> dict[str, Any]:
         "Container": container,
         "Role": model.get("ExecutionRoleArn"),
         "Isolated": model.get("EnableNetworkIsolation", False),
+        **several.kept(model, containers),
     }
 
 
@@ -74,14 +74,14 @@ def workers(env: dict[str, str], instance_type: str) -> int:
 
 async def refusal(platform: Platform, about: dict[str, Any]) -> str:
     """Why a deployable model cannot start, as a FailureReason; empty if it can."""
-    container = about["Container"]
-    try:
-        platform.images.resolve(container["Image"])
-    except UnknownImage as error:
-        return f"ClientError: Cannot pull {container['Image']}: {error}"
-    for uri in data_uris(container) if about["Role"] else ():
-        if why := await jobs.read_refusal(platform, about["Role"], uri):
-            return f"ClientError: Could not access model data at {uri} (AccessDenied: {why})"
+    for container in several.containers(about):
+        try:
+            platform.images.resolve(container["Image"])
+        except UnknownImage as error:
+            return f"ClientError: Cannot pull {container['Image']}: {error}"
+        for uri in data_uris(container) if about["Role"] else ():
+            if why := await jobs.read_refusal(platform, about["Role"], uri):
+                return f"ClientError: Could not access model data at {uri} (AccessDenied: {why})"
     if (capture := about.get("Capture")) and capture.get("EnableCapture", True) and (why := await _uncaptured(platform, about["Role"], capture)):
         return why
     return await _silenced(platform, about["Role"], about["Async"]["OutputConfig"]) if "Async" in about else ""
@@ -116,7 +116,8 @@ def died(data: dict[str, Any]) -> str:
         return str(data["Reason"]).strip()
     if data.get("OutOfMemory"):
         return f"{jobs.OUT_OF_MEMORY} (exit code {data.get('ExitCode')})"
-    cause = f"The container exited with code {data.get('ExitCode')}."
+    name = f" {data['Container']}" if "Container" in data else ""
+    cause = f"The container{name} exited with code {data.get('ExitCode')}."
     for text in (data.get("Failure"), data.get("LastLog")):
         if text and text.strip():
             return f'{cause} Last log line: "{text.strip()}"'

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..resources.arn import arn
 from ..wire.errors import ServiceError
-from .client import Answer, Broken
+from .client import Answer, Broken, Step
 from .meter import Meter
 from .routes import Route, Variant
 
 SHOWN = 8192
 """Bytes of a model's own error that an answer carries."""
 TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    "Your invocation timed out while waiting for a response from container {container}. Review the latency metrics for each "
     "container in Amazon CloudWatch, resolve the issue, and try again."
 )
 
@@ -19,13 +19,17 @@ TIMED_OUT = (
 def model_error(url: str, account: str, region: str, route: Route, stream: str, answer: Answer) -> ServiceError:
     """ModelError for an answer that is none of 200 to 299; status 0 stands for no answer at all.
 
-    ``url``: where the console's link leads. ``stream``: the log stream of the instance.
+    ``url``: where the console's link leads. ``stream``: the log stream of the instance; of one of several containers the
+    answer says whose it is.
     """
     group = f"/aws/sagemaker/Endpoints/{route.name}"
     text = answer.body[:SHOWN].decode("utf-8", "replace")
+    container = answer.container or "primary"
+    if answer.container:
+        stream = f"{stream}/{answer.container}"
     side = "client" if 400 <= answer.status < 500 else "server"
     message = (
-        f'Received {side} error ({answer.status}) from primary with message "{text}". See '
+        f'Received {side} error ({answer.status}) from {container} with message "{text}". See '
         f"{url}/#logEventViewer:group={group} in account {account} for more information."
     )
     return ServiceError(
@@ -37,7 +41,9 @@ def model_error(url: str, account: str, region: str, route: Route, stream: str, 
 
 def no_answer(error: Exception) -> Answer:
     """What stands for the answer that a container did not give. ``error``: TimeoutError or Broken."""
-    return Answer(0, {}, (TIMED_OUT if isinstance(error, TimeoutError) else str(error)).encode())
+    container: str = getattr(error, "container", "")
+    text = TIMED_OUT.format(container=container or "primary") if isinstance(error, TimeoutError) else str(error)
+    return Answer(0, {}, text.encode(), container, getattr(error, "steps", ()))
 
 
 def unreached(variant: Variant, error: Broken) -> ServiceError:
@@ -49,8 +55,12 @@ def busy(variant: Variant) -> ServiceError:
     return ServiceError("ThrottlingException", f"Production variant {variant.name} has too many requests waiting.", 429)
 
 
-def measure(meter: Meter, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
-    """Count a request; during a deployment also under the configuration it went to."""
+def measure(
+    meter: Meter, variant: Variant, status: int, began: float, sent: float, done: float, steps: tuple[Step, ...] = ()
+) -> None:
+    """Count a request; during a deployment also under the configuration it went to, and for each of several containers."""
     meter.request(variant.dimensions, status, variant.instances, began, sent, done)
+    for step in steps:
+        meter.step((*variant.dimensions, ("ContainerName", step.container)), step)
     if variant.deployment:
         meter.request(variant.deployment, status, variant.instances, began, sent, done)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..stores.metrics import Dimensions
 from .capture import Capture
 from .client import Worker
+from .pipeline import worker_at
 
 Key = tuple[str, str]
 """(scope, record key)."""
@@ -34,6 +35,10 @@ class VariantSpec:
     """Of the requests that name the variant: a deployment splits them between two fleets, whose variants may have the same name."""
     config: str = ""
     """The endpoint configuration that requests are also counted for, while a deployment goes on."""
+    containers: list[str] = field(default_factory=list)
+    """Names, where an instance has several."""
+    direct: bool = False
+    """Requests go to the container that they name, not through all of them."""
     capture: Capture | None = None
     shadows: list[VariantSpec] = field(default_factory=list)
     """Variants that its requests are repeated to; the ``share`` of each says how many."""
@@ -60,6 +65,8 @@ class Variant:
     deployment: Dimensions = ()
     """With EndpointConfigName besides ``dimensions``, while a deployment goes on; requests are measured under both."""
     turn: int = 0
+    containers: list[str] = field(default_factory=list)
+    direct: bool = False
     capture: Capture | None = None
     shadows: list[Variant] = field(default_factory=list)
     tapped: bool = field(init=False)
@@ -160,12 +167,12 @@ class Routes:
             self._mirror.put(key, name, specs)
 
     def _variant(self, name: str, spec: VariantSpec) -> Variant:
-        workers = [self._workers.setdefault(path, Worker(path)) for path in spec.sockets]
+        workers = [self._workers.setdefault(path, worker_at(path)) for path in spec.sockets]
         dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
         during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
         return Variant(
             spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during,
-            capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
+            containers=spec.containers, direct=spec.direct, capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
         )
 
     def drop(self, key: Key) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...gateway.pipeline import width
+
 DEPTH = 2
 """Requests an instance has for each of its processes, unless MaxConcurrentInvocationsPerInstance says how many: one that is
 being answered and one whose input is being fetched."""
@@ -63,7 +65,7 @@ class Crew:
             most = variant.get("Async", {}).get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance")
             made = Instance(
                 task, variant["Name"], variant["Weight"], variant["Role"], list(about["Sockets"]),
-                most or DEPTH * max(1, len(about["Sockets"])),
+                most or DEPTH * max(1, sum(map(width, about["Sockets"]))),
             )
             if old := before.pop(task, None):
                 made.busy, old.gone = old.busy, False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...gateway.client import Worker
+from ...gateway.pipeline import worker_at
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...stores.records import Query, Record
@@ -140,7 +141,7 @@ class Endpoints:
 
     def _worker(self, instance: Instance) -> Worker:
         """The least busy process of an instance."""
-        workers = [self._workers.setdefault(path, Worker(path)) for path in instance.sockets]
+        workers = [self._workers.setdefault(path, worker_at(path)) for path in instance.sockets]
         return min(workers, key=lambda worker: worker.outstanding)
 
     # -- requests

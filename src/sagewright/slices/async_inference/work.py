@@ -181,7 +181,8 @@ class Work:
         side = "client" if 400 <= answer.status < 500 else "server"
         self.journal.add(errand.dimensions, "Invocation4XXErrors" if side == "client" else "Invocation5XXErrors", 1.0)
         text = bytes(body[:1024]).decode("utf-8", "replace")
-        reason = f'Received {side} error ({answer.status}) from primary with message "{text}".'
+        whose = answer.container or "primary"
+        reason = f'Received {side} error ({answer.status}) from {whose} with message "{text}".'
         return Outcome(reason, answer.headers.get("content-type", ""), bytes(body), "InvocationFailures")
 
     async def _store_failure(self, errand: Errand, outcome: Outcome) -> None:

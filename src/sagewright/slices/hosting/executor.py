@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway import model as models
+from ...gateway.instances import instance as several
 from ...resources import jobs
 from ...resources.alarms import Alarms
 from ...resources.platform import Platform
@@ -158,7 +159,7 @@ class EndpointExecutor:
             self.platform, record, variant["Role"], isolated=variant["Isolated"],
             session=models.instance_id(task), seconds=models.FOREVER,
         )
-        return Task(
+        made = Task(
             id=task,
             kind="serve",
             image=container["Image"],
@@ -176,6 +177,7 @@ class EndpointExecutor:
             workers=models.workers(given, instance),
             startup_seconds=float(variant["Startup"]),
         )
+        return several(made, variant, instance, env=env)
 
 
 def _rolled_back(reason: str) -> str:

@@ -10,12 +10,14 @@ from ...gateway.capture import Recorder
 from ...gateway.client import Answer, Broken, Stream, Worker
 from ...gateway.meter import NAMESPACE, Meter
 from ...gateway.outcomes import busy, measure, model_error, no_answer, unreached
+from ...gateway.pipeline import TARGET
 from ...gateway.routes import Route, Routes, Variant
 from ...gateway.taps import Taps
 from ...resources.arn import arn
 from ...resources.platform import Platform
 from ...wire.errors import NotImplementedHere, ServiceError
 from ...wire.types import Call
+from .containers import check_target
 from .sessions import Sessions
 
 TIMEOUT = 60.0
@@ -30,6 +32,7 @@ FORWARDED = {
     "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
     "InferenceId": "X-Amzn-SageMaker-Inference-Id",
     "SessionId": "X-Amzn-SageMaker-Session-Id",
+    "TargetContainerHostname": TARGET,
 }
 """All that a container gets to see of the caller's headers."""
 RETURNED = {
@@ -76,7 +79,7 @@ class Invocations:
                     continue
                 raise self._broken(call, route, variant, worker, error, began, sent) from None
         done = time.perf_counter()
-        self._measure(variant, answer.status, began, sent, done)
+        self._measure(variant, answer, began, sent, done)
         if variant.tapped:
             self.taps.request(variant, _lowered(headers), body, answer)
         if not 200 <= answer.status < 300:
@@ -101,7 +104,7 @@ class Invocations:
             )
         except (Broken, TimeoutError) as error:
             raise self._broken(call, route, variant, worker, error, began, sent) from None
-        self._measure(variant, answer.status, began, sent, time.perf_counter())
+        self._measure(variant, answer, began, sent, time.perf_counter())
         if not 200 <= answer.status < 300:
             try:
                 answer.body = b"".join([chunk async for chunk in chunks])
@@ -129,7 +132,7 @@ class Invocations:
         if len(params.get("Body", b"")) > self.platform.settings.max_payload:
             limit = self.platform.settings.max_payload
             raise ServiceError("ValidationError", f"Request body of endpoint {name} is larger than {limit} bytes.", 413)
-        for member in ("TargetModel", "TargetContainerHostname", "InferenceComponentName"):
+        for member in ("TargetModel", "InferenceComponentName"):
             if member in params:
                 raise ServiceError("ValidationError", f"{member} cannot be given: endpoint {name} has one model in one container.")
         if "EnableExplanations" in params:
@@ -138,6 +141,7 @@ class Invocations:
         variant = route.pick(target)
         if variant is None:
             raise ServiceError("ValidationError", f"Variant {target} of endpoint {name} not found.")
+        check_target(variant, name, params.get("TargetContainerHostname"))
         return route, variant
 
     def _worker(self, variant: Variant, avoid: Collection[Worker] = ()) -> Worker:
@@ -149,17 +153,18 @@ class Invocations:
     def _broken(
         self, call: Call, route: Route, variant: Variant, worker: Worker, error: Exception, began: float, sent: float
     ) -> ServiceError:
-        self._measure(variant, 0, began, sent, time.perf_counter())
+        missing = no_answer(error)
+        self._measure(variant, missing, began, sent, time.perf_counter())
         if isinstance(error, Broken) and error.untouched:
             return unreached(variant, error)
-        return self._model_error(call, route, variant, worker, no_answer(error))
+        return self._model_error(call, route, variant, worker, missing)
 
     def _model_error(self, call: Call, route: Route, variant: Variant, worker: Worker, answer: Answer) -> ServiceError:
         stream = variant.streams.get(worker.path, variant.name)
         return model_error(call.endpoint or self.platform.endpoint, call.account, call.region, route, stream, answer)
 
-    def _measure(self, variant: Variant, status: int, began: float, sent: float, done: float) -> None:
-        measure(self.meter, variant, status, began, sent, done)
+    def _measure(self, variant: Variant, answer: Answer, began: float, sent: float, done: float) -> None:
+        measure(self.meter, variant, answer.status, began, sent, done, answer.steps)
 
 
 def _conditions(call: Call) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway.model import died, instance_id
+from ...gateway.pipeline import joined
 from ...resources.jobs import REASON
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 from . import fleet as fleets
@@ -37,7 +38,7 @@ FIRST_DELAY, LONGEST_DELAY, CALM = 0.5, 30.0, 60.0
 """Seconds before a lost instance is replaced: doubled at each loss, up to the longest, from anew after a calm minute."""
 FAULT_DELAY = 30.0
 
-PING = "The primary container for production variant {variant} did not pass the ping health check. Please check CloudWatch logs for this endpoint."
+PING = "The {container} container for production variant {variant} did not pass the ping health check. Please check CloudWatch logs for this endpoint."
 
 
 def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def ready(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     for member in ("_fleet", "_next", "_mixed"):
         deployment = doc.get(member)
         if deployment and task in deployment["Tasks"]:
-            changes[member] = fleets.with_task(deployment, task, Phase=READY, Sockets=event.data["Sockets"])
+            changes[member] = fleets.with_task(deployment, task, Phase=READY, Sockets=joined(event.data))
     if not changes:
         return None
     if "_next" in changes and _starting(doc) and fleets.whole(changes["_next"]):
@@ -221,10 +222,12 @@ def _reason(doc: dict[str, Any], task: str, data: dict[str, Any]) -> str:
     cause = died(data)
     about = next(doc[m]["Tasks"][task] for m in ("_next", "_fleet") if doc.get(m) and task in doc[m]["Tasks"])
     variant = about["Variant"]
-    where = f" Logs: group {log_group(doc)}, stream {log_stream(variant, task)}."
+    container = data.get("Container")
+    stream = log_stream(variant, task) + (f"/{container}" if container else "")
+    where = f" Logs: group {log_group(doc)}, stream {stream}."
     if "Reason" in data and "/ping" not in cause:
         return cause[: REASON - len(where)] + where
-    begin = PING.format(variant=variant) + " "
+    begin = PING.format(container=container or "primary", variant=variant) + " "
     return begin + cause[: REASON - len(begin) - len(where)] + where
 
 

@@ -14,6 +14,7 @@ from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
 from . import capture, policy, shadows
+from . import containers as several
 from .fleet import plan
 
 LATER = ("ExplainerConfig", "CrossRegionTrafficConfig")
@@ -32,24 +33,22 @@ async def check_model(platform: Platform, call: Call, doc: dict[str, Any]) -> No
     containers = doc.get("Containers", [])
     if ("PrimaryContainer" in doc) == bool(containers):
         raise Invalid("Specify exactly one of PrimaryContainer and Containers.")
-    resolved = [await _resolved(platform, call, container) for container in containers or [doc["PrimaryContainer"]]]
+    resolved = [found for container in containers or [doc["PrimaryContainer"]] for found in await _resolved(platform, call, container)]
     for container in resolved:
         await _check_container(platform, container)
     if resolved != (containers or [doc["PrimaryContainer"]]):
         doc["_containers"] = resolved
-    names = [c["ContainerHostname"] for c in containers if "ContainerHostname" in c]
-    if len(set(names)) < len(names):
-        raise Invalid("Every ContainerHostname of a model must be unique.")
+    several.check(platform, doc, resolved)
     doc.setdefault("EnableNetworkIsolation", False)
     if role := doc.get("ExecutionRoleArn"):
         check_role(platform, call, role)
         await check_assumable(platform, role)
 
 
-async def _resolved(platform: Platform, call: Call, container: dict[str, Any]) -> dict[str, Any]:
-    """The container itself, or what its model package says, with the container's own variables on top."""
+async def _resolved(platform: Platform, call: Call, container: dict[str, Any]) -> list[dict[str, Any]]:
+    """The container itself, or those that its model package says, each with the container's own variables on top."""
     if "ModelPackageName" not in container:
-        return container
+        return [container]
     where = container["ModelPackageName"]
     if "Image" in container or "ModelDataUrl" in container or "ModelDataSource" in container:
         raise Invalid("ModelPackageName cannot be given together with Image or model data.")
@@ -62,13 +61,15 @@ async def _resolved(platform: Platform, call: Call, container: dict[str, Any]) -
         specification = more[name]
     if not specification or not specification.get("Containers"):
         raise Invalid(f"Model package {package['ModelPackageArn']} has no InferenceSpecification to deploy.")
-    if len(specification["Containers"]) > 1:
-        raise NotImplementedHere("CreateModel with a model package of several containers is not implemented.")
-    given = specification["Containers"][0]
     taken = ("Image", "ModelDataUrl", "ModelDataSource", "AdditionalModelDataSources", "ContainerHostname")
-    env = {**given.get("Environment", {}), **container.get("Environment", {})}
     mine = {k: v for k, v in container.items() if k not in ("ModelPackageName", "InferenceSpecificationName")}
-    return {k: given[k] for k in taken if k in given} | mine | ({"Environment": env} if env else {})
+    found = []
+    for given in specification["Containers"]:
+        env = {**given.get("Environment", {}), **container.get("Environment", {})}
+        found.append({k: given[k] for k in taken if k in given} | mine | ({"Environment": env} if env else {}))
+    if len(found) > 1 and "ContainerHostname" in mine:
+        raise Invalid(f"Model package {package['ModelPackageArn']} has several containers: ContainerHostname cannot be given.")
+    return found
 
 
 async def _check_container(platform: Platform, container: dict[str, Any]) -> None:
@@ -135,7 +136,8 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
         if variant["VariantName"] in seen:
             raise Invalid(f"Duplicate variant name: {variant['VariantName']}.")
         seen.add(variant["VariantName"])
-        deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
+        about = deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
+        several.check_variant(doc, variant, about)
     if len(seen) > 1 and not any(v["InitialVariantWeight"] for v in doc["ProductionVariants"]):
         raise Invalid("At least one production variant must have a weight greater than zero.")
     if role := doc.get("ExecutionRoleArn"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...gateway.containers import DIRECT, names
 from ...gateway.routes import Routes, VariantSpec
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
@@ -85,6 +86,7 @@ def _answering(found: list[VariantSpec]) -> list[VariantSpec]:
 def _spec(fleet: Fleet, variant: dict[str, Any], weight: float, share: float, config: str) -> VariantSpec:
     name = variant["Name"]
     spec = VariantSpec(name, weight, [], variant["Strategy"], share=share, config=config)
+    spec.containers, spec.direct = names(variant), variant.get("Mode") == DIRECT
     for task, about in fleet["Tasks"].items():
         if about["Variant"] == name and about["Sockets"]:
             spec.sockets += about["Sockets"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import rollout
+from . import containers, rollout
 from .fleet import WAITING, Fleet, answering
 from .states import CHANGING, ROLLING_BACK, UPDATING
 
@@ -80,5 +80,4 @@ def _message(fleet: Fleet, name: str) -> str:
 
 
 def _images(variant: dict[str, Any]) -> list[dict[str, Any]]:
-    image = variant["Container"]["Image"]
-    return [{"SpecifiedImage": image, "ResolvedImage": variant.get("ResolvedImage", image), "ResolutionTime": variant["Resolved"]}]
+    return containers.images(variant)

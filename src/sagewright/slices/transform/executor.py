@@ -8,6 +8,8 @@ from typing import Any
 
 from ...gateway import model as models
 from ...gateway.client import Broken, Worker
+from ...gateway.instances import instance as several
+from ...gateway.pipeline import worker_at
 from ...resources import hosts, jobs
 from ...resources.instances import instance
 from ...resources.platform import Platform
@@ -107,14 +109,15 @@ class TransformExecutor:
 
     def _task(self, doc: dict[str, Any], task: str, env: dict[str, str]) -> Task:
         about, instance_type = doc["_model"], doc["TransformResources"]["InstanceType"]
-        given = models.environment(about["Container"]) | doc.get("Environment", {}) | _batch(doc)
+        more = doc.get("Environment", {}) | _batch(doc)
+        given = models.environment(about["Container"]) | more
         workers = models.workers(given, instance_type)
         if concurrent := doc.get("MaxConcurrentTransforms"):
             workers = min(workers, concurrent)
         # numerical libraries take every core for each process unless told, and then wait for one another
         threads = {"OMP_NUM_THREADS": str(max(1, instance(instance_type).cores // workers))} if workers > 1 else {}
         stream = log_stream(doc, task)
-        return Task(
+        made = Task(
             id=task,
             kind="serve",
             image=about["Container"]["Image"],
@@ -131,10 +134,11 @@ class TransformExecutor:
             usage_host=stream,
             workers=workers,
         )
+        return several(made, about, instance_type, env=threads | env, more=more, most=doc.get("MaxConcurrentTransforms", 0))
 
     async def _pump(self, doc: dict[str, Any]) -> str:
         """One run of the pump; empty, or the job's FailureReason."""
-        workers = {task: [Worker(path) for path in about["Sockets"]] for task, about in doc["_tasks"].items()}
+        workers = {task: [worker_at(path) for path in about["Sockets"]] for task, about in doc["_tasks"].items()}
         objects = self.platform.objects
         try:
             first = next(iter(workers.values()))[0]

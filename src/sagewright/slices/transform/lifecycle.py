@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway.model import died, instance_id
+from ...gateway.pipeline import joined
 from ...resources import hosts
 from ...resources.jobs import REASON
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
@@ -50,7 +51,7 @@ def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
 
 def ready(doc: dict[str, Any], event: Event, now: float) -> Move:
     """An instance answers; when all do, the records go. A restarted worker says it again."""
-    tasks = hosts.moved(doc, event, "Ready", Sockets=event.data["Sockets"])
+    tasks = hosts.moved(doc, event, "Ready", Sockets=joined(event.data))
     if doc["_state"] == STARTING and hosts.everywhere(tasks, "Ready"):
         return Move(TRANSFORMING, {"_tasks": tasks}, (Instruction(PUMP),))
     return Move(doc["_state"], {"_tasks": tasks})
@@ -113,7 +114,8 @@ def _reason(doc: dict[str, Any], event: Event) -> str:
     cause = died(event.data)
     if "Reason" not in event.data or "/ping" in cause:
         cause = f"AlgorithmError: {cause.removeprefix('ClientError: ')}"
-    where = f" Logs: group {GROUP}, stream {log_stream(doc, event.data['Task'])}."
+    stream = log_stream(doc, event.data["Task"]) + (f"/{event.data['Container']}" if "Container" in event.data else "")
+    where = f" Logs: group {GROUP}, stream {stream}."
     return cause[: REASON - len(where)] + where
 
 

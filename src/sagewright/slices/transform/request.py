@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...gateway.containers import DIRECT
 from ...gateway.model import deployable
 from ...resources.jobs import check_s3
 from ...resources.platform import Platform
@@ -39,6 +40,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     _capture(doc)
     model = await platform.nouns["model"].find(call, doc["ModelName"])
     doc["_model"] = deployable(model.doc, "CreateTransformJob")
+    if doc["_model"].get("Mode") == DIRECT:
+        raise Invalid(f"The model {doc['ModelName']} has InferenceExecutionConfig.Mode Direct; a transform job needs Serial.")
     if not doc["_model"]["Role"]:
         raise Invalid(f"The model {doc['ModelName']} has no ExecutionRoleArn; a transform job reads and writes with that role.")
 

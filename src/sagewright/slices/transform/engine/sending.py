@@ -92,10 +92,16 @@ def _worth(status: int) -> bool:
 
 def _bad(answer: Answer) -> str:
     text = answer.body.decode("utf-8", "replace").strip()[:SHOWN]
-    return f"Bad HTTP status received from algorithm: {answer.status}" + (f": {text}" if text else "")
+    whose = f" (container {answer.container})" if answer.container else ""
+    return f"Bad HTTP status received from algorithm: {answer.status}{whose}" + (f": {text}" if text else "")
 
 
 def _gone(error: Exception, seconds: float) -> str:
     if isinstance(error, TimeoutError):
-        return f"Model server did not respond to /invocations request within {seconds:g} seconds"
-    return f"Unable to evaluate: {error}"
+        return f"Model server{_whose(error)} did not respond to /invocations request within {seconds:g} seconds"
+    return f"Unable to evaluate{_whose(error)}: {error}"
+
+
+def _whose(error: Exception) -> str:
+    container: str = getattr(error, "container", "")
+    return f" of container {container}" if container else ""
