@@ -23,8 +23,10 @@ from .names import task_id
 from .states import CREATE, CREATING, GROUP, JOB, LOAD, LOADING, MEASURE, RECORD, REMOVE, STEP, TELL, stream
 from .steps import LIFECYCLE
 
-LATE = 5.5
-"""Seconds after a load test until which a sample of the container's use may come: it is sampled every five."""
+EVERY = 5.0
+"""Seconds between two samples of a container's use; the last of a load test that took that long is waited for, no other."""
+LATE = 0.5
+"""Seconds that it may take to be written."""
 LOOK = 0.25
 """Seconds between two looks for it: another process writes it."""
 UNITS = {"ClientInvocations": "Count", "ClientInvocationErrors": "Count", "ClientLatency": "Milliseconds", "NumberOfUsers": "Count"}
@@ -164,7 +166,7 @@ class Bench:
         if cpu is not None:
             cpu = min(cpu, 100.0 * instance(kind).cores)
         else:
-            self._say(job.record, "The load test was too short to measure the use of cores and memory.")
+            self._say(job.record, "The load test was too short to see the use of cores and memory.")
         found = results.metrics(result, doc["_setup"], price, cpu, memory)
         self._say(job.record, f"{kind}: " + ", ".join(f"{name} {value:g}" for name, value in found.items()) + ".")
         await job.send("Measured", Metrics=found)
@@ -174,7 +176,7 @@ class Bench:
         begin, end = result["PeakBegin"], result["PeakEnd"]
         while True:
             found = [await self._series(endpoint, name, begin, end) for name in ("CPUUtilization", "MemoryUtilization")]
-            if None not in found or self.platform.clock() > end + LATE:
+            if None not in found or result["End"] - result["Begin"] < EVERY or self.platform.clock() > end + EVERY + LATE:
                 return found[0], found[1]
             await asyncio.sleep(LOOK)
 
