@@ -27,7 +27,7 @@ _PATH = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations
 _MORE = {
     "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5", "x-amzn-sagemaker-target-model",
     "x-amzn-sagemaker-target-container-hostname", "x-amzn-sagemaker-enable-explanations",
-    "x-amzn-sagemaker-inference-component", "x-amzn-sagemaker-session-id",
+    "x-amzn-sagemaker-session-id",
 }
 """Headers that make a request more than plain."""
 _PHRASES = {424: "Failed Dependency", 429: "Too Many Requests", 503: "Service Unavailable"}

@@ -18,7 +18,7 @@ from .client import Answer, Broken, Worker
 from .front import Plain, failure, request_head, success
 from .meter import Meter
 from .outcomes import busy, measure, model_error, no_answer, unreached
-from .routes import Route, Routes, Variant
+from .routes import Route, Routes, Variant, component_key
 from .taps import Taps
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,8 @@ class Gate:
         if principal is None:
             return
         region = self._region
-        route = self.routes.get((f"{principal.account}/{region}", plain.name.lower()))
+        scope, component = f"{principal.account}/{region}", plain.request.headers.get("x-amzn-sagemaker-inference-component")
+        route = self.routes.get(component_key(scope, plain.name, component) if component else (scope, plain.name.lower()))
         variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
         if route is None or variant is None or variant.direct or len(plain.body) > self._largest:
             plain.front.give_back()
@@ -174,6 +175,8 @@ class Gate:
             plain.front.answer(failure(busy(variant)))
             return
         worker.enter()
+        if variant.component:
+            self._meter.concurrent(variant.dimensions, variant.concurrency())
         sent = time.perf_counter()
         done = partial(self._done, plain, where, route, variant, worker, tried, sent)
         worker.frames.submit(request_head(plain.request.headers), plain.body, done)
@@ -217,6 +220,9 @@ class Gate:
         for worker in self.routes.workers():
             if worker.frames is not None:
                 worker.frames.expire(TIMEOUT)
+        for variant in self.routes.components():
+            if busy_with := variant.concurrency():
+                self._meter.concurrent(variant.dimensions, busy_with)
         asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
 

@@ -13,6 +13,8 @@ from .client import Step
 log = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/SageMaker"
+PER = {"InferenceComponentName": "InvocationsPerCopy"}
+"""What requests are shared out among, where it is not a variant's instances: by the name of the first dimension."""
 EVERY = 5.0
 """Seconds between writes while there is traffic; without any, nothing runs."""
 
@@ -36,23 +38,28 @@ class _Sum:
 class Tally:
     """The requests of one variant since the last write. Times in microseconds."""
 
-    __slots__ = ("bad", "clients", "instances", "latency", "overhead", "requests", "servers")
+    __slots__ = ("bad", "clients", "concurrent", "instances", "latency", "overhead", "requests", "servers")
 
     def __init__(self) -> None:
         self.requests = self.clients = self.servers = self.bad = 0
-        self.instances = _Sum()
+        self.instances, self.concurrent = _Sum(), _Sum()
         self.latency, self.overhead = _Sum(), _Sum()
 
     def samples(self, namespace: str, dimensions: Dimensions, now: float) -> list[Sample]:
         """Zeros are counted too: an error rate needs the requests that were none."""
-        n = float(self.requests)
+        n, most = float(self.requests), self.concurrent
+        found = []
+        if most.count:
+            found.append(Sample(namespace, "ConcurrentRequestsPerCopy", dimensions, now, most.total, "None", most.count, most.minimum, most.maximum))
+        if not n:
+            return found
         counts = (("Invocations", n), ("Invocation4XXErrors", self.clients), ("Invocation5XXErrors", self.servers), ("InvocationModelErrors", self.bad))
-        found = [
+        found += [
             Sample(namespace, name, dimensions, now, float(total), "None", n, 1.0 if total == n else 0.0, 1.0 if total else 0.0)
             for name, total in counts
         ]
         sums = (
-            ("InvocationsPerInstance", "None", self.instances), ("ModelLatency", "Microseconds", self.latency),
+            (PER.get(dimensions[0][0], "InvocationsPerInstance"), "None", self.instances), ("ModelLatency", "Microseconds", self.latency),
             ("OverheadLatency", "Microseconds", self.overhead),
         )
         found += [Sample(namespace, name, dimensions, now, s.total, unit, s.count, s.minimum, s.maximum) for name, unit, s in sums]
@@ -95,10 +102,7 @@ class Meter:
 
     def request(self, dimensions: Dimensions, status: int, instances: int, began: float, sent: float, done: float) -> None:
         """One request to a model. ``status`` 0: no answer came. Times in seconds, of one clock."""
-        tally = self._tallies.get(dimensions)
-        if tally is None:
-            tally = self._tallies[dimensions] = Tally()
-            self._write_later()
+        tally = self._tally(dimensions)
         tally.requests += 1
         tally.instances.add(1.0 / max(1, instances))
         tally.latency.add((done - sent) * 1e6)
@@ -119,6 +123,17 @@ class Meter:
         tally.overhead.add(step.waited * 1e6)
         tally.clients += 400 <= step.status < 500
         tally.servers += step.status >= 500 or step.status == 0
+
+    def concurrent(self, dimensions: Dimensions, value: float) -> None:
+        """Requests that an inference component's copies have at the same time, for each."""
+        self._tally(dimensions).concurrent.add(value)
+
+    def _tally(self, dimensions: Dimensions) -> Tally:
+        found = self._tallies.get(dimensions)
+        if found is None:
+            found = self._tallies[dimensions] = Tally()
+            self._write_later()
+        return found
 
     def _write_later(self) -> None:
         if self._timer is None:

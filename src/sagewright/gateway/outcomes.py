@@ -22,7 +22,8 @@ def model_error(url: str, account: str, region: str, route: Route, stream: str, 
     ``url``: where the console's link leads. ``stream``: the log stream of the instance; of one of several containers the
     answer says whose it is.
     """
-    group = f"/aws/sagemaker/Endpoints/{route.name}"
+    component = route.every[0].component if route.every else ""
+    group = f"/aws/sagemaker/InferenceComponents/{component}" if component else f"/aws/sagemaker/Endpoints/{route.name}"
     text = answer.body[:SHOWN].decode("utf-8", "replace")
     container = answer.container or "primary"
     if answer.container:

@@ -20,6 +20,11 @@ Key = tuple[str, str]
 """(scope, record key)."""
 
 
+def component_key(scope: str, endpoint: str, component: str) -> Key:
+    """Of the route to an inference component; no endpoint's name has a slash."""
+    return scope, f"{endpoint}/{component}".lower()
+
+
 @dataclass(slots=True)
 class VariantSpec:
     """What a route is made of."""
@@ -35,6 +40,8 @@ class VariantSpec:
     """Of the requests that name the variant: a deployment splits them between two fleets, whose variants may have the same name."""
     config: str = ""
     """The endpoint configuration that requests are also counted for, while a deployment goes on."""
+    component: str = ""
+    """The inference component that it is the only variant of; its instances are the component's copies."""
     containers: list[str] = field(default_factory=list)
     """Names, where an instance has several."""
     direct: bool = False
@@ -65,6 +72,7 @@ class Variant:
     deployment: Dimensions = ()
     """With EndpointConfigName besides ``dimensions``, while a deployment goes on; requests are measured under both."""
     turn: int = 0
+    component: str = ""
     containers: list[str] = field(default_factory=list)
     direct: bool = False
     capture: Capture | None = None
@@ -74,6 +82,10 @@ class Variant:
 
     def __post_init__(self) -> None:
         self.tapped = self.capture is not None or bool(self.shadows)
+
+    def concurrency(self) -> float:
+        """Requests under way from here, for each instance."""
+        return sum(w.outstanding for w in self.workers) / max(1, self.instances)
 
     def worker(self, avoid: Collection[Worker] = ()) -> Worker | None:
         """The worker for the next request; None if there is none besides those to ``avoid``."""
@@ -170,9 +182,11 @@ class Routes:
         workers = [self._workers.setdefault(path, worker_at(path)) for path in spec.sockets]
         dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
         during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
+        if spec.component:
+            dimensions, during = (("InferenceComponentName", spec.component),), ()
         return Variant(
             spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during,
-            containers=spec.containers, direct=spec.direct, capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
+            component=spec.component, containers=spec.containers, direct=spec.direct, capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
         )
 
     def drop(self, key: Key) -> None:
@@ -180,6 +194,10 @@ class Routes:
         self.queued.discard(key)
         if self._mirror is not None:
             self._mirror.drop(key)
+
+    def components(self) -> list[Variant]:
+        """Every inference component that requests may be for."""
+        return [variant for route in self._table.values() for variant in route.every if variant.component]
 
     def workers(self) -> list[Worker]:
         """Every worker that a request may be at."""

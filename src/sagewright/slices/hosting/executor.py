@@ -47,6 +47,8 @@ class EndpointExecutor:
             await job.send("Refused", Reason=f"{reason} The deployment was not started.")
             return
         for variant in after["Variants"]:
+            if "Components" in variant:
+                continue
             size = {"InstanceType": variant["InstanceType"], "InstanceCount": variant["Count"]}
             if reason := jobs.capacity_refusal(self.platform, size) or await models.refusal(self.platform, variant):
                 await job.send("Refused", Reason=f"{reason} (production variant {variant['Name']})")

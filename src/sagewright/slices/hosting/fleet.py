@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from . import components
+
 Fleet = dict[str, Any]
 
 WAITING, READY = "Waiting", "Ready"
@@ -40,6 +42,8 @@ def rescale(fleet: Fleet, prefix: str, serial: int, desired: list[dict[str, Any]
         said = wanted.get(variant["Name"], {})
         variant["Weight"] = said.get("DesiredWeight", variant["Weight"])
         variant["Count"] = said.get("DesiredInstanceCount", variant["Count"])
+        if "Components" in variant:  # its instances are no tasks
+            variant["Components"], variant["Count"] = components.resized(variant, said.get("DesiredInstanceCount")), 0
         mine = [task for task, about in after["Tasks"].items() if about["Variant"] == variant["Name"]]
         # those that do not serve go first
         mine.sort(key=lambda task: after["Tasks"][task]["Phase"] != READY)
@@ -98,6 +102,8 @@ def retain(variants: list[dict[str, Any]], fleet: Fleet, excluded: list[str]) ->
             variant = dict(variant)
             if "DesiredInstanceCount" not in excluded:
                 variant["Count"] = old["Count"]
+                if "Components" in old and "Components" in variant:
+                    variant["Components"] = components.resized(variant, old["Components"]["Instances"])
             if "DesiredWeight" not in excluded:
                 variant["Weight"] = old["Weight"]
         if "DataCaptureConfig" not in excluded:

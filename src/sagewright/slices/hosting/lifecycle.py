@@ -106,6 +106,11 @@ def ready(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     return Move(doc["_state"], changes)
 
 
+def pooled(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """Other instances for inference components."""
+    return Move(doc["_state"], {"_pool": event.data["Pool"]})
+
+
 def ended(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A task is over: as it was told, or a deployment fails, or an instance that served is lost."""
     task, state = event.data["Task"], doc["_state"]
@@ -262,6 +267,7 @@ LIFECYCLE = Lifecycle(
         (ALL, "Staging"): progress,
         (ALL, "Started"): progress,
         (ALL, "Ready"): ready,
+        (ALL, "Pooled"): pooled,
         (ALL, "Exited"): ended,
         (ALL, "Finished"): ended,
         (ALL, "Failed"): ended,

@@ -7,10 +7,10 @@ from typing import Any
 from ...resources.alarms import Alarms, caller
 from ...resources.desk import Desk
 from ...runtime.lifecycle import Event, ImpossibleTransition
-from ...stores.records import Record
+from ...stores.records import Query, Record
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import policy
+from . import components, policy
 from .fleet import asynchronous
 from .fleet import retain as retained
 from .request import deployment, unique
@@ -51,6 +51,7 @@ class EndpointOperations:
                 raise Invalid("Specify either DeploymentConfig or RetainDeploymentConfig, not both.")
             given = record.doc.get("LastDeploymentConfig")
         serving = record.doc.get("_fleet")
+        components.check_update(record.doc["EndpointArn"], serving, variants, {doc["VariantName"] for doc in await self._held(record)})
         policy.check(given, retained(variants, serving, excluded) if retain and serving else variants)
         await self.alarms.check(call, policy.alarm_names(given))
         return await self._change(
@@ -68,7 +69,7 @@ class EndpointOperations:
                 raise Invalid(f'Variant "{one["VariantName"]}" does not exist on endpoint "{record.doc["EndpointArn"]}".')
             if "ServerlessUpdateConfig" in one:
                 raise NotImplementedHere("UpdateEndpointWeightsAndCapacities with ServerlessUpdateConfig is not implemented.")
-            if one.get("DesiredInstanceCount") == 0 and not asynchronous(record.doc):
+            if one.get("DesiredInstanceCount") == 0 and not asynchronous(record.doc) and not components.composed(record.doc.get("_fleet")):
                 raise Invalid("DesiredInstanceCount must be at least 1 for a real-time variant.")
             if "DesiredInstanceCount" not in one and "DesiredWeight" not in one:
                 raise Invalid("Specify DesiredWeight or DesiredInstanceCount.")
@@ -76,7 +77,18 @@ class EndpointOperations:
 
     async def delete(self, call: Call) -> None:
         """The endpoint answers no more; its instances are drained and stopped, then it is gone."""
-        await self._change(await self.endpoints.find(call), "Delete")
+        record = await self.endpoints.find(call)
+        if held := await self._held(record):
+            names = ", ".join(sorted(doc["InferenceComponentName"] for doc in held)[:5])
+            raise Invalid(
+                f'Cannot delete endpoint "{record.doc["EndpointArn"]}": it has inference components ({names}). Delete them first.'
+            )
+        await self._change(record, "Delete")
+
+    async def _held(self, record: Record) -> list[dict[str, Any]]:
+        """The documents of the endpoint's inference components."""
+        found = await self.platform.records.find(components.KIND, record.scope, Query(parent=record.key, limit=1_000))
+        return [component.doc for component in found]
 
     async def _change(self, record: Record, event: str, **data: Any) -> dict[str, Any]:
         where = record.doc["EndpointArn"]

@@ -13,13 +13,13 @@ from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import capture, policy, shadows
+from . import capture, components, policy, shadows
 from . import containers as several
 from .fleet import plan
 
 LATER = ("ExplainerConfig", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
-VARIANT_LATER = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling", "CapacityReservationConfig", "CoreDumpConfig",
+VARIANT_LATER = ("ServerlessConfig", "InstancePools", "CapacityReservationConfig", "CoreDumpConfig",
                  "AcceleratorPartitionLayouts")
 STARTUP = 240
 """Seconds until the first answered ping, unless the variant says otherwise."""
@@ -126,6 +126,7 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
             raise NotImplementedHere(f"CreateEndpointConfig with {member} is not implemented.")
     if "AsyncInferenceConfig" in doc and "AsyncInferenceConfig" not in platform.admissions:
         raise NotImplementedHere("CreateEndpointConfig with AsyncInferenceConfig is not implemented.")
+    components.check(doc, "Components" in platform.servants)
     capture.check(doc)
     shadows.check(doc)
     if doc.get("MetricsConfig", {}).get("EnableEnhancedMetrics"):
@@ -136,8 +137,9 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
         if variant["VariantName"] in seen:
             raise Invalid(f"Duplicate variant name: {variant['VariantName']}.")
         seen.add(variant["VariantName"])
-        about = deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
-        several.check_variant(doc, variant, about)
+        if "ModelName" in variant:
+            about = deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
+            several.check_variant(doc, variant, about)
     if len(seen) > 1 and not any(v["InitialVariantWeight"] for v in doc["ProductionVariants"]):
         raise Invalid("At least one production variant must have a weight greater than zero.")
     if role := doc.get("ExecutionRoleArn"):
@@ -151,8 +153,6 @@ def _check_variant(variant: dict[str, Any]) -> None:
     for member in VARIANT_LATER:
         if member in variant:
             raise NotImplementedHere(f"CreateEndpointConfig with {member} (variant {name}) is not implemented.")
-    if "ModelName" not in variant:
-        raise NotImplementedHere(f"CreateEndpointConfig without ModelName (variant {name}, inference components) is not implemented.")
     if "InstanceType" not in variant:
         raise Invalid(f"Variant {name}: InstanceType is required.")
     variant.setdefault("InitialInstanceCount", 1)
@@ -177,12 +177,13 @@ async def deployment(platform: Platform, call: Call, config_name: str, operation
     now = platform.clock()
     variants = []
     for variant, shadow in shadows.shadowed(config):
-        about = deployable(await find_model(platform, call, variant["ModelName"]), operation)
+        bears = components.bears(variant)
+        about = components.kept(config, variant) if bears else deployable(await find_model(platform, call, variant["ModelName"]), operation)
         variants.append({
             **about,
             "Name": variant["VariantName"],
             "InstanceType": variant["InstanceType"],
-            "Count": variant["InitialInstanceCount"],
+            "Count": 0 if bears else variant["InitialInstanceCount"],
             "Weight": variant["InitialVariantWeight"],
             "Strategy": variant.get("RoutingConfig", {}).get("RoutingStrategy", "LEAST_OUTSTANDING_REQUESTS"),
             "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP),

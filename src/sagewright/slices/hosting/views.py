@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import containers, rollout
+from . import components, containers, rollout
 from .fleet import WAITING, Fleet, answering
 from .states import CHANGING, ROLLING_BACK, UPDATING
 
@@ -30,6 +30,8 @@ def summaries(doc: dict[str, Any], *, shadow: bool = False) -> list[dict[str, An
             "DesiredInstanceCount": want["Count"],
             "RoutingConfig": {"RoutingStrategy": variant["Strategy"]},
         }
+        if "Components" in variant:
+            summary |= components.summary(doc, variant, want)
         if doc["_state"] in CHANGES:
             summary["VariantStatus"] = _serving_status(doc)
         shown.append(summary)
@@ -80,4 +82,6 @@ def _message(fleet: Fleet, name: str) -> str:
 
 
 def _images(variant: dict[str, Any]) -> list[dict[str, Any]]:
+    if "Components" in variant:
+        return []
     return containers.images(variant)
