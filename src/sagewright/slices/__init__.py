@@ -14,6 +14,7 @@ SLICES = (
     "sns",
     "hosting",
     "async_inference",
+    "inference_experiments",
     "transform",
     "experiments",
     "lineage",
