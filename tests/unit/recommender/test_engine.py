@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_windows_cover_the_whole_pattern_and_end_with_their_segments(lengths: li
     found = traffic.windows(plan)
     assert found[0].start == 0
     assert found[-1].end == pytest.approx(sum(lengths))
-    assert all(a.end == pytest.approx(b.start) for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == pytest.approx(b.start) for a, b in itertools.pairwise(found))
     assert {w.segment for w in found} == set(range(len(lengths)))
     assert all(w.end - w.start <= 7.5 for w in found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def test_too_many_candidates_are_thinned_out_evenly(count: int, most: int) -> No
     numbers = [one["n"] for one in found]
     assert len(numbers) == min(count, most)
     assert numbers[0] == 0
-    gaps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    gaps = {b - a for a, b in itertools.pairwise(numbers)}
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 
