@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
@@ -30,9 +30,11 @@ class Broken(Exception):
     container = ""
     steps: tuple[Step, ...] = ()
 
-    def __init__(self, message: str, *, untouched: bool = False) -> None:
+    def __init__(self, message: str, *, untouched: bool = False, status: int = 0) -> None:
         super().__init__(message)
         self.untouched = untouched
+        self.status = status
+        """Of an answer whose head came, and whose body did not come to its end; 0 otherwise."""
 
 
 class Step(NamedTuple):
@@ -54,6 +56,8 @@ class Answer:
     headers: dict[str, str]
     """Lower-cased names."""
     body: bytes = b""
+    cut: bool = field(default=False, kw_only=True)
+    """The body broke off."""
     container: str = ""
     """Who gave it, where an instance has several containers."""
     steps: tuple[Step, ...] = ()
@@ -208,7 +212,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, message: str) -> None:
         if not self._done and self._failure is None:
-            self._failure = Broken(message)
+            self._failure = Broken(message, status=self.status if self._headed else 0)
         self._wake()
 
     # -- asyncio's side
@@ -307,8 +311,9 @@ class Worker:
         self.outstanding += 1
         try:
             async with asyncio.timeout(seconds), self._slots:
+                stale: Broken | None = None
                 while True:
-                    connection, used = await self._connect()
+                    connection, used = await self._connect(stale)
                     try:
                         await connection.send(request, body)
                         answer = await connection.whole()
@@ -316,6 +321,7 @@ class Worker:
                         connection.close()
                         # a worker may close an idle connection just as the next request is on its way
                         if used and isinstance(error, Broken) and not connection.touched and isinstance(body, bytes):
+                            stale = error
                             continue
                         raise
                     self._release(connection)
@@ -338,16 +344,18 @@ class Worker:
             async with asyncio.timeout(seconds):
                 await self._slots.acquire()
                 held = True
+                lost: Broken | None = None
                 while True:
-                    connection, used = await self._connect()
+                    connection, used = await self._connect(lost)
                     try:
                         await connection.send(request, body, streamed=True)
                         answer = await connection.started()
                         break
-                    except Broken:
+                    except Broken as error:
                         if not used or connection.touched or not isinstance(body, bytes):
                             raise
                         connection.close()
+                        lost = error
         except BaseException:
             if connection is not None:
                 connection.close()
@@ -396,7 +404,11 @@ class Worker:
         while self._idle:
             self._idle.pop().close()
 
-    async def _connect(self) -> tuple[Connection, bool]:
+    async def _connect(self, before: Broken | None = None) -> tuple[Connection, bool]:
+        """A connection, and whether it has carried a request before. ``before``: how an earlier try on one of those ended.
+
+        When the worker is not there any more after that, the request may have been what ended it: it is not untouched.
+        """
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -404,6 +416,8 @@ class Worker:
         try:
             fresh = await dial(Connection, self.path)
         except OSError as error:
+            if before is not None:
+                raise before from None
             raise Broken(f"the container does not accept connections: {error}", untouched=True) from None
         return fresh, False
 

@@ -12,6 +12,8 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -31,6 +33,8 @@ _MORE = {
 }
 """Headers that make a request more than plain."""
 _PHRASES = {424: "Failed Dependency", 429: "Too Many Requests", 503: "Service Unavailable"}
+_UNMODELLED = {"ThrottlingException"}
+"""Codes that the runtime's model does not know."""
 _SIMPLE = re.compile(r"[\x20-\x7e]{0,1024}")
 FORWARDED = (
     ("content-type", "content-type"), ("accept", "accept"),
@@ -183,6 +187,11 @@ def request_head(headers: Mapping[str, str]) -> bytes:
     return "\n".join(lines).encode("latin-1")
 
 
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def new_id() -> str:
     """A request id: 128 bits, a UUID to look at."""
     text = f"{_RANDOM.getrandbits(128):032x}"
@@ -193,7 +202,8 @@ def success(answer: Answer, variant: str) -> bytes:
     """The response for an answer of 200 to 299."""
     request_id = new_id()
     lines = [
-        f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer.body)}\r\nx-amzn-invoked-production-variant: {variant}"
+        f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer.body)}\r\ndate: {_date(int(time.time()))}"
+        f"\r\nx-amzn-invoked-production-variant: {variant}"
         f"\r\nx-amzn-requestid: {request_id}\r\nx-amz-request-id: {request_id}\r\nx-amz-id-2: {request_id}"
     ]
     returned = ("content-type", "x-amzn-sagemaker-custom-attributes")
@@ -202,11 +212,11 @@ def success(answer: Answer, variant: str) -> bytes:
 
 
 def failure(error: ServiceError) -> bytes:
-    """The response for an error, as the rest-json protocol has it."""
+    """The response for an error, as the rest-json protocol has it: the same bytes as the server's."""
     request_id = new_id()
-    body = orjson.dumps({"Message": error.message, "message": error.message, **error.members})
+    body = orjson.dumps({**error.members, "message" if error.code in _UNMODELLED else "Message": error.message})
     return (
         f"HTTP/1.1 {error.status} {_PHRASES.get(error.status, 'Error')}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nx-amzn-errortype: {error.code}\r\nx-amzn-requestid: {request_id}\r\n"
+        f"content-length: {len(body)}\r\ndate: {_date(int(time.time()))}\r\nx-amzn-errortype: {error.code}\r\nx-amzn-requestid: {request_id}\r\n"
         f"x-amz-request-id: {request_id}\r\nx-amz-id-2: {request_id}\r\n\r\n"
     ).encode("latin-1") + body

@@ -23,8 +23,6 @@ from .taps import Taps
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = 60.0
-"""Seconds a model has to answer."""
 BUSY = 1000
 """Requests that one worker may have waiting; more are refused."""
 TRUST = 1.0
@@ -67,12 +65,14 @@ class Gate:
     Args:
         ask: asks the server about a Grant; the answer comes to ``told`` with the same number.
         taps: gets the requests of variants that have some.
+        seconds: that a model has to answer.
         url: where the links of error messages lead.
     """
 
-    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, url: str) -> None:
+    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, seconds: float, url: str) -> None:
         self._ask, self._meter, self._taps, self._largest, self._url = ask, meter, taps, largest, url
         taps.connect = self.put
+        self._seconds = seconds
         self.keys = Keys()
         self.routes = Routes()
         self._v4 = SigV4(lambda: self.keys, time.time, skew)
@@ -219,11 +219,11 @@ class Gate:
         """Give up on answers that take too long."""
         for worker in self.routes.workers():
             if worker.frames is not None:
-                worker.frames.expire(TIMEOUT)
+                worker.frames.expire(self._seconds)
         for variant in self.routes.components():
             if busy_with := variant.concurrency():
                 self._meter.concurrent(variant.dimensions, busy_with)
-        asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+        asyncio.get_running_loop().call_later(min(SWEEP, self._seconds / 4), self._sweep)
 
 
 def _principal(said: dict[str, str]) -> Principal:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from ..resources.arn import arn
 from ..wire.errors import ServiceError
 from .client import Answer, Broken, Step
 from .meter import Meter
 from .routes import Route, Variant
+
+log = logging.getLogger(__name__)
 
 SHOWN = 8192
 """Bytes of a model's own error that an answer carries."""
@@ -29,8 +33,9 @@ def model_error(url: str, account: str, region: str, route: Route, stream: str, 
     if answer.container:
         stream = f"{stream}/{answer.container}"
     side = "client" if 400 <= answer.status < 500 else "server"
+    said = "and could not load the entire response body" if answer.cut else f'with message "{text}"'
     message = (
-        f'Received {side} error ({answer.status}) from {container} with message "{text}". See '
+        f"Received {side} error ({answer.status}) from {container} {said}. See "
         f"{url}/#logEventViewer:group={group} in account {account} for more information."
     )
     return ServiceError(
@@ -42,6 +47,8 @@ def model_error(url: str, account: str, region: str, route: Route, stream: str, 
 
 def no_answer(error: Exception) -> Answer:
     """What stands for the answer that a container did not give. ``error``: TimeoutError or Broken."""
+    if isinstance(error, Broken) and error.status >= 300:
+        return Answer(error.status, {}, cut=True, container=error.container, steps=error.steps)
     container: str = getattr(error, "container", "")
     text = TIMED_OUT.format(container=container or "primary") if isinstance(error, TimeoutError) else str(error)
     return Answer(0, {}, text.encode(), container, getattr(error, "steps", ()))
@@ -49,7 +56,13 @@ def no_answer(error: Exception) -> Answer:
 
 def unreached(variant: Variant, error: Broken) -> ServiceError:
     """No instance could be given the request."""
-    return ServiceError("ServiceUnavailable", f"Production variant {variant.name}: {error}.", 503)
+    log.info("production variant %s: %s", variant.name, error)
+    return absent(variant)
+
+
+def absent(variant: Variant) -> ServiceError:
+    """No instance is there."""
+    return ServiceError("ServiceUnavailable", f"No instance of production variant {variant.name} answers at the moment.", 503)
 
 
 def busy(variant: Variant) -> ServiceError:

@@ -121,8 +121,8 @@ async def test_no_worker_at_all(bench: Bench) -> None:
     assert (error.code, error.status) == ("ServiceUnavailable", 503)
 
 
-async def test_a_time_out_is_a_model_error_with_status_0(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invoke, "TIMEOUT", 0.05)
+async def test_a_time_out_is_a_model_error_with_status_0(bench: Bench) -> None:
+    bench.invocations.platform.settings = Settings(invocation_timeout=0.05)
     bench.serve(await bench.worker("a", None))
     error = await failure(bench)
     assert (error.code, error.status, error.members["OriginalStatusCode"]) == ("ModelError", 424, 0)
@@ -137,6 +137,43 @@ async def test_a_broken_answer_is_not_sent_to_another_worker(bench: Bench) -> No
     error = await failure(bench)
     assert (error.code, error.members["OriginalStatusCode"]) == ("ModelError", 0)
     assert len(bench.heads) == 1
+
+
+async def test_a_request_that_poisons_its_worker_is_not_sent_to_another(bench: Bench) -> None:
+    """The worker ends with the second request on a connection that it had kept, and its socket with it."""
+    path, asked = str(bench.folder / "mortal"), 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\nx")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\nx")
+        asked += 1
+        bench.servers[0].close()
+        Path(path).unlink()
+        writer.close()
+
+    bench.servers.append(await asyncio.start_unix_server(talk, path))
+    bench.serve(path)
+    assert (await bench.call())["Body"] == b"hi"
+    bench.serve(path, await bench.worker("other", OK))
+    bench.routes.workers()[-1].outstanding = 1  # so that the first one gets it
+    error = await failure(bench)
+    assert (error.code, error.members["OriginalStatusCode"], asked, bench.heads) == ("ModelError", 0, 1, [])
+
+
+async def test_an_error_whose_text_breaks_off(bench: Bench) -> None:
+    bench.serve(await bench.worker("a", b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nhal"))
+    error = await failure(bench)
+    assert error.message.startswith("Received server error (500) from primary and could not load the entire response body. See http://me/#")
+    assert (error.code, error.members["OriginalStatusCode"], error.members["OriginalMessage"]) == ("ModelError", 500, "")
+
+
+async def test_a_stream_finds_another_worker_too(bench: Bench) -> None:
+    bench.serve(str(bench.folder / "gone"), await bench.worker("a", OK), str(bench.folder / "gone2"))
+    for _ in range(3):
+        answer = await bench.invocations.stream(bench.made(Body=b"x"))
+        assert [event["PayloadPart"]["Bytes"] async for event in answer["Body"]] == [b"hi"]
 
 
 async def test_client_errors_of_a_model(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ...gateway.capture import Recorder
 from ...gateway.client import Answer, Broken, Stream, Worker
 from ...gateway.meter import NAMESPACE, Meter
-from ...gateway.outcomes import busy, measure, model_error, no_answer, unreached
+from ...gateway.outcomes import absent, busy, measure, model_error, no_answer, unreached
 from ...gateway.pipeline import TARGET
 from ...gateway.routes import Route, Routes, Variant
 from ...gateway.taps import Taps
@@ -20,10 +20,6 @@ from ...wire.types import Call
 from .containers import check_target
 from .sessions import Sessions
 
-TIMEOUT = 60.0
-"""Seconds a model has to answer."""
-STREAM_TIMEOUT = 480.0
-"""Seconds a streamed answer may take in all."""
 BUSY = 1000
 """Requests that one worker may have waiting; more are refused."""
 FORWARDED = {
@@ -71,7 +67,7 @@ class Invocations:
             worker = _willing(*pinned) if pinned else self._worker(variant, tried)
             sent = time.perf_counter()
             try:
-                answer = await worker.request("POST", "/invocations", headers, body, seconds=TIMEOUT)
+                answer = await worker.request("POST", "/invocations", headers, body, seconds=self.platform.settings.invocation_timeout)
                 break
             except (Broken, TimeoutError) as error:
                 tried.append(worker)
@@ -95,21 +91,28 @@ class Invocations:
         pinned = await self.sessions.pinned(call, route)
         if pinned:
             variant, _ = pinned
-        worker = _willing(*pinned) if pinned else self._worker(variant)
-        sent = time.perf_counter()
-        try:
-            answer, chunks = await worker.stream(
-                "POST", "/invocations", _headers(call.params), call.params.get("Body", b""),
-                seconds=TIMEOUT, total=STREAM_TIMEOUT,
-            )
-        except (Broken, TimeoutError) as error:
-            raise self._broken(call, route, variant, worker, error, began, sent) from None
+        settings = self.platform.settings
+        tried: list[Worker] = []
+        while True:
+            worker = _willing(*pinned) if pinned else self._worker(variant, tried)
+            sent = time.perf_counter()
+            try:
+                answer, chunks = await worker.stream(
+                    "POST", "/invocations", _headers(call.params), call.params.get("Body", b""),
+                    seconds=settings.invocation_timeout, total=settings.stream_timeout,
+                )
+                break
+            except (Broken, TimeoutError) as error:
+                tried.append(worker)
+                if isinstance(error, Broken) and error.untouched and not pinned and len(tried) < len(variant.workers):
+                    continue
+                raise self._broken(call, route, variant, worker, error, began, sent) from None
         self._measure(variant, answer, began, sent, time.perf_counter())
         if not 200 <= answer.status < 300:
             try:
                 answer.body = b"".join([chunk async for chunk in chunks])
             except (Broken, TimeoutError):
-                answer.body = b""
+                answer.cut = True
             raise self._model_error(call, route, variant, worker, answer)
         await self.sessions.answered(call, route, worker, answer)
         headers, body = _headers(call.params), call.params.get("Body", b"")
@@ -147,7 +150,7 @@ class Invocations:
     def _worker(self, variant: Variant, avoid: Collection[Worker] = ()) -> Worker:
         worker = variant.worker(avoid)
         if worker is None:
-            raise ServiceError("ServiceUnavailable", f"No instance of production variant {variant.name} answers at the moment.", 503)
+            raise absent(variant)
         return _willing(variant, worker)
 
     def _broken(
