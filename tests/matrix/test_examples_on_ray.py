@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import tarfile
@@ -18,6 +19,11 @@ pytest.importorskip("ray")
 from sagewright.testing.ray import local_cluster
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+_found = importlib.util.spec_from_file_location("modes_on_ray", Path(__file__).parents[1] / "sdk" / "test_hosting_modes.py")
+assert _found is not None
+assert _found.loader is not None
+MODES = importlib.util.module_from_spec(_found)
+_found.loader.exec_module(MODES)
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
 
 
@@ -75,3 +81,8 @@ def test_one_percent_of_ten_gibibytes(scaled: TestServer) -> None:
     found = run(scaled, "v2", EXAMPLES / "fastfile" / "v2.py", timeout=800)
     assert found["metrics"]["channel:bytes"] == 10 * 2**30
     assert member(scaled, found, "found.json")["wrong"] == 0
+
+
+@pytest.mark.parametrize(("mode", "sdk"), [("real_time", "v2"), ("variants", "v3"), ("streams", "v2"), ("batch", "v3")])
+def test_serving(scaled: TestServer, mode: str, sdk: str) -> None:
+    getattr(MODES, f"test_{mode}")(scaled, sdk)
