@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
 TASKS = (
     ("ForSequenceClassification", "text-classification"), ("ForTokenClassification", "token-classification"),
@@ -45,5 +45,4 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 
 if __name__ == "__main__":
-    script = handlers.find_script() or ("", "")
-    sys.exit(serve.main(handlers.Script(*script, defaults={"model_fn": model_fn, "predict_fn": predict_fn})))
+    sys.exit(handlers.main({"model_fn": model_fn, "predict_fn": predict_fn}))

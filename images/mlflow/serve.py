@@ -12,7 +12,6 @@ if os.environ.get("SAGEWRIGHT_MLFLOW_STORE"):
 
 from mlflow_image import model
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
-found = handlers.find_script()
-sys.exit(serve.main(handlers.Script(*found, defaults=model.DEFAULTS) if found else model.Logged()))
+sys.exit(handlers.main(model.DEFAULTS, model.Logged))

@@ -7,7 +7,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from neo_image.serving import Compiled
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
-found = handlers.find_script()
-sys.exit(serve.main(handlers.Script(*found) if found else Compiled()))
+sys.exit(handlers.main(builtin=Compiled))

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
 
 def model_fn(model_dir: str) -> Any:
@@ -39,5 +39,4 @@ def device() -> str:
 
 
 if __name__ == "__main__":
-    script = handlers.find_script() or ("", "")
-    sys.exit(serve.main(handlers.Script(*script, defaults={"model_fn": model_fn, "predict_fn": predict_fn})))
+    sys.exit(handlers.main({"model_fn": model_fn, "predict_fn": predict_fn}))

@@ -2,9 +2,6 @@
 
 import sys
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
-found = handlers.find_script()
-if found is None:
-    sys.exit("no inference script: put inference.py into the model's code folder, or set SAGEMAKER_PROGRAM")
-sys.exit(serve.main(handlers.Script(*found)))
+sys.exit(handlers.main())

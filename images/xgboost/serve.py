@@ -7,7 +7,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from xgboost_image.serve import DEFAULTS, Builtin
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
-found = handlers.find_script()
-sys.exit(serve.main(handlers.Script(*found, defaults=DEFAULTS) if found else Builtin()))
+sys.exit(handlers.main(DEFAULTS, Builtin))

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from . import content, paths, sources
+from . import content, isolation, models, paths, serve, sources
 from .context import Context
 from .http import Request, Response
 from .job import decode
@@ -52,7 +52,8 @@ def find_script() -> Optional[Tuple[str, str]]:
     submit = str(decode(environ.get("SAGEMAKER_SUBMIT_DIRECTORY") or "") or "")
     folders = [os.path.join(paths.model(), "code"), paths.code(), paths.model()]
     if submit.startswith("s3://") or os.path.isfile(submit):
-        folders.insert(0, sources.fetch(submit, paths.code()))
+        # many models may share one script: it is fetched once
+        folders.insert(0, sources.fetch(submit, paths.code(), program if models.wanted() else ""))
     elif submit:
         # the SDK names the place that the model's own code folder has inside a container
         folders.insert(0, submit.replace("/opt/ml", paths.base(), 1) if submit.startswith("/opt/ml/") else submit)
@@ -62,6 +63,31 @@ def find_script() -> Optional[Tuple[str, str]]:
     if environ.get("SAGEMAKER_PROGRAM"):
         raise FileNotFoundError("SAGEMAKER_PROGRAM %s was not found in %s" % (program, ", ".join(folders)))
     return None
+
+
+def main(defaults: Optional[Functions] = None, builtin: Optional[Callable[[], Handler]] = None) -> int:
+    """Serve one model, or many of them under SAGEMAKER_MULTI_MODEL, until SIGTERM. Returns the exit code.
+
+    Each is served by its script, with ``defaults`` for what that leaves out; without a script by ``builtin``, or by the
+    defaults alone when they have a ``model_fn``.
+    """
+
+    def made() -> Handler:
+        found = find_script()
+        if found is None and builtin is not None:
+            return builtin()
+        if found is None and "model_fn" not in (defaults or {}):
+            raise FileNotFoundError("no inference script: put inference.py into the model's code folder, or set SAGEMAKER_PROGRAM")
+        return Script(*(found or ("", "")), defaults=defaults)
+
+    if models.wanted():
+        return models.main(made)
+    try:
+        handler = made()
+    except FileNotFoundError as e:
+        sys.stderr.write("%s\n" % e)
+        return 1
+    return serve.main(handler)
 
 
 class Script(Handler):
@@ -80,9 +106,14 @@ class Script(Handler):
         self.model = self._call("model_fn", paths.model())
 
     def _import(self) -> None:
-        sources.install_for_workers(self._folder)
-        sources.expose(self._folder)
-        sys.path.insert(0, os.path.dirname(os.path.join(self._folder, self._program)))
+        where = os.path.dirname(os.path.join(self._folder, self._program))
+        space = isolation.current()
+        if space is not None:
+            space.expose(self._folder, where)
+        else:
+            for folder in (*sources.install_for_workers(self._folder, paths.packages()), self._folder):
+                sources.expose(folder)
+            sys.path.insert(0, where)
         module = importlib.import_module(os.path.basename(self._program).rpartition(".")[0] or self._program)
         for name in (*DEFAULTS, "transform_fn"):
             if hasattr(module, name):

@@ -23,6 +23,7 @@ class Request(NamedTuple):
     headers: Dict[str, str]
     body: bytes = b""
     keep_alive: bool = True
+    query: str = ""
 
     @property
     def content_type(self) -> str:
@@ -56,7 +57,8 @@ def read_request(stream: BinaryIO, connection: socket.socket, limit: int) -> Opt
     body = _body(stream, headers, limit)
     connected = headers.get("connection", "").lower()
     keep = connected != "close" if words[2] == "HTTP/1.1" else connected == "keep-alive"
-    return Request(words[0].upper(), urlsplit(words[1]).path, headers, body, keep)
+    where = urlsplit(words[1])
+    return Request(words[0].upper(), where.path, headers, body, keep, where.query)
 
 
 def _headers(stream: BinaryIO) -> Dict[str, str]:

@@ -1,6 +1,10 @@
 """Where things lie: the tree under /opt/ml, or under SAGEMAKER_BASE_DIR as in the toolkits of the same contract."""
 
 import os
+from contextvars import ContextVar
+
+MODEL: "ContextVar[str]" = ContextVar("model", default="")
+"""Folder of the model whose code runs in this thread, where a server has several."""
 
 
 def base() -> str:
@@ -20,7 +24,7 @@ def code() -> str:
 
 
 def model() -> str:
-    return os.path.join(base(), "model")
+    return MODEL.get() or os.path.join(base(), "model")
 
 
 def output() -> str:

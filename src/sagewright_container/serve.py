@@ -175,11 +175,16 @@ def main(handler: Handler) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+    return listen(Server(handler, body_limit()))
+
+
+def listen(server: Server) -> int:
+    """Serve until SIGTERM. Returns the exit code."""
     listener, path = bind()
     # a signal handler may not wait for the accept loop: closing and leaving is all there is to do
     signal.signal(signal.SIGTERM, lambda *_: _leave(path))
     try:
-        Server(handler, body_limit()).run(listener)
+        server.run(listener)
     except KeyboardInterrupt:
         pass
     return 0

@@ -112,15 +112,14 @@ def install_requirements(folder: str) -> None:
         _pip(["-r", "requirements.txt"], folder, "InstallRequirementsError")
 
 
-def install_for_workers(folder: str) -> None:
-    """As ``install_requirements``, once for all workers of a model server: packages go where each of them sees them.
+def install_for_workers(folder: str, prefix: str) -> List[str]:
+    """As ``install_requirements``, once for all workers of a model server, below ``prefix``; the folders to import from.
 
     Raises:
         ScriptError: InstallRequirementsError with pip's last words.
     """
     if not os.path.isfile(os.path.join(folder, "requirements.txt")):
-        return
-    prefix = paths.packages()
+        return []
     os.makedirs(prefix, exist_ok=True)
     complete = os.path.join(prefix, ".complete")
     with open(os.path.join(prefix, ".lock"), "w") as lock:
@@ -129,8 +128,7 @@ def install_for_workers(folder: str) -> None:
             _pip(["-r", "requirements.txt"], folder, "InstallRequirementsError", ["--prefix", prefix])
             open(complete, "w").close()
     places = {"base": prefix, "platbase": prefix}
-    for name in dict.fromkeys(sysconfig.get_path(kind, vars=places) for kind in ("purelib", "platlib")):
-        expose(name)
+    return list(dict.fromkeys(sysconfig.get_path(kind, vars=places) for kind in ("purelib", "platlib")))
 
 
 def install_module(folder: str) -> None:

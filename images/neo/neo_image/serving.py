@@ -6,14 +6,13 @@ from typing import Any, List, Sequence
 
 import numpy as np
 
-from sagewright_container import content
+from sagewright_container import content, paths
 from sagewright_container.errors import HttpError
 from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler
 
 from . import runtime
 
-MODEL = "/opt/ml/model"
 KINDS = {"FLOAT32": np.float32, "FLOAT64": np.float64, "FLOAT16": np.float16, "INT64": np.int64, "INT32": np.int32,
          "INT16": np.int16, "UINT8": np.uint8, "INT8": np.int8, "BOOL": np.bool_}  # fmt: skip
 
@@ -22,7 +21,7 @@ class Compiled(Handler):
     """One compiled model. One input takes rows as they are; several take a JSON object with an array for each."""
 
     def load(self) -> None:
-        self.session = runtime.session(os.path.join(MODEL, "model.onnx"))
+        self.session = runtime.session(os.path.join(paths.model(), "model.onnx"))
         self.inputs = [(i.name, runtime.TYPES[i.type], i.shape) for i in self.session.get_inputs()]
         self.outputs = [o.name for o in self.session.get_outputs()]
 

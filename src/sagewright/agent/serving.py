@@ -16,6 +16,7 @@ from .view import Command
 from .workload import Workload
 
 if TYPE_CHECKING:
+    from .model_door import ModelDoor
     from .run import Run
 
 FIRST_RETRY, LONGEST_RETRY = 0.005, 0.25
@@ -64,6 +65,11 @@ class Serving:
         self.restarts: dict[int, tuple[float, float]] = {}
         """Worker index → (when to start it again, the delay after that)."""
         self.announced = False
+        self.models: ModelDoor | None = None
+        if run.task.models:
+            from .model_door import ModelDoor
+
+            self.models = ModelDoor(run, run.layout.sockets / "models.sock", self._inits, self._end)
         self.deadline = time.monotonic() + run.task.startup_seconds
 
     def start(self, index: int) -> None:
@@ -105,6 +111,8 @@ class Serving:
         if not self.announced:
             return False
         self.workers.remove(worker)
+        if self.models is not None:
+            self.models.lost(worker.index)
         self.run.workloads.remove(worker.workload)
         lived = time.monotonic() - worker.began
         last = self.restarts.get(worker.index, (0.0, BACKOFF))[1]
@@ -140,10 +148,23 @@ class Serving:
 
     def _announce(self, worker: Worker) -> None:
         """Report Ready when every worker is, and again when a restarted one is."""
+        if self.models is not None:
+            self.models.put(worker.index, worker.path)
         if self.announced or all(one.ready for one in self.workers):
             self.announced = True
             sockets = [str(one.path) for one in sorted(self.workers, key=lambda one: one.index) if one.ready]
+            if self.models is not None:
+                sockets = [str(self.models.path)]
             self.run.journal.report("Ready", Sockets=sockets)
+
+    def _inits(self) -> dict[int, int]:
+        """Of workers that run, as this machine counts processes."""
+        return {w.index: w.workload.pid for w in self.workers if w.workload.pid is not None and w.workload.code is None}
+
+    def _end(self, index: int) -> None:
+        """Kill a worker; it is started again."""
+        for worker in [w for w in self.workers if w.index == index]:
+            worker.workload.kill()
 
     def unheard(self) -> str:
         """Why the endpoint failed when its workers ran and did not answer."""
@@ -183,6 +204,8 @@ def serve(run: Run, image: Image, what: Command) -> None:
     reason = serving.unheard()
     codes = [worker.workload.code for worker in serving.workers if worker.workload.code is not None]
     grace = run.control.grace()
+    if serving.models is not None:
+        serving.models.close()
     serving.stop(0.0 if outcome != "stopped" else STOP_GRACE if grace is None or grace < 0 else grace)
     usage.stop()
     for pump in run.pumps:

@@ -13,8 +13,11 @@ from ..stores.compute import Input
 from ..stores.images import UnknownImage
 from ..wire.errors import NotImplementedHere
 from . import containers as several
+from . import multimodel
 
 MODEL = "/opt/ml/model"
+MULTI_MODEL = ("CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
+"""Operations that know containers of many models."""
 ADDITIONAL = "/opt/ml/additional-model-data-sources"
 FOREVER = 10 * 365 * 86_400.0
 """Seconds that the keys of a container are good which nothing ends by itself; they are revoked with its task."""
@@ -28,7 +31,7 @@ def deployable(model: dict[str, Any], operation: str) -> dict[str, Any]:
     """
     containers = model.get("_containers") or model.get("Containers") or [model["PrimaryContainer"]]
     container = containers[0]
-    if container.get("Mode") == "MultiModel":
+    if multimodel.multi(container) and operation not in MULTI_MODEL:
         raise NotImplementedHere(f"{operation} with a MultiModel container is not implemented.")
     return {
         "Model": model["ModelName"],
@@ -47,7 +50,7 @@ def instance_id(task: str) -> str:
 def inputs(container: dict[str, Any]) -> list[Input]:
     """The model's files, staged before the container starts."""
     staged = []
-    if url := container.get("ModelDataUrl"):
+    if (url := container.get("ModelDataUrl")) and not multimodel.multi(container):
         staged.append(Input(MODEL, s3_uri(url), type="S3Object", unpack=True, label="model"))
     elif source := container.get("ModelDataSource", {}).get("S3DataSource"):
         staged.append(_source(MODEL, source, "model"))
@@ -57,13 +60,14 @@ def inputs(container: dict[str, Any]) -> list[Input]:
 
 def data_uris(container: dict[str, Any]) -> list[str]:
     """Every S3 location that the container's files come from."""
-    return [staged.uri for staged in inputs(container)]
+    uris = [staged.uri for staged in inputs(container)]
+    return [multimodel.prefix(container), *uris] if multimodel.multi(container) else uris
 
 
 def environment(container: dict[str, Any]) -> dict[str, str]:
     """The variables that the model itself sets."""
     env: dict[str, str] = dict(container.get("Environment", {}))
-    return env
+    return {**env, "SAGEMAKER_MULTI_MODEL": "true"} if multimodel.multi(container) else env
 
 
 def workers(env: dict[str, str], instance_type: str) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from . import multimodel
 from .client import Answer, Broken, Done, Step, Stream, Worker
 
 TARGET = "X-Amzn-SageMaker-Target-Container-Hostname"
@@ -64,6 +65,8 @@ def width(address: str) -> int:
 
 def worker_at(address: str) -> Worker:
     """The worker, or the instance of several containers, with that address."""
+    if multimodel.behind(address):
+        return multimodel.Instance(address)
     return Pipeline(address) if address.startswith("[") else Worker(address)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..stores.metrics import Dimensions
+from . import multimodel
 from .capture import Capture
 from .client import Worker
 from .pipeline import worker_at
@@ -87,8 +88,10 @@ class Variant:
         """Requests under way from here, for each instance."""
         return sum(w.outstanding for w in self.workers) / max(1, self.instances)
 
-    def worker(self, avoid: Collection[Worker] = ()) -> Worker | None:
-        """The worker for the next request; None if there is none besides those to ``avoid``."""
+    def worker(self, avoid: Collection[Worker] = (), model: str | None = None) -> Worker | None:
+        """The worker for the next request, which may name a model; None if there is none besides those to ``avoid``."""
+        if model is not None:
+            return multimodel.pick(self.workers, model, avoid)
         workers = [w for w in self.workers if w not in avoid] if avoid else self.workers
         if not workers:
             return None

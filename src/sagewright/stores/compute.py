@@ -130,6 +130,9 @@ class Task:
     """serve: how many processes, each listening on its own Unix socket."""
     beside: bool = False
     """serve: it is part of the server, and runs on its machine."""
+    models: dict[str, Any] = field(default_factory=dict)
+    """serve: the models of a multi-model container, ``agent.multimodel.About`` as JSON; empty for a container of one. The socket
+    that Ready tells is the models'."""
     on_demand: bool = False
     """serve: instead of ``workers``, any number of instances with all of the limits each, started and stopped as they are
     asked for (see ``agent.pool``); the socket that Ready tells is where to ask."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway import model as models
+from ...gateway import multimodel
 from ...gateway.instances import instance as several
 from ...resources import jobs
 from ...resources.alarms import Alarms
@@ -177,6 +178,7 @@ class EndpointExecutor:
             usage_namespace="/aws/sagemaker/Endpoints",
             usage_dimensions={"EndpointName": doc["EndpointName"], "VariantName": variant["Name"]},
             workers=models.workers(given, instance),
+            models=multimodel.models(container, instance),
             startup_seconds=float(variant["Startup"]),
         )
         return several(made, variant, instance, env=env)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from typing import Any
 
+from ...gateway import multimodel
 from ...gateway.capture import Recorder
 from ...gateway.client import Answer, Broken, Stream, Worker
 from ...gateway.meter import NAMESPACE, Meter
@@ -29,6 +30,7 @@ FORWARDED = {
     "InferenceId": "X-Amzn-SageMaker-Inference-Id",
     "SessionId": "X-Amzn-SageMaker-Session-Id",
     "TargetContainerHostname": TARGET,
+    "TargetModel": multimodel.HEADER,
 }
 """All that a container gets to see of the caller's headers."""
 RETURNED = {
@@ -64,10 +66,11 @@ class Invocations:
         body = call.params.get("Body", b"")
         tried: list[Worker] = []
         while True:
-            worker = _willing(*pinned) if pinned else self._worker(variant, tried)
+            worker = _willing(*pinned) if pinned else self._worker(variant, tried, call.params.get("TargetModel"))
             sent = time.perf_counter()
             try:
                 answer = await worker.request("POST", "/invocations", headers, body, seconds=self.platform.settings.invocation_timeout)
+                sent += multimodel.waited(answer)
                 break
             except (Broken, TimeoutError) as error:
                 tried.append(worker)
@@ -135,9 +138,8 @@ class Invocations:
         if len(params.get("Body", b"")) > self.platform.settings.max_payload:
             limit = self.platform.settings.max_payload
             raise ServiceError("ValidationError", f"Request body of endpoint {name} is larger than {limit} bytes.", 413)
-        for member in ("TargetModel", "InferenceComponentName"):
-            if member in params:
-                raise ServiceError("ValidationError", f"{member} cannot be given: endpoint {name} has one model in one container.")
+        if "InferenceComponentName" in params:
+            raise ServiceError("ValidationError", f"InferenceComponentName cannot be given: endpoint {name} has none.")
         if "EnableExplanations" in params:
             raise NotImplementedHere(f"{call.operation} with EnableExplanations is not implemented.")
         target = params.get("TargetVariant")
@@ -145,10 +147,11 @@ class Invocations:
         if variant is None:
             raise ServiceError("ValidationError", f"Variant {target} of endpoint {name} not found.")
         check_target(variant, name, params.get("TargetContainerHostname"))
+        multimodel.check(name, variant, params.get("TargetModel"))
         return route, variant
 
-    def _worker(self, variant: Variant, avoid: Collection[Worker] = ()) -> Worker:
-        worker = variant.worker(avoid)
+    def _worker(self, variant: Variant, avoid: Collection[Worker] = (), model: str | None = None) -> Worker:
+        worker = variant.worker(avoid, model)
         if worker is None:
             raise absent(variant)
         return _willing(variant, worker)

@@ -78,6 +78,10 @@ async def _check_container(platform: Platform, container: dict[str, Any]) -> Non
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         raise Invalid("ModelDataUrl and ModelDataSource cannot both be given.")
     multi = container.setdefault("Mode", "SingleModel") == "MultiModel"
+    if multi and ("ModelDataUrl" not in container or "ModelDataSource" in container):
+        raise Invalid("A MultiModel container needs a ModelDataUrl, the S3 prefix of its models, and takes no ModelDataSource.")
+    if "MultiModelConfig" in container and not multi:
+        raise Invalid("MultiModelConfig needs Mode MultiModel.")
     if url := container.get("ModelDataUrl"):
         uri = s3_uri(url)
         if not multi:

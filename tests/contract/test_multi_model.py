@@ -1,0 +1,292 @@
+"""Multi-model endpoints, as boto3 sees them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from sagewright.testing.models import PYTHON, Models, archive
+from sagewright.testing.server import TestServer
+
+SAYS = """
+    import os
+    import helpers
+
+    def model_fn(model_dir):
+        with open(os.path.join(model_dir, "word")) as file:
+            return file.read()
+
+    def transform_fn(model, body, kind, accept):
+        import helpers as again  # a statement that runs when other models have been loaded since
+        assert again is helpers
+        return f"{model} {helpers.WORD} {os.environ['SAGEWRIGHT_WORKER']}", "text/plain"
+"""
+
+
+class Many(Models):
+    """Endpoints of many models."""
+
+    def add(self, prefix: str, target: str, word: str, code: str = SAYS, **files: str) -> None:
+        self.put(f"{prefix}/{target}", archive(code__inference_py=code, code__helpers_py=f"WORD = {word.upper()!r}", word=word, **files))
+
+    def many(self, prefix: str, *, env: dict[str, str] | None = None, cache: str = "", workers: int = 1, count: int = 1, **more: Any) -> str:
+        """An endpoint of the models below a prefix, in service."""
+        name = self.name()
+        container: dict[str, Any] = {
+            "Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{self.bucket}/{prefix}/",
+            "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": str(workers), **(env or {})},
+        }
+        if cache:
+            container["MultiModelConfig"] = {"ModelCacheSetting": cache}
+        self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self.role, **more)
+        endpoint = self.endpoint(self.config(name, count=count))
+        about = self.settled(endpoint, 300)
+        assert about["EndpointStatus"] == "InService", about.get("FailureReason")
+        return endpoint
+
+    def ask(self, endpoint: str, target: str, body: bytes | str = b"x", **more: Any) -> list[str]:
+        return str(self.invoke(endpoint, body, TargetModel=target, **more)["Body"].decode()).split()
+
+
+@pytest.fixture(scope="module")
+def models(server: TestServer) -> Many:
+    return Many(server)
+
+
+@pytest.fixture(scope="module")
+def endpoint(models: Many) -> Iterator[str]:
+    for word in ("one", "two", "three"):
+        models.add("shared", f"{word}.tar.gz", word)
+    models.add("shared", "deep/er.tar.gz", "deep")
+    name = models.many("shared")
+    yield name
+    models.delete(name)
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, int, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response
+    return error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Message"]
+
+
+def eventually(look: Callable[[], Any], seconds: float = 30.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def metric(models: Many, endpoint: str, name: str, namespace: str = "AWS/SageMaker", statistic: str = "Sum") -> float:
+    now = time.time()
+    found = models.server.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace, MetricName=name, StartTime=now - 600, EndTime=now + 60, Period=3600, Statistics=[statistic],
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}],
+    )["Datapoints"]
+    return float(sum(point[statistic] for point in found))
+
+
+def test_each_model_has_its_own_code_and_modules(models: Many, endpoint: str) -> None:
+    said = {word: models.ask(endpoint, f"{word}.tar.gz") for word in ("one", "two", "three", "one", "two")}
+    assert {word: answer[:2] for word, answer in said.items()} == {w: [w, w.upper()] for w in ("one", "two", "three")}
+    assert len({answer[2] for answer in said.values()}) == 1, "all in one worker process"
+    assert models.ask(endpoint, "deep/er.tar.gz")[0] == "deep"
+    assert models.ask(endpoint, "/one.tar.gz")[0] == "one"
+
+
+def test_the_target_model_must_be_given_where_there_are_many_and_only_there(models: Many, endpoint: str) -> None:
+    code, status, message = refused(lambda: models.invoke(endpoint))
+    assert (code, status) == ("ValidationError", 400)
+    assert "TargetModel is required" in message
+    code, status, message = refused(lambda: models.invoke(endpoint, TargetModel="none.tar.gz"))
+    assert (code, status) == ("ValidationError", 400)
+    assert f"bucket: {models.bucket}, key: shared/none.tar.gz" in message
+    single = models.deploy()
+    assert "TargetModel cannot be given" in refused(lambda: models.invoke(single, TargetModel="one.tar.gz"))[2]
+    models.delete(single)
+
+
+def test_a_model_that_cannot_be_loaded_says_why_and_harms_no_other(models: Many, endpoint: str) -> None:
+    models.add("shared", "bad.tar.gz", "bad", "raise SystemExit('weights of another version')")
+    code, status, message = refused(lambda: models.ask(endpoint, "bad.tar.gz"))
+    assert (code, status) == ("ModelError", 424)
+    assert "weights of another version" in message
+    models.put("shared/torn.tar.gz", b"no archive")
+    code, _, message = refused(lambda: models.ask(endpoint, "torn.tar.gz"))
+    assert code == "ValidationError"
+    assert "Unable to extract model data archive" in message
+    models.add("shared", "bad.tar.gz", "mended")
+    assert models.ask(endpoint, "bad.tar.gz")[0] == "mended", "the next request fetches what lies there now"
+    assert models.ask(endpoint, "one.tar.gz")[0] == "one"
+
+
+def test_a_model_s_own_404_is_its_answer(models: Many, endpoint: str) -> None:
+    models.add("shared", "picky.tar.gz", "x", """
+        class Missing(Exception):
+            status = 404
+        def model_fn(d):
+            return None
+        def transform_fn(model, body, kind, accept):
+            raise Missing("no such customer")
+    """)
+    with pytest.raises(ClientError) as caught:
+        models.ask(endpoint, "picky.tar.gz")
+    assert (caught.value.response["OriginalStatusCode"], caught.value.response["OriginalMessage"]) == (404, "no such customer")
+
+
+def test_a_model_that_loads_for_long_is_not_ready_yet_and_others_answer_meanwhile(models: Many) -> None:
+    go = models.name("go")
+    models.add("slow", "slow.tar.gz", "slow", f"""
+        import boto3, time
+        def model_fn(d):
+            while not boto3.client("s3").list_objects_v2(Bucket={models.bucket!r}, Prefix={go!r}).get("KeyCount"):
+                time.sleep(0.02)
+            return None
+        def transform_fn(model, body, kind, accept):
+            return "at last", "text/plain"
+    """)
+    models.add("slow", "fast.tar.gz", "fast")
+    name = models.many("slow", env={"SAGEWRIGHT_MULTI_MODEL_WAIT_SECONDS": "1"})
+    models.ask(name, "fast.tar.gz")
+    code, status, message = refused(lambda: models.ask(name, "slow.tar.gz"))
+    assert (code, status) == ("ModelNotReadyException", 429)
+    assert models.ask(name, "fast.tar.gz")[0] == "fast"
+    models.put(go, b"")
+    assert eventually(lambda: _answers(models, name, "slow.tar.gz")) == ["at", "last"]
+    models.delete(name)
+
+
+def _answers(models: Many, endpoint: str, target: str) -> list[str] | None:
+    try:
+        return models.ask(endpoint, target)
+    except models.runtime.exceptions.ModelNotReadyException:
+        return None
+
+
+EATS = """
+    def model_fn(d):
+        with open("/opt/ml/loads", "a") as file:
+            file.write(d.split("/")[-2][:8] + " ")
+        return bytearray(48 << 20)
+
+    def transform_fn(model, body, kind, accept):
+        return open("/opt/ml/loads").read(), "text/plain"
+"""
+
+
+def test_the_least_recently_used_model_leaves_memory_when_another_needs_it(models: Many) -> None:
+    for word in ("a", "b", "c"):
+        models.add("large", f"{word}.tar.gz", word, EATS)
+    name = models.many("large", env={"SAGEWRIGHT_MULTI_MODEL_MEMORY_MB": "150"})
+    for word in ("a", "b", "a", "c"):  # two fit: b has to go for c
+        loads = models.ask(name, f"{word}.tar.gz")
+    a, b, c = loads
+    assert len({a, b, c}) == 3
+    assert models.ask(name, "a.tar.gz") == [a, b, c], "a is still there"
+    assert models.ask(name, "b.tar.gz") == [a, b, c, b]
+    assert eventually(lambda: metric(models, name, "ModelUnloadingTime", statistic="SampleCount")) >= 2
+    models.delete(name)
+
+
+def test_files_leave_the_disk_when_others_need_it(models: Many) -> None:
+    for word in ("a", "b", "c"):
+        models.put(f"wide/{word}.tar.gz", archive(code__inference_py="""
+            import os
+            def model_fn(d):
+                return d
+            def transform_fn(model, body, kind, accept):
+                return " ".join(sorted(os.listdir("/opt/ml/models"))), "text/plain"
+        """, data=os.urandom(1 << 20).hex()))
+    name = models.many("wide", env={"SAGEWRIGHT_MULTI_MODEL_DISK_MB": "7"})
+    seen = [set(models.ask(name, f"{word}.tar.gz")) for word in ("a", "b", "a", "c")]
+    assert len(seen[2]) == 2 and len(seen[3]) <= 3
+    last = set(models.ask(name, "c.tar.gz"))
+    assert len(last) <= 2 and not (seen[1] - seen[0]) & last, "b was used least recently"
+    assert models.ask(name, "b.tar.gz")
+    models.delete(name)
+
+
+def test_without_a_cache_nothing_stays(models: Many) -> None:
+    models.add("once", "m.tar.gz", "first")
+    name = models.many("once", cache="Disabled")
+    assert models.ask(name, "m.tar.gz")[0] == "first"
+    models.add("once", "m.tar.gz", "second")
+    assert eventually(lambda: models.ask(name, "m.tar.gz")[0] == "second", 5)
+    models.delete(name)
+
+
+def test_with_a_cache_what_was_loaded_stays(models: Many, endpoint: str) -> None:
+    models.add("shared", "kept.tar.gz", "first")
+    assert models.ask(endpoint, "kept.tar.gz")[0] == "first"
+    models.s3.delete_object(Bucket=models.bucket, Key="shared/kept.tar.gz")
+    assert models.ask(endpoint, "kept.tar.gz")[0] == "first"
+
+
+def test_a_killed_worker_loses_nothing(models: Many) -> None:
+    for n in range(4):
+        models.add("killed", f"{n}.tar.gz", f"w{n}")
+    mark = models.name("mark")
+    name = models.many("killed", workers=2, env={"MARK": mark})
+    first = [models.ask(name, f"{n}.tar.gz") for n in range(4)]
+    assert len({answer[2] for answer in first}) == 2, "spread over the workers"
+    for pid in _workers(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda n: models.ask(name, f"{n}.tar.gz"), range(4)))
+    assert [answer[0] for answer in again] == ["w0", "w1", "w2", "w3"]
+    models.delete(name)
+
+
+def _workers(mark: str) -> list[int]:
+    """The processes of an endpoint's model servers, by a variable that only they have."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("MARK") == mark:
+                found.append(process.pid)
+    return found
+
+
+def test_metrics(models: Many, endpoint: str) -> None:
+    models.add("shared", "measured.tar.gz", "m")
+    for _ in range(3):
+        models.ask(endpoint, "measured.tar.gz")
+    for name in ("ModelLoadingWaitTime", "ModelDownloadingTime", "ModelLoadingTime"):
+        assert eventually(lambda name=name: metric(models, endpoint, name)) > 0
+    assert eventually(lambda: metric(models, endpoint, "ModelCacheHit") >= 2)
+    assert eventually(lambda: metric(models, endpoint, "LoadedModelCount", "/aws/sagemaker/Endpoints", "Maximum") >= 1)
+    assert eventually(lambda: metric(models, endpoint, "Invocations")) >= 3
+
+
+def test_a_policy_may_name_the_models(server: TestServer, models: Many, endpoint: str) -> None:
+    iam = server.client("iam")
+    user = models.name("user")
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*",
+        "Condition": {"StringLike": {"sagemaker:TargetModel": "one*"}},
+    }]}))
+    keys = iam.create_access_key(UserName=user)["AccessKey"]
+    runtime = server.client("sagemaker-runtime", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"])
+    assert runtime.invoke_endpoint(EndpointName=endpoint, Body=b"x", TargetModel="one.tar.gz")["Body"].read().startswith(b"one ")
+    assert refused(lambda: runtime.invoke_endpoint(EndpointName=endpoint, Body=b"x", TargetModel="two.tar.gz"))[0] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize(("container", "text"), [
+    ({"Mode": "MultiModel"}, "needs a ModelDataUrl"),
+    ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "needs Mode MultiModel"),
+])
+def test_models_that_cannot_be(models: Many, container: dict[str, Any], text: str) -> None:
+    assert text in refused(lambda: models.sagemaker.create_model(ModelName="x", PrimaryContainer={"Image": PYTHON, **container}))[2]
