@@ -16,6 +16,7 @@ SLICES = (
     "async_inference",
     "inference_experiments",
     "transform",
+    "serverless",
     "experiments",
     "lineage",
     "search",

@@ -14,7 +14,7 @@ from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.compute import Task
 from ...stores.records import Record
-from . import policy, rollout
+from . import policy, rollout, serverless
 from .fleet import WAITING, Fleet, variant_of
 from .lifecycle import log_group, log_stream
 from .routing import Router
@@ -72,6 +72,8 @@ class EndpointExecutor:
         record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
         if record is not None:
             self.router.apply(record)  # this may run before the change that asked for it is told to the router
+            for servant in self.platform.servants.values():
+                await servant.drain(record, [path for sockets in retiring.values() for path in sockets], DRAIN)
         await self.router.routes.retire([path for sockets in retiring.values() for path in sockets], DRAIN)
         for task in retiring:
             await self.platform.tasks.stop(task, GRACE)
@@ -181,7 +183,8 @@ class EndpointExecutor:
             models=multimodel.models(container, instance),
             startup_seconds=float(variant["Startup"]),
         )
-        return several(made, variant, instance, env=env)
+        made = several(made, variant, instance, env=env)
+        return serverless.task(made, variant, self.platform.settings.serverless_idle) if "Serverless" in variant else made
 
 
 def _rolled_back(reason: str) -> str:

@@ -44,6 +44,8 @@ def rescale(fleet: Fleet, prefix: str, serial: int, desired: list[dict[str, Any]
         variant["Count"] = said.get("DesiredInstanceCount", variant["Count"])
         if "Components" in variant:  # its instances are no tasks
             variant["Components"], variant["Count"] = components.resized(variant, said.get("DesiredInstanceCount")), 0
+        if "ServerlessUpdateConfig" in said:
+            variant["Serverless"] |= said["ServerlessUpdateConfig"]
         mine = [task for task, about in after["Tasks"].items() if about["Variant"] == variant["Name"]]
         # those that do not serve go first
         mine.sort(key=lambda task: after["Tasks"][task]["Phase"] != READY)
@@ -100,7 +102,7 @@ def retain(variants: list[dict[str, Any]], fleet: Fleet, excluded: list[str]) ->
         old = now.get(variant["Name"])
         if old is not None:
             variant = dict(variant)
-            if "DesiredInstanceCount" not in excluded:
+            if "DesiredInstanceCount" not in excluded and "Serverless" not in old:
                 variant["Count"] = old["Count"]
                 if "Components" in old and "Components" in variant:
                     variant["Components"] = components.resized(variant, old["Components"]["Instances"])

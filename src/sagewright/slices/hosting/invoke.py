@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 from ...gateway import multimodel
@@ -54,12 +54,12 @@ class Invocations:
         self.sessions.install()
         bind = self.platform.operations.bind
         for name, verb in (("InvokeEndpoint", self.invoke), ("InvokeEndpointWithResponseStream", self.stream)):
-            bind("sagemaker-runtime", name, verb, action="sagemaker:InvokeEndpoint", resources=self._arns, conditions=_conditions)
+            bind("sagemaker-runtime", name, self._served(verb), action="sagemaker:InvokeEndpoint", resources=self._arns, conditions=_conditions)
 
-    async def invoke(self, call: Call) -> dict[str, Any]:
+    async def invoke(self, call: Call, route: Route | None = None) -> dict[str, Any]:
         """One answer. Raises ServiceError with the runtime's codes."""
         began = time.perf_counter()
-        route, variant = self._route(call)
+        route, variant = self._route(call, route)
         if pinned := await self.sessions.pinned(call, route):
             variant, _ = pinned
         headers = _headers(call.params)
@@ -87,10 +87,10 @@ class Invocations:
             raise self._model_error(call, route, variant, worker, wrong)
         return {"Body": answer.body, "InvokedProductionVariant": variant.name, **_returned(answer)}
 
-    async def stream(self, call: Call) -> dict[str, Any]:
+    async def stream(self, call: Call, route: Route | None = None) -> dict[str, Any]:
         """The answer's chunks as PayloadPart events, each sent on as it comes."""
         began = time.perf_counter()
-        route, variant = self._route(call)
+        route, variant = self._route(call, route)
         pinned = await self.sessions.pinned(call, route)
         if pinned:
             variant, _ = pinned
@@ -127,10 +127,21 @@ class Invocations:
     def _arns(self, call: Call) -> list[str]:
         return [arn("sagemaker", call.region, call.account, f"endpoint/{call.params['EndpointName'].lower()}")]
 
-    def _route(self, call: Call) -> tuple[Route, Variant]:
+    def _served(self, verb: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[[Call], Awaitable[dict[str, Any]]]:
+        """The verb, by way of whoever finds this endpoint's requests an instance."""
+
+        async def served(call: Call) -> dict[str, Any]:
+            for servant in self.platform.servants.values():
+                if servant.serves(call.scope, call.params["EndpointName"]):
+                    return await servant.answer(call, verb)
+            return await verb(call)
+
+        return served
+
+    def _route(self, call: Call, route: Route | None = None) -> tuple[Route, Variant]:
         params = call.params
         name = params["EndpointName"]
-        route = self.routes.get((call.scope, name.lower()))
+        route = route or self.routes.get((call.scope, name.lower()))
         if route is None and (call.scope, name.lower()) in self.routes.queued:
             raise ServiceError("ValidationError", f"Endpoint {name} is asynchronous: invoke it by InvokeEndpointAsync.")
         if route is None:

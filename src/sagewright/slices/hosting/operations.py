@@ -8,9 +8,9 @@ from ...resources.alarms import Alarms, caller
 from ...resources.desk import Desk
 from ...runtime.lifecycle import Event, ImpossibleTransition
 from ...stores.records import Query, Record
-from ...wire.errors import Invalid, NotImplementedHere
+from ...wire.errors import Invalid
 from ...wire.types import Call
-from . import components, policy
+from . import components, policy, serverless
 from .fleet import asynchronous
 from .fleet import retain as retained
 from .request import deployment, unique
@@ -51,6 +51,7 @@ class EndpointOperations:
                 raise Invalid("Specify either DeploymentConfig or RetainDeploymentConfig, not both.")
             given = record.doc.get("LastDeploymentConfig")
         serving = record.doc.get("_fleet")
+        serverless.check_update(record.doc["EndpointArn"], serving, variants, given)
         components.check_update(record.doc["EndpointArn"], serving, variants, {doc["VariantName"] for doc in await self._held(record)})
         policy.check(given, retained(variants, serving, excluded) if retain and serving else variants)
         await self.alarms.check(call, policy.alarm_names(given))
@@ -63,15 +64,15 @@ class EndpointOperations:
         desired = call.params["DesiredWeightsAndCapacities"]
         record = await self.endpoints.find(call)
         unique((d["VariantName"] for d in desired), "variant name")
-        known = {v["Name"] for v in record.doc["_fleet"]["Variants"]} if record.doc.get("_fleet") else None
+        known = {v["Name"]: v for v in record.doc["_fleet"]["Variants"]} if record.doc.get("_fleet") else None
         for one in desired:
             if known is not None and one["VariantName"] not in known:
                 raise Invalid(f'Variant "{one["VariantName"]}" does not exist on endpoint "{record.doc["EndpointArn"]}".')
-            if "ServerlessUpdateConfig" in one:
-                raise NotImplementedHere("UpdateEndpointWeightsAndCapacities with ServerlessUpdateConfig is not implemented.")
+            if known is not None:
+                serverless.check_scale(known[one["VariantName"]], one)
             if one.get("DesiredInstanceCount") == 0 and not asynchronous(record.doc) and not components.composed(record.doc.get("_fleet")):
                 raise Invalid("DesiredInstanceCount must be at least 1 for a real-time variant.")
-            if "DesiredInstanceCount" not in one and "DesiredWeight" not in one:
+            if not one.keys() & {"DesiredInstanceCount", "DesiredWeight", "ServerlessUpdateConfig"}:
                 raise Invalid("Specify DesiredWeight or DesiredInstanceCount.")
         return await self._change(record, "Scale", Desired=desired)
 

@@ -13,13 +13,13 @@ from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import capture, components, policy, shadows
+from . import capture, components, policy, serverless, shadows
 from . import containers as several
 from .fleet import plan
 
 LATER = ("ExplainerConfig", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
-VARIANT_LATER = ("ServerlessConfig", "InstancePools", "CapacityReservationConfig", "CoreDumpConfig",
+VARIANT_LATER = ("InstancePools", "CapacityReservationConfig", "CoreDumpConfig",
                  "AcceleratorPartitionLayouts")
 STARTUP = 240
 """Seconds until the first answered ping, unless the variant says otherwise."""
@@ -125,6 +125,11 @@ async def _check_object(platform: Platform, uri: str) -> None:
 
 async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     """Raises Invalid or NotImplementedHere unless the configuration can be deployed."""
+    for variant in doc["ProductionVariants"]:
+        if "ServerlessConfig" in variant and "Serverless" in platform.servants:
+            if "ModelName" not in variant:
+                raise Invalid(f"Variant {variant['VariantName']} is serverless: ModelName is required.")
+            serverless.check(doc, variant, await find_model(platform, call, variant["ModelName"]))
     for member in LATER:
         if member in doc:
             raise NotImplementedHere(f"CreateEndpointConfig with {member} is not implemented.")
@@ -137,6 +142,8 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
         raise NotImplementedHere("CreateEndpointConfig with EnableEnhancedMetrics is not implemented.")
     seen: set[str] = set()
     for variant in (*doc["ProductionVariants"], *doc.get("ShadowProductionVariants", ())):
+        if "ServerlessConfig" in variant and "Serverless" not in platform.servants:
+            raise NotImplementedHere(f"CreateEndpointConfig with ServerlessConfig (variant {variant['VariantName']}) is not implemented.")
         _check_variant(variant)
         if variant["VariantName"] in seen:
             raise Invalid(f"Duplicate variant name: {variant['VariantName']}.")
@@ -152,15 +159,15 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
 
 def _check_variant(variant: dict[str, Any]) -> None:
     name = variant["VariantName"]
-    if "ServerlessConfig" in variant and "InstanceType" in variant:
-        raise Invalid(f"Variant {name}: specify either ServerlessConfig or InstanceType, not both.")
     for member in VARIANT_LATER:
         if member in variant:
             raise NotImplementedHere(f"CreateEndpointConfig with {member} (variant {name}) is not implemented.")
+    variant.setdefault("InitialVariantWeight", 1.0)
+    if "ServerlessConfig" in variant:
+        return
     if "InstanceType" not in variant:
         raise Invalid(f"Variant {name}: InstanceType is required.")
     variant.setdefault("InitialInstanceCount", 1)
-    variant.setdefault("InitialVariantWeight", 1.0)
 
 
 # -- endpoints
@@ -186,12 +193,15 @@ async def deployment(platform: Platform, call: Call, config_name: str, operation
         variants.append({
             **about,
             "Name": variant["VariantName"],
-            "InstanceType": variant["InstanceType"],
-            "Count": 0 if bears else variant["InitialInstanceCount"],
+            "InstanceType": variant.get("InstanceType", ""),
+            "Count": 0 if bears else variant.get("InitialInstanceCount", 1),
             "Weight": variant["InitialVariantWeight"],
             "Strategy": variant.get("RoutingConfig", {}).get("RoutingStrategy", "LEAST_OUTSTANDING_REQUESTS"),
-            "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP),
+            "Startup": variant.get(
+                "ContainerStartupHealthCheckTimeoutInSeconds", serverless.STARTUP if "ServerlessConfig" in variant else STARTUP
+            ),
             "Resolved": now,
+            **(serverless.kept(variant, about["Container"]) if "ServerlessConfig" in variant else {}),
             **({"Async": config["AsyncInferenceConfig"]} if "AsyncInferenceConfig" in config else {}),
             **({"Capture": config["DataCaptureConfig"]} if "DataCaptureConfig" in config else {}),
             **shadow,
@@ -212,6 +222,7 @@ async def check_endpoint(platform: Platform, call: Call, doc: dict[str, Any]) ->
     """Add the first deployment to a new endpoint's document."""
     variants = await deployment(platform, call, doc["EndpointConfigName"], "CreateEndpoint")
     given = doc.pop("DeploymentConfig", None)
+    serverless.check_update(doc.get("EndpointArn", doc["EndpointName"]), None, variants, given)
     policy.check(given, variants)
     if given:
         doc["LastDeploymentConfig"] = given  # for an update that retains it: there is nothing to shift from yet

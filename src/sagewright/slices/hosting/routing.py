@@ -12,6 +12,7 @@ from ...stores.records import Query, Record
 from . import capture, components, policy, rollout, shadows
 from .fleet import Fleet, asynchronous
 from .lifecycle import log_stream
+from .serverless import serverless
 from .states import ROLLING_BACK, SERVING, UPDATING
 
 
@@ -37,8 +38,8 @@ class Router:
         doc, key = record.doc, (record.scope, record.key)
         if doc["_state"] not in SERVING or not doc.get("_fleet"):
             self.routes.drop(key)
-        elif components.composed(doc["_fleet"]):
-            self.routes.drop(key)  # its requests name the component that they are for (Platform.servants)
+        elif serverless(doc["_fleet"]) or components.composed(doc["_fleet"]):
+            self.routes.drop(key)  # its requests are given an instance one by one (Platform.servants)
         elif asynchronous(doc):
             self.routes.drop(key)  # its requests come out of a queue (slices/async_inference)
             self.routes.queued.add(key)

@@ -5,6 +5,7 @@ A serverless variant is one task on demand (``agent.pool``); who gets which of i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -105,16 +106,14 @@ def task(made: Task, variant: Mapping[str, Any], setting: float) -> Task:
     """The task of a serverless variant. ``setting``: seconds after which idle instances stop, unless the model says."""
     memory = variant["Serverless"]["MemorySizeInMB"]
     limits = Limits(memory=memory << 20, cpus=memory / STEP, grace=made.limits.grace)
-    return replace(made, limits=limits, workers=1, on_demand=True, idle_seconds=idle_seconds(variant, setting))
+    return replace(made, limits=limits, workers=1, on_demand=True, idle_seconds=variant.get("Idle", setting))
 
 
-def idle_seconds(variant: Mapping[str, Any], setting: float) -> float:
-    """Seconds after which an idle instance stops."""
-    said = variant["Container"].get("Environment", {}).get(IDLE, "")
-    try:
-        return max(0.0, float(said)) if said else setting
-    except ValueError:
-        return setting
+def kept(variant: Mapping[str, Any], container: Mapping[str, Any]) -> dict[str, Any]:
+    """What a deployment keeps of a serverless variant: its configuration and, where the model says, its idle seconds."""
+    said = container.get("Environment", {}).get(IDLE, "")
+    own = {"Idle": float(said)} if re.fullmatch(r"\d+(\.\d+)?", said) else {}
+    return {"Serverless": variant["ServerlessConfig"], **own}
 
 
 def summary(variant: Mapping[str, Any], want: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import components, containers, rollout
+from . import components, containers, rollout, serverless
 from .fleet import WAITING, Fleet, answering
 from .states import CHANGING, ROLLING_BACK, UPDATING
 
@@ -26,12 +26,16 @@ def summaries(doc: dict[str, Any], *, shadow: bool = False) -> list[dict[str, An
             "DeployedImages": _images(variant),
             "CurrentWeight": variant["Weight"] * (1 - shift.get(name, 0.0)),
             "DesiredWeight": want["Weight"],
-            "CurrentInstanceCount": answering(fleet, name),
-            "DesiredInstanceCount": want["Count"],
-            "RoutingConfig": {"RoutingStrategy": variant["Strategy"]},
         }
-        if "Components" in variant:
+        if "Serverless" in variant:
+            summary |= serverless.summary(variant, want)
+        elif "Components" in variant:
             summary |= components.summary(doc, variant, want)
+        else:
+            summary |= {
+                "CurrentInstanceCount": answering(fleet, name), "DesiredInstanceCount": want["Count"],
+                "RoutingConfig": {"RoutingStrategy": variant["Strategy"]},
+            }
         if doc["_state"] in CHANGES:
             summary["VariantStatus"] = _serving_status(doc)
         shown.append(summary)
@@ -51,9 +55,10 @@ def pending(doc: dict[str, Any]) -> dict[str, Any] | None:
             "DeployedImages": _images(variant),
             "CurrentWeight": variant["Weight"] * shift.get(name, 0.0),
             "DesiredWeight": variant["Weight"],
-            "CurrentInstanceCount": answering(after, name),
-            "DesiredInstanceCount": variant["Count"],
-            "InstanceType": variant["InstanceType"],
+            **(serverless.summary(variant, variant) if "Serverless" in variant else components.summary(doc, variant, variant) if "Components" in variant else {
+                "CurrentInstanceCount": answering(after, name), "DesiredInstanceCount": variant["Count"],
+                "InstanceType": variant["InstanceType"],
+            }),
             "VariantStatus": _stages(doc, _message(after, name)) or [{"Status": "Creating", "StartTime": after["Started"]}],
         })
     return {"EndpointConfigName": after["Config"], **shown, "StartTime": after["Started"]}
