@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WAITERS = ("_wait_until", "_wait_until_training_done")
 """Functions of the SDKs that sleep, then ask, until there is an answer."""
+DISPLAYS = ("_display_inference_recommendations_job_steps_status",)
+"""Functions that look once a minute, and once more when all is over; their only default says so."""
 AWS_ADDRESS = r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?"
 
 
@@ -65,6 +67,9 @@ def ask_first(module: Any) -> None:
     for name in WAITERS:
         if hasattr(module, name):
             setattr(module, name, _asking_first(getattr(module, name)))
+    for name in DISPLAYS:
+        if getattr(getattr(module, name, None), "__defaults__", None) == (60,):
+            getattr(module, name).__defaults__ = (1,)
 
 
 def _asking_first(wait: Any) -> Any:

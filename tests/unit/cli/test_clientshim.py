@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,6 +110,16 @@ def test_a_module_without_loops_stays_as_it_is() -> None:
     clientshim.ask_first(module)
     clientshim.check_once(module)
     assert vars(module) == before
+
+
+def test_a_display_that_looks_once_a_minute_looks_each_second() -> None:
+    def _display_inference_recommendations_job_steps_status(session: object, client: object, job_name: str, poll: int = 60) -> int:
+        return poll
+
+    module = SimpleNamespace(_display_inference_recommendations_job_steps_status=_display_inference_recommendations_job_steps_status)
+    clientshim.ask_first(module)
+    display = module._display_inference_recommendations_job_steps_status
+    assert (display(None, None, "job"), display(None, None, "job", 5)) == (1, 5)
 
 
 def test_a_configuration_is_checked_once_until_it_changes() -> None:
