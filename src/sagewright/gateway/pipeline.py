@@ -216,7 +216,7 @@ class _Travel:
                 return
             raise named(Broken(str(error), untouched=not self.steps), container.name, self.steps) from None
         steps = (*self.steps, Step(container.name, 0, sent - self.freed, time.perf_counter() - sent))
-        raise named(Late() if isinstance(error, TimeoutError) else Broken(str(error)), container.name, steps) from None
+        raise named(_last(error), container.name, steps) from None
 
 
 class Tail(Stream):
@@ -260,6 +260,13 @@ class Told(Stream):
         if self._open:
             self._open = False
             self._pipeline._left()
+
+
+def _last(error: Exception) -> Broken | Late:
+    """What became of a request that a container has had: there is no other try."""
+    if isinstance(error, TimeoutError):
+        return Late()
+    return Broken(str(error), status=error.status if isinstance(error, Broken) else 0)
 
 
 def named(error: Broken | Late, container: str, steps: tuple[Step, ...]) -> Broken | Late:
@@ -353,7 +360,7 @@ class _Journey:
                 return
             self.settle(outcome)
         else:
-            self.settle(named(Late() if isinstance(outcome, TimeoutError) else Broken(str(outcome)), name, self.steps))
+            self.settle(named(_last(outcome), name, self.steps))
 
     def give_up(self) -> None:
         name = self.containers[self.at].name
