@@ -13,6 +13,7 @@ SLICES = (
     "sqs",
     "sns",
     "hosting",
+    "inference_components",
     "async_inference",
     "inference_experiments",
     "transform",

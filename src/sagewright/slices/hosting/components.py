@@ -99,11 +99,11 @@ def check_update(arn: str, before: Mapping[str, Any] | None, after: Iterable[Map
 
 def summary(doc: Mapping[str, Any], variant: Mapping[str, Any], want: Mapping[str, Any]) -> dict[str, Any]:
     """Of a ProductionVariantSummary, what says how large the variant is."""
-    pool = doc.get("_pool", {}).get(variant["Name"], {"Instances": {}})["Instances"]
-    staying = sum(not one.get("Going") for one in pool.values())
-    about = want["Components"]
+    about, pool = want["Components"], doc.get("_pool", {}).get(variant["Name"])
+    instances = pool["Instances"] if pool else {}
+    managed = sum(not one.get("Going") for one in instances.values()) if pool and about["Managed"] else None
     return {
-        "CurrentInstanceCount": len(pool), "DesiredInstanceCount": staying if about["Managed"] and pool else about["Instances"],
+        "CurrentInstanceCount": len(instances), "DesiredInstanceCount": about["Instances"] if managed is None else managed,
         "RoutingConfig": {"RoutingStrategy": variant["Strategy"]},
         **({"ManagedInstanceScaling": about["Given"]} if about["Given"] else {}),
     }

@@ -99,7 +99,7 @@ def _step(doc: dict[str, Any], now: float) -> tuple[dict[str, Any], list[Instruc
         return _back(doc, update, want)
     mine = copies.of(doc, update["To"])
     if copies.of(doc, update["To"], SHORT):
-        return _revert(doc, NO_ROOM), []
+        return _revert(doc, f"{NO_ROOM} The update was rolled back."), []
     if update["Phase"] == BAKING or len(copies.of(doc, update["To"], READY)) < len(mine):
         return None
     if (wait := _wait(update)) and want:

@@ -32,10 +32,11 @@ class Size:
     def holds(self, other: Size) -> bool:
         return self.accelerators >= other.accelerators and self.cpus >= other.cpus and self.memory >= other.memory
 
-    def share(self, whole: Size) -> float:
-        """How much of ``whole`` this is, in the dimension that it has the most of."""
+    def shares(self, whole: Size) -> tuple[float, float, float]:
+        """How much of ``whole`` this is, in each dimension."""
         pairs = ((self.accelerators, whole.accelerators), (self.cpus, whole.cpus), (self.memory, whole.memory))
-        return max((part / of if of else float(part > 0) for part, of in pairs), default=0.0)
+        found = [part / of if of else float(part > 0) for part, of in pairs]
+        return found[0], found[1], found[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def pack(capacity: Size, instances: Mapping[str, Sequence[Copy]], wanted: Sequen
     """
     on = {name: list(copies) for name, copies in instances.items()}
     packing, more = Packing(), list(addable)
-    for copy in sorted(wanted, key=lambda c: -c.need.share(capacity)):  # stable: equals in the order given
+    for copy in sorted(wanted, key=lambda c: -max(c.need.shares(capacity))):  # stable: equals in the order given
         name = _place(capacity, on, copy)
         if name is None and more and capacity.holds(copy.need):
             name = more.pop(0)
@@ -99,7 +100,7 @@ def _place(capacity: Size, on: Mapping[str, Sequence[Copy]], copy: Copy) -> str 
         rest = free(capacity, copies)
         if not rest.holds(copy.need):
             continue
-        left = rest.minus(copy.need).share(capacity)
+        left = sum(rest.minus(copy.need).shares(capacity))
         same = sum(other.component == copy.component for other in copies)
         rank = (left,) if copy.strategy == BINPACK else (same, -left)
         if best is None or rank < best[0]:
