@@ -96,12 +96,6 @@ def test_what_is_not_built_says_so(models: Models, more: dict[str, object], name
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
-def test_a_serverless_variant_is_not_pretended(models: Models) -> None:
-    variant = {"VariantName": "a", "ModelName": models.model(), "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}
-    with pytest.raises(ClientError, match="ServerlessConfig"):
-        models.sagemaker.create_endpoint_config(EndpointConfigName=models.name(), ProductionVariants=[variant])
-
-
 # -- invocations
 
 
