@@ -12,6 +12,7 @@ from typing import Any, Iterable, List, Sequence
 from .errors import HttpError
 
 JSON, JSONLINES, CSV, NPY, TEXT = "application/json", "application/jsonlines", "text/csv", "application/x-npy", "text/plain"
+RECORDIO = "application/x-recordio-protobuf"
 ANY = ("", "*/*", "*", "application/*", "text/*")
 
 
@@ -42,7 +43,8 @@ def decode(body: bytes, content_type: str) -> Any:
         HttpError: 415 for a content type that is not known, 400 for a body that does not hold it.
     """
     name = media(content_type) or JSON
-    readers = {JSON: _json, JSONLINES: _jsonlines, "application/x-jsonlines": _jsonlines, CSV: _csv, NPY: _npy}
+    readers = {JSON: _json, JSONLINES: _jsonlines, "application/x-jsonlines": _jsonlines, CSV: _csv, NPY: _npy,
+               RECORDIO: _recordio}  # fmt: skip
     if name == TEXT:
         return body.decode("utf-8", "replace")
     if name not in readers:
@@ -102,6 +104,34 @@ def _npy(body: bytes) -> Any:
     if numpy is None:
         raise HttpError(415, "Content type %s needs NumPy, which this image does not have" % NPY)
     return numpy.load(io.BytesIO(body), allow_pickle=False)
+
+
+def _recordio(body: bytes) -> Any:
+    """The features of each record under the name ``values`` as a row; sparse ones filled up with zeros."""
+    from . import recordio
+
+    rows = []
+    for number, record in enumerate(recordio.loads(body)):
+        tensor = record.features.get("values")
+        if not isinstance(tensor, recordio.Tensor):
+            raise ValueError("record %d has no feature tensor \"values\"" % number)
+        rows.append(_dense(tensor, number))
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("the records have different lengths")
+    return _array(rows)
+
+
+def _dense(tensor: Any, number: int) -> List[float]:
+    if tensor.keys is None:
+        return list(tensor.values)
+    if not tensor.shape:
+        raise ValueError("record %d is sparse and says no shape" % number)
+    row = [0.0] * int(tensor.shape[-1])
+    for key, value in zip(tensor.keys, tensor.values):  # noqa: B905  (Python 3.8)
+        if not 0 <= key < len(row):
+            raise ValueError("record %d: key %d lies outside its shape" % (number, key))
+        row[key] = value
+    return row
 
 
 def _array(value: Any) -> Any:

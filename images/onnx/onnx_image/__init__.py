@@ -1,0 +1,1 @@
+"""ONNX models behind the container contract."""
