@@ -98,7 +98,7 @@ def test_a_shadow_sees_what_the_production_variant_answers(models: Models, good:
     assert ours.keys() == its.keys()  # a pair has one event id
     assert set(ours.values()) == {"good"}
     assert set(its.values()) == {"other"}
-    with pytest.raises(ClientError, match="Variant shadow of endpoint .* not found"):
+    with pytest.raises(ClientError, match=r"Variant shadow of endpoint .* not found"):
         models.invoke(endpoint, TargetVariant="shadow")
     models.delete(endpoint)
 
@@ -341,7 +341,7 @@ def test_experiments_that_cannot_be(experiments: Experiments, models: Models) ->
         experiments.create(endpoint, Name=name)
     assert caught.value.response["Error"]["Code"] == "ResourceInUse"
     for actions in ({"AllTraffic": "Remove"}, {"shadow": "Promote"}, {"AllTraffic": "Promote"}, {"nobody": "Retain"}):
-        with pytest.raises(ClientError, match="ModelVariantActions|production variant"):
+        with pytest.raises(ClientError, match=r"ModelVariantActions|production variant"):
             models.sagemaker.stop_inference_experiment(Name=name, ModelVariantActions=actions)
     models.sagemaker.stop_inference_experiment(Name=name, ModelVariantActions={"shadow": "Remove"})
     assert experiments.until(name, "Cancelled")["EndpointMetadata"]["EndpointName"] == endpoint

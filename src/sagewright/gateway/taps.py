@@ -45,6 +45,8 @@ class Taps:
     def __init__(self, recorder: Recorder, meter: Meter, connect: Callable[[Worker], None] | None = None) -> None:
         self.recorder, self._meter, self.connect = recorder, meter, connect
         self._held = 0
+        self._waiting: Counter[str] = Counter()
+        """Socket of a shadow's worker → requests repeated to it that it has not answered."""
         self._left_out: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,12 +93,13 @@ class Taps:
 
     def _mirror(self, shadow: Variant, headers: Mapping[str, str], body: bytes, captured: tuple[str, float] | None) -> None:
         worker = shadow.worker()
-        if worker is None or worker.outstanding >= BUSY or self._held + len(body) > HELD:
+        if worker is None or self._waiting[worker.path] >= BUSY or self._held + len(body) > HELD:
             self._left_out[f"{dict(shadow.dimensions)['EndpointName']}, {shadow.name}"] += 1
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(REPORT, self._report)
             return
         self._held += len(body)
+        self._waiting[worker.path] += 1
         done = partial(self._done, shadow, worker, headers, body, captured, time.perf_counter())
         if worker.frames is not None and worker.frames.usable:
             worker.enter()
@@ -124,6 +127,9 @@ class Taps:
         if framed:
             worker.leave()
         self._held -= len(body)
+        self._waiting[worker.path] -= 1
+        if not self._waiting[worker.path]:
+            del self._waiting[worker.path]
         status = outcome.status if isinstance(outcome, Answer) else 0
         measure(self._meter, shadow, status, sent, sent, time.perf_counter())
         if captured is not None and shadow.capture is not None and isinstance(outcome, Answer) and 200 <= status < 300:
