@@ -159,7 +159,7 @@ class Space:
         if not any(top in sys.modules for top in self._tops):
             return
         for name in [name for name in sys.modules if name.partition(".")[0] in self._tops]:
-            if name not in self._modules and not self._mine(sys.modules[name]):
+            if sys.modules[name] is not self._modules.get(name) and not self._mine(sys.modules[name]):
                 self._shadowed[name] = sys.modules.pop(name)
 
     def _mine(self, module: ModuleType) -> bool:

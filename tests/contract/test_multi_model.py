@@ -159,7 +159,7 @@ def test_a_model_that_loads_for_long_is_not_ready_yet_and_others_answer_meanwhil
     models.add("slow", "fast.tar.gz", "fast")
     name = models.many("slow", env={"SAGEWRIGHT_MULTI_MODEL_WAIT_SECONDS": "1"})
     models.ask(name, "fast.tar.gz")
-    code, status, message = refused(lambda: models.ask(name, "slow.tar.gz"))
+    code, status, _ = refused(lambda: models.ask(name, "slow.tar.gz"))
     assert (code, status) == ("ModelNotReadyException", 429)
     assert models.ask(name, "fast.tar.gz")[0] == "fast"
     models.put(go, b"")
@@ -210,9 +210,10 @@ def test_files_leave_the_disk_when_others_need_it(models: Many) -> None:
         """, data=os.urandom(1 << 20).hex()))
     name = models.many("wide", env={"SAGEWRIGHT_MULTI_MODEL_DISK_MB": "7"})
     seen = [set(models.ask(name, f"{word}.tar.gz")) for word in ("a", "b", "a", "c")]
-    assert len(seen[2]) == 2 and len(seen[3]) <= 3
+    assert len(seen[2]) == 2
     last = set(models.ask(name, "c.tar.gz"))
-    assert len(last) <= 2 and not (seen[1] - seen[0]) & last, "b was used least recently"
+    assert len(last) <= 2
+    assert not (seen[1] - seen[0]) & last, "b was used least recently"
     assert models.ask(name, "b.tar.gz")
     models.delete(name)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from ..stores.objects import NoSuchBucket, NoSuchKey, Objects
 from .archive import BadArchive, unpack
 
+GUESS = 4
+"""What an archive's size is multiplied by for a first guess of what it unpacks to."""
 SEEN = "/opt/ml/models"
 """Where the sandbox sees the folder."""
 
@@ -23,7 +25,11 @@ class NoModel(Exception):
 
 
 class Full(Exception):
-    """The disk is full."""
+    """The disk is full; ``wanted`` is how many bytes would be needed, if that is known."""
+
+    def __init__(self, message: str, wanted: int = 1 << 62) -> None:
+        super().__init__(message)
+        self.wanted = wanted
 
 
 class ModelFiles:
@@ -38,36 +44,37 @@ class ModelFiles:
         self._objects, self._plain = objects, plain
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
 
-    def size(self, bucket: str, key: str) -> int:
-        """Bytes of the archive. Raises NoModel."""
-        try:
-            return self._objects.head(bucket, key).size
-        except (NoSuchBucket, NoSuchKey):
-            raise NoModel(
-                f"Failed to download model data(bucket: {bucket}, key: {key}). Please ensure that there is an object located at the "
-                "URL and that the role passed to CreateModel has permissions to download the model."
-            ) from None
-
     def spare(self) -> int:
         """Bytes that may still be taken so that a tenth of the disk stays free."""
         disk = shutil.disk_usage(self.folder)
         return disk.free - disk.total // 10
 
-    def fetch(self, bucket: str, key: str, name: str) -> int:
-        """Unpack a model's archive into ``<name>/model``; bytes that its files take. Raises NoModel, Full."""
-        self.size(bucket, key)
+    def fetch(self, bucket: str, key: str, name: str, left: int | None) -> int:
+        """Unpack a model's archive into ``<name>/model``; bytes that its files take.
+
+        Args:
+            left: bytes that it may take, as far as an archive tells; None: as many as there are.
+
+        Raises:
+            NoModel, Full
+        """
         making = self.folder / f".{name}"
-        shutil.rmtree(making, ignore_errors=True)
-        target = making / "model"
-        target.mkdir(parents=True)
         try:
             info, file = self._objects.open(bucket, key)
             with file:
+                if left is not None and info.size * GUESS > left:
+                    raise Full("the models' share of the disk is used up", info.size * GUESS)
+                shutil.rmtree(making, ignore_errors=True)
+                target = making / "model"
+                target.mkdir(parents=True)
                 unpack(file, info.size, target)
             taken = self._finish(making)
             making.rename(self.folder / name)
         except (NoSuchBucket, NoSuchKey):
-            raise NoModel(f"The model data s3://{bucket}/{key} went away while it was being downloaded.") from None
+            raise NoModel(
+                f"Failed to download model data(bucket: {bucket}, key: {key}). Please ensure that there is an object located at the "
+                "URL and that the role passed to CreateModel has permissions to download the model."
+            ) from None
         except BadArchive as error:
             if "more than" in str(error) and shutil.disk_usage(self.folder).free < info.size * 2:
                 raise Full(str(error)) from None
@@ -79,7 +86,8 @@ class ModelFiles:
                 raise Full(str(error)) from None
             raise
         finally:
-            shutil.rmtree(making, ignore_errors=True)
+            if making.exists():
+                shutil.rmtree(making, ignore_errors=True)
         return taken
 
     def remove(self, name: str) -> None:

@@ -30,8 +30,6 @@ LOADING, INVOKING, UNLOADING = 360.0, 60.0, 60.0
 RETURNED = ("content-type", "x-amzn-sagemaker-custom-attributes")
 TRIES = 4
 """Times that a request looks for its model anew when it has left the worker meanwhile."""
-GUESS = 4
-"""What an archive's size is multiplied by for a first guess of what it unpacks to."""
 
 
 class NotReady(Exception):
@@ -386,27 +384,32 @@ class ModelManager:
             if model.disk is not None:
                 return
             began = time.monotonic()
-            archive = await asyncio.to_thread(self._files.size, self.about.bucket, model.key)
-            await self._make_disk_room(archive * GUESS)
             try:
-                model.disk = await self._unpack(model)
-            except Full:
-                await self._make_disk_room(1 << 62)  # everything that can go
-                model.disk = await self._unpack(model)
+                model.disk = await self._unpack(model, self._left())
+            except Full as error:
+                await self._make_disk_room(error.wanted)
+                model.disk = await self._unpack(model, None)
             self._meter.add("ModelDownloadingTime", (time.monotonic() - began) * 1e6)
         await self._make_disk_room(0)
 
-    async def _unpack(self, model: Model) -> int:
-        return await asyncio.to_thread(self._files.fetch, self.about.bucket, model.key, model.id)
+    async def _unpack(self, model: Model, left: int | None) -> int:
+        return await asyncio.to_thread(self._files.fetch, self.about.bucket, model.key, model.id, left)
+
+    def _left(self) -> int:
+        """Bytes that files may still take."""
+        if self.about.disk:
+            return self.about.disk - sum(model.disk or 0 for model in self.models.values())
+        return self._files.spare()
 
     async def _make_disk_room(self, wanted: int) -> None:
+        left = self._left()
+        if left >= wanted:
+            return
         kept = [
             Kept(m.target, m.disk, m.used, bool(m.places), bool(m.loading) or bool(m.waiting))
             for m in self.models.values() if m.disk is not None
         ]
-        used = sum(one.size for one in kept)
-        limit = self.about.disk or used + self._files.spare()
-        for one in discard(kept, used, wanted, limit):
+        for one in discard(kept, 0, wanted, left):
             await self._forget(self.models[one.model])
 
     async def _forget(self, model: Model) -> None:
