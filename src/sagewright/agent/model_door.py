@@ -17,7 +17,8 @@ from ..gateway.client import Answer
 from ..stores.compute import Task
 from .model_files import SEEN, ModelFiles
 from .model_meter import ModelMeter
-from .multimodel import OUTCOME, TARGET, About, ModelManager
+from .model_parts import OUTCOME, TARGET, About
+from .multimodel import ModelManager
 from .usage import processes
 from .view import Mount
 

@@ -15,84 +15,34 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..gateway.client import Answer, Broken, Worker
 from .model_cache import Kept, Place, crowded, discard, nearest, next_worker, unload
 from .model_files import SEEN, Full, ModelFiles, NoModel
 from .model_meter import ModelMeter
+from .model_parts import (
+    BROKEN,
+    LOAD_FAILED,
+    NO_MODEL,
+    NOT_READY,
+    OUTCOME,
+    TIMED_OUT,
+    UNREACHED,
+    WAITED,
+    About,
+    LoadFailed,
+    Member,
+    Model,
+    NotReady,
+    said,
+)
 
-TARGET, OUTCOME, WAITED = "x-amzn-sagemaker-target-model", "x-sagewright-outcome", "x-sagewright-waited"
-NOT_READY, NO_MODEL, LOAD_FAILED, BROKEN, TIMED_OUT, UNREACHED = "not-ready", "no-model", "load-failed", "broken", "timed-out", "unreached"
 LOADING, INVOKING, UNLOADING = 360.0, 60.0, 60.0
 """Seconds that a container has to load a model, to answer, and to unload one."""
 RETURNED = ("content-type", "x-amzn-sagemaker-custom-attributes")
 TRIES = 4
 """Times that a request looks for its model anew when it has left the worker meanwhile."""
-
-
-class NotReady(Exception):
-    """The model is still being loaded, and its request has waited long enough."""
-
-
-class LoadFailed(Exception):
-    """The container did not load the model; ``answer`` is what it said."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.body[:200].decode("utf-8", "replace"))
-        self.answer = answer
-
-
-@dataclass(slots=True)
-class Model:
-    """One model that somebody has asked for."""
-
-    target: str
-    key: str
-    id: str
-    used: float = 0.0
-    disk: int | None = None
-    """Bytes of its files; None: they are not here."""
-    size: int = 0
-    """Bytes that it took of a worker's memory when it was loaded last."""
-    waiting: int = 0
-    """Requests that wait for it or are with it."""
-    places: dict[int, Place] = field(default_factory=dict)
-    loading: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    leaving: dict[int, asyncio.Future[None]] = field(default_factory=dict)
-    """Workers that are unloading it."""
-    files: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def needs(self) -> int:
-        """Bytes of memory to make room for."""
-        return self.size or self.disk or 0
-
-
-@dataclass(slots=True)
-class Member:
-    """One worker of the instance."""
-
-    index: int
-    client: Worker
-    loads: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """A worker loads one model at a time, so that what it grows by is that model's."""
-
-
-@dataclass(slots=True)
-class About:
-    """What a task says of its models."""
-
-    bucket: str
-    prefix: str
-    memory: int
-    """Bytes that the workers may take."""
-    disk: int = 0
-    """Bytes that the files may take; 0: nine tenths of the disk."""
-    cache: bool = True
-    wait: float = 60.0
-    """Seconds that a request waits for its model."""
 
 
 class ModelManager:
@@ -161,15 +111,15 @@ class ModelManager:
         try:
             answer = await self._answered(model, headers, body, began)
         except NoModel as error:
-            answer = _said(NO_MODEL, str(error), 400)
+            answer = said(NO_MODEL, str(error), 400)
         except LoadFailed as error:
             answer = Answer(error.answer.status, {OUTCOME: LOAD_FAILED}, error.answer.body)
         except Full as error:
-            answer = _said(LOAD_FAILED, f"There is no disk space for model {name}: {error}", 507)
+            answer = said(LOAD_FAILED, f"There is no disk space for model {name}: {error}", 507)
         except TimeoutError:
-            answer = _said(TIMED_OUT, "", 504)
+            answer = said(TIMED_OUT, "", 504)
         except Broken as error:
-            answer = _said(UNREACHED if error.untouched else BROKEN, str(error), 502)
+            answer = said(UNREACHED if error.untouched else BROKEN, str(error), 502)
         finally:
             model.waiting -= 1
         if not self.about.cache:
@@ -186,7 +136,7 @@ class ModelManager:
                 try:
                     place = await self._soon(model, began + self.about.wait)
                 except NotReady:
-                    return _said(NOT_READY, f"Model {model.target} is not ready for inference yet: it is still being loaded.", 429)
+                    return said(NOT_READY, f"Model {model.target} is not ready for inference yet: it is still being loaded.", 429)
                 waited = time.monotonic() - began
             answer = await self._sent(model, place, headers, body)
             if answer is None:
@@ -468,7 +418,3 @@ class ModelManager:
 
         task.add_done_callback(ended)
         return task
-
-
-def _said(outcome: str, text: str, status: int) -> Answer:
-    return Answer(status, {OUTCOME: outcome, "content-type": "text/plain; charset=utf-8"}, text.encode())

@@ -131,7 +131,7 @@ class Task:
     beside: bool = False
     """serve: it is part of the server, and runs on its machine."""
     models: dict[str, Any] = field(default_factory=dict)
-    """serve: the models of a multi-model container, ``agent.multimodel.About`` as JSON; empty for a container of one. The socket
+    """serve: the models of a multi-model container, ``agent.model_parts.About`` as JSON; empty for a container of one. The socket
     that Ready tells is the models'."""
     on_demand: bool = False
     """serve: instead of ``workers``, any number of instances with all of the limits each, started and stopped as they are
