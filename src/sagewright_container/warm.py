@@ -29,8 +29,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 from sagewright_container import init, network, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
-TOOLKIT = ("clientshim", "errors", "paths", "job", "s3", "sources", "remote", "distribution", "train")
-"""Modules of the contract toolkit that script mode needs; a job finds them imported."""
+TOOLKIT = (
+    "clientshim", "errors", "paths", "job", "s3", "sources", "remote", "distribution", "train",
+    "http", "frames", "content", "isolation", "models", "context", "serve", "handlers",
+)
+"""Modules of the contract toolkit that script mode and model servers need; a job finds them imported."""
 OURS = ("init", "network", "sandbox", "syscalls", "warm")
 """Modules of this package that a job does not find imported."""
 THREADS: List[Tuple[Any, Any]] = []

@@ -134,6 +134,8 @@ class Pool:
         self.groups: dict[int, Group] = {}
         self.usage: Usage | None = None
         self.announced = False
+        self.reserved: int | None = None
+        """The slot whose next instance has a sandbox waiting."""
         self.alone_since = time.monotonic()
         path = run.layout.pool
         path.unlink(missing_ok=True)
@@ -154,9 +156,20 @@ class Pool:
         env = {"SAGEWRIGHT_SOCKET": f"/opt/ml/run/{path.name}", "SAGEWRIGHT_WORKER": str(slot)}
         env |= {"SAGEMAKER_BIND_TO_PORT": self.run.task.env.get("SAGEMAKER_BIND_TO_PORT", "8080")}
         group = self._group(slot)
+        if self.reserved not in (None, slot):
+            self.run.unreserve()
+        self.reserved = None
         with self.run.within(group):
+            self.run.reserve(self.image, self.what)
             workload = self.run.start(self.image, self.what, env)
         self.instances[slot] = Instance(slot, path, group, workload, self.run.pumps[-1], began)
+
+    def _reserve(self) -> None:
+        """Keep a sandbox ready in the first instance's groups while everybody sleeps: the kernel takes long to let it in."""
+        if not self.instances and self.reserved is None:
+            with self.run.within(self._group(0)):
+                self.run.reserve(self.image, self.what)
+            self.reserved = 0
 
     def _group(self, slot: int) -> Group:
         if slot not in self.groups:
@@ -219,6 +232,7 @@ class Pool:
                 if not self.announced:
                     return said | {"slow": one.slow}
                 self.tell({"ended": one.slot, "ready": one.ready, "slow": one.slow, **said})
+                self._reserve()
             self._probe()
             self._end_of_time()
 
@@ -361,6 +375,7 @@ class Pool:
                 one.workload.read()
         if self.usage is not None:
             self.usage.stop()
+        self.run.unreserve()
         for group in self.groups.values():
             group.remove()
         self.listener.close()

@@ -263,6 +263,11 @@ class Run:
         workload.wait_started()
         return workload
 
+    def reserve(self, image: Image, what: Command) -> None:
+        """Have a sandbox wait for what is started next, if a warm interpreter has one."""
+        if self._reserved is None and image.root is None:
+            self._reserved = self._reserve(image, what)
+
     def unreserve(self) -> None:
         """Let go of the sandbox that waits for the task."""
         if self._reserved is not None:
