@@ -5,8 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -59,12 +61,10 @@ def asleep(models: Models, endpoint: str) -> None:
 
 def inside(task: Any) -> list[str]:
     """The processes that see the folder of a task as their /opt/ml."""
-    import psutil
-
     found = []
     for process in psutil.process_iter():
         try:
-            mounts = open(f"/proc/{process.pid}/mountinfo").read()
+            mounts = Path(f"/proc/{process.pid}/mountinfo").read_text()
         except OSError:
             continue
         if f"/{task.name}/" in mounts and process.status() != psutil.STATUS_ZOMBIE:
@@ -135,17 +135,19 @@ def test_above_max_concurrency_requests_are_throttled(models: Models) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         first = pool.submit(models.invoke, endpoint, "2", ContentType="text/csv")
 
+        refusals: list[dict[str, Any]] = []
+
         def throttled() -> bool:
             try:
                 models.invoke(endpoint, "0", ContentType="text/csv")
             except ClientError as error:
-                assert error.response["Error"]["Code"] == "ThrottlingException"
-                assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 429
-                assert "MaxConcurrency" in error.response["Error"]["Message"]
-                return True
-            return False
+                refusals.append(error.response)
+            return bool(refusals)
 
         until(throttled)
+        assert refusals[0]["Error"]["Code"] == "ThrottlingException"
+        assert refusals[0]["ResponseMetadata"]["HTTPStatusCode"] == 429
+        assert "MaxConcurrency" in refusals[0]["Error"]["Message"]
         assert first.result()["Body"] == b"2"
     models.delete(endpoint)
 
