@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -102,8 +103,18 @@ def line(note: Note) -> bytes:
         about["inferenceId"] = inference
     if attributes := note.headers.get("x-amzn-sagemaker-custom-attributes"):
         about["customAttributes"] = [attributes]
-    about["inferenceTime"] = datetime.fromtimestamp(note.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    about["inferenceTime"] = _second(int(note.at))
     return orjson.dumps({"captureData": data, "eventMetadata": about, "eventVersion": "0"})
+
+
+@lru_cache(maxsize=64)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=64)
+def _hour(number: int) -> str:
+    return datetime.fromtimestamp(number * 3600, UTC).strftime("%Y/%m/%d/%H")
 
 
 def _side(capture: Capture, kind: str, mode: str, body: bytes) -> dict[str, str]:
@@ -120,7 +131,7 @@ def _side(capture: Capture, kind: str, mode: str, body: bytes) -> dict[str, str]
 
 def folder_of(at: float) -> str:
     """Where captures of that moment lie below their prefix: ``yyyy/mm/dd/hh``, in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y/%m/%d/%H")
+    return _hour(int(at // 3600))
 
 
 def object_name(at: float) -> str:

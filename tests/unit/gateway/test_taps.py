@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sagewright.gateway.capture import Capture, Note, Recorder
 from sagewright.gateway.client import Answer
 from sagewright.gateway.meter import Meter
 from sagewright.gateway.routes import Routes, Variant, VariantSpec
-from sagewright.gateway.taps import Taps
+from sagewright.gateway.taps import Taps, new_event
 from sagewright.stores.metrics import Sample
 
 KEY = ("1/r", "e")
@@ -143,6 +144,13 @@ async def test_a_share_of_the_requests(bench: Bench) -> None:
     for _ in range(50):
         bench.taps.request(variant, {}, b"1", answer())
     assert not bench.taps._tasks
+
+
+def test_events_are_random_uuids() -> None:
+    found = {new_event() for _ in range(1000)}
+    assert len(found) == 1000
+    for event in found:
+        assert (str(uuid.UUID(event)), uuid.UUID(event).version, uuid.UUID(event).variant) == (event, 4, uuid.RFC_4122)
 
 
 def test_routes_travel_as_plain_data() -> None:

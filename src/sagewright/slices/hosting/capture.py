@@ -34,8 +34,6 @@ def check(doc: dict[str, Any]) -> None:
         raise NotImplementedHere("CreateEndpointConfig with DataCaptureConfig and AsyncInferenceConfig is not implemented.")
     if enabled(config) and any("ServerlessConfig" in variant for variant in doc["ProductionVariants"]):
         raise Invalid("Data capture is not supported for serverless variants.")
-    if enabled(config) and any("ModelName" not in variant for variant in doc["ProductionVariants"]):
-        raise NotImplementedHere("CreateEndpointConfig with DataCaptureConfig for inference components is not implemented.")
 
 
 def plan(variant: dict[str, Any], endpoint: str) -> Capture | None:
