@@ -198,6 +198,10 @@ class Routes:
         if self._mirror is not None:
             self._mirror.drop(key)
 
+    def variants(self) -> list[Variant]:
+        """Every variant that requests may be for, or be repeated to."""
+        return [variant for route in self._table.values() for variant in route.every]
+
     def components(self) -> list[Variant]:
         """Every inference component that requests may be for."""
         return [variant for route in self._table.values() for variant in route.every if variant.component]

@@ -9,6 +9,7 @@ from ...resources.platform import Platform
 from .executor import EndpointExecutor
 from .invoke import Invocations
 from .operations import EndpointOperations
+from .quiet import Quiet
 from .resources import endpoint, endpoint_config, model
 from .routing import Router
 from .uploads import Uploads
@@ -24,6 +25,7 @@ def install(platform: Platform) -> None:
     EndpointOperations(endpoint.install(platform), alarms).install()
     router = Router(platform, routes)
     router.install()
+    Quiet(platform, routes).install()
     EndpointExecutor(platform, router, alarms).install()
     captured = spool(platform.settings)
     uploads = Uploads(platform, captured["folder"])

@@ -1,0 +1,80 @@
+"""Zeros for variants that nobody asks: without them no alarm on too few invocations would ever go off, and nothing scale in.
+
+Once a minute, for the minute that is over, as soon as everything that was counted in it is stored. Nothing is done while there is
+no endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from ...gateway.meter import EVERY, NAMESPACE, PER
+from ...gateway.routes import Routes
+from ...resources.platform import Platform
+from ...stores.metrics import Dimensions, Sample
+
+log = logging.getLogger(__name__)
+
+MINUTE, LATER = 60.0, EVERY + 3.0
+"""Seconds; the second after a minute at which its counts are stored, at the latest."""
+COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+EVERYTHING = 1_000_000
+"""More series than there are."""
+
+
+class Quiet:
+    """The variants of one platform that have no requests."""
+
+    def __init__(self, platform: Platform, routes: Routes) -> None:
+        self.platform, self.routes = platform, routes
+        self._before: set[Dimensions] = set()
+        """Variants that there were the last time: those that came since have not been idle for a minute."""
+        self._task: asyncio.Task[None] | None = None
+
+    def install(self) -> None:
+        self.platform.starters.append(self.start)
+        self.platform.closers.append(self.stop)
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="quiet variants")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(pause(self.platform.clock()))
+            try:
+                await self.tell(self.platform.clock())
+            except Exception:  # a full disk; the next minute tries again
+                log.exception("no zeros for variants without requests")
+
+    async def tell(self, now: float) -> None:
+        """Put zeros for every variant that has had no request since the last minute began."""
+        known = {variant.dimensions for variant in self.routes.variants()}
+        stayed, self._before = known & self._before, known
+        if stayed:
+            await asyncio.to_thread(self._put, stayed, now // MINUTE * MINUTE)
+
+    def _put(self, known: set[Dimensions], end: float) -> None:
+        metrics = self.platform.metrics
+        busy = {s.dimensions for s in metrics.series(NAMESPACE, "Invocations", limit=EVERYTHING, active_since=end - MINUTE)}
+        if quiet := sorted(known - busy):
+            metrics.put(zeros(quiet, end - 1.0))
+
+
+def pause(now: float) -> float:
+    """Seconds until it is time again."""
+    return MINUTE - (now - LATER) % MINUTE
+
+
+def zeros(variants: Iterable[Dimensions], at: float) -> list[Sample]:
+    """What is published of variants without requests."""
+    return [
+        Sample(NAMESPACE, name, dimensions, at, 0.0)
+        for dimensions in variants for name in (*COUNTS, PER.get(dimensions[0][0], "InvocationsPerInstance"))
+    ]
