@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -208,29 +209,54 @@ def test_configurations_that_cannot_be(models: Models, more: dict[str, Any], tex
         config(models, models.model(), "none", **more)
 
 
+def through_the_gateway(server: TestServer, endpoint: str) -> tuple[Any, psutil.Process]:
+    """A client whose requests the gateway process answers, and that process: it holds a file of captures of them."""
+    end = time.monotonic() + 30
+    assert server.process
+    while True:
+        client = server.client("sagemaker-runtime")
+        client.invoke_endpoint(EndpointName=endpoint, Body="first", ContentType="text/csv")
+        for process in psutil.Process(server.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if any("/capture/" in file.path for file in process.open_files()):
+                    return client, process
+        assert time.monotonic() < end, server.log()
+        time.sleep(0.02)  # it starts beside the first endpoint, and writes a moment later
+
+
 def test_what_is_captured_outlives_the_server_and_its_gateway(own_server: TestServer) -> None:
     """Nothing of what is on disk is lost or doubled when both are killed before the upload."""
     models = Models(own_server)
     endpoint = serving(models, "kept")
+    client, gateway = through_the_gateway(own_server, endpoint)
     for number in range(20):
-        models.invoke(endpoint, str(number), ContentType="text/csv")
+        client.invoke_endpoint(EndpointName=endpoint, Body=str(number), ContentType="text/csv")
     spool = own_server.data / "capture"
     end = time.monotonic() + 20
 
-    def written() -> int:
-        there = sum(len(path.read_bytes().splitlines()) - 1 for path in spool.iterdir() if path.suffix in (".open", ".ready"))
-        return there + sum(len(models.get(key).splitlines()) for key in models.keys("kept"))
+    def numbers(files: Iterable[bytes]) -> list[int]:
+        texts = [json.loads(line)["captureData"]["endpointInput"]["data"] for file in files for line in file.splitlines() if b"captureData" in line]
+        return sorted(int(text) for text in texts if text.isdigit())
 
-    while written() < 20:
+    def uploaded() -> list[int]:
+        return numbers(models.get(key) for key in models.keys("kept"))
+
+    def waiting() -> list[int]:
+        found = []
+        for path in spool.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(path.read_bytes())
+        return numbers(found)
+
+    while len(set(uploaded() + waiting())) < 20:
         assert time.monotonic() < end
         time.sleep(0.01)  # another process writes
-    assert own_server.process
-    gateways = [p for p in psutil.Process(own_server.process.pid).children() if "sagewright.gateway.process" in p.cmdline()]
     own_server.kill()
-    for gateway in gateways:
-        gateway.send_signal(signal.SIGKILL)
-        gateway.wait()
+    gateway.send_signal(signal.SIGKILL)
+    gateway.wait()
     own_server.start()
-    found = lines(models, "kept", lambda found: len(found) >= 20)
-    assert sorted(int(line["captureData"]["endpointInput"]["data"]) for line in found) == list(range(20))
+    end = time.monotonic() + 20
+    while uploaded() != list(range(20)):
+        assert time.monotonic() < end, (uploaded(), waiting(), own_server.log())
+        time.sleep(0.05)
     models.delete(endpoint)
