@@ -9,12 +9,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.agent.oci import sources
+from sagewright.agent.oci.blobs import Blobs
+from sagewright.agent.oci.reference import parse
+from sagewright.testing import containers
+from sagewright.testing.containers import Container, tar
 from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.server import TestServer
 
@@ -291,3 +297,74 @@ def test_a_policy_may_name_the_models(server: TestServer, models: Many, endpoint
 ])
 def test_models_that_cannot_be(models: Many, container: dict[str, Any], text: str) -> None:
     assert text in refused(lambda: models.sagemaker.create_model(ModelName="x", PrimaryContainer={"Image": PYTHON, **container}))[2]
+
+
+OWN_SERVER = """
+import json, os, socket, threading
+loaded, calls = {}, []
+
+def answer(method, path, body):
+    parts = path.strip("/").split("/")
+    if parts == ["ping"]:
+        return 200, b""
+    if parts == ["models"] and method == "POST":
+        said = json.loads(body)
+        if said["model_name"] in loaded:
+            return 409, b""
+        if len(loaded) == 2:
+            return 507, b"room for two"
+        with open(said["url"] + "/word") as file:
+            loaded[said["model_name"]] = file.read()
+        calls.append("+" + loaded[said["model_name"]])
+        return 200, b""
+    if parts[1] not in loaded:
+        return 404, b""
+    if method == "DELETE":
+        calls.append("-" + loaded.pop(parts[1]))
+        return 200, b""
+    return 200, json.dumps([loaded[parts[1]], parts[1], calls]).encode()
+
+def serve(conn):
+    with conn, conn.makefile("rb") as reader:
+        while True:
+            line, length = reader.readline(), 0
+            if not line:
+                return
+            while (header := reader.readline().strip().lower()):
+                if header.startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+            method, path, _ = line.decode().split()
+            status, body = answer(method, path, reader.read(length))
+            conn.sendall(b"HTTP/1.1 %d x\\r\\nContent-Length: %d\\r\\n\\r\\n" % (status, len(body)) + body)
+
+assert os.environ["SAGEMAKER_MULTI_MODEL"] == "true"
+with socket.create_server(("0.0.0.0", 8080)) as server:
+    while True:
+        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+
+def test_a_container_that_somebody_else_wrote(server: TestServer, models: Many, tmp_path: Path) -> None:
+    root = containers.root(tmp_path / "root", programs=("sh",))
+    words = containers.python(root, "os, socket, threading, json, encodings.idna")
+    image = Container(
+        [containers.tar_of(root), tar([("srv/serve.py", OWN_SERVER)])],
+        {"Entrypoint": ["sh", "-c", f"exec {' '.join(words)} /srv/$0.py"], "Env": [containers.PYTHON_ENV, "PATH=/bin"]}, compress=False,
+    )
+    sources.import_path(Blobs(server.data / "oci"), parse("many/own:1"), image.layout(tmp_path / "layout"), {})
+    for word in ("a", "b", "c"):
+        models.put(f"own/{word}.tar.gz", archive(word=word))
+    name = models.name()
+    models.sagemaker.create_model(ModelName=name, ExecutionRoleArn=models.role, PrimaryContainer={
+        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/many/own:1", "Mode": "MultiModel",
+        "ModelDataUrl": f"s3://{models.bucket}/own/",
+    })
+    endpoint = models.endpoint(models.config(name))
+    about = models.settled(endpoint, 120)
+    assert about["EndpointStatus"] == "InService", about.get("FailureReason")
+    for target in ("a", "b", "a", "c"):
+        word, opaque, calls = json.loads(models.invoke(endpoint, b"x", TargetModel=f"{target}.tar.gz")["Body"])
+        assert word == target
+        assert len(opaque) == 64, "a name that says nothing of the TargetModel"
+    assert calls == ["+a", "+b", "-b", "+c"], "after its 507 the least recently used model went"
+    models.delete(endpoint)

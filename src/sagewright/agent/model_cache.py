@@ -76,6 +76,8 @@ def unload(places: Iterable[Place], used: int, wanted: int, limit: int) -> list[
 
     What is there to go may not be enough; then all of it goes. ``used`` is what the workers take, as measured.
     """
+    if used + wanted <= limit:
+        return []
     going: list[Place] = []
     idle = sorted((p for p in places if not p.busy and not p.leaving), key=lambda p: p.used)
     for place in idle:
