@@ -216,6 +216,17 @@ def _endpoints(recommender: Recommender, name: str) -> Iterator[dict[str, Any]]:
         yield from recommender.sagemaker.list_endpoints(NameContains=step["InferenceBenchmark"]["EndpointConfiguration"]["EndpointName"])["Endpoints"]
 
 
+def test_a_job_ends_when_its_time_is_over(recommender: Recommender, summing: str) -> None:
+    """A benchmark that has begun is cut short and counts; those that have not never will."""
+    name = recommender.create(recommender.input(summing, "ml.m5.large", "ml.c5.large", "ml.t2.large", seconds=2, JobDurationInSeconds=2))
+    job = recommender.ended(name)
+    first, *rest = recommender.steps(name)
+    assert job["Status"] == first["Status"], "on a busy machine not even the first may have begun"
+    assert [step["Status"] for step in rest] == ["FAILED", "FAILED"]
+    assert "JobDurationInSeconds was over" in rest[-1]["InferenceBenchmark"]["FailureReason"]
+    assert recommender.left(name) == []
+
+
 def test_a_default_job_finds_types_and_traffic_itself(recommender: Recommender, summing: str) -> None:
     given = recommender.input(summing, JobDurationInSeconds=3)
     given["ContainerConfig"]["SupportedInstanceTypes"] = ["ml.t2.medium"]
