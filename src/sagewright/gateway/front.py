@@ -22,13 +22,14 @@ import orjson
 from ..wire.errors import ServiceError
 from ..wire.http import Request
 from .client import Answer
+from .pipeline import TARGET
 
 _RANDOM = random.Random()
 LONGEST_HEAD = 64 << 10
 _PATH = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations")
 _MORE = {
     "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5", "x-amzn-sagemaker-target-model",
-    "x-amzn-sagemaker-target-container-hostname", "x-amzn-sagemaker-enable-explanations",
+    "x-amzn-sagemaker-enable-explanations",
     "x-amzn-sagemaker-session-id",
 }
 """Headers that make a request more than plain."""
@@ -39,7 +40,7 @@ _SIMPLE = re.compile(r"[\x20-\x7e]{0,1024}")
 FORWARDED = (
     ("content-type", "content-type"), ("accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-custom-attributes"),
-    ("x-amzn-sagemaker-inference-id", "x-amzn-sagemaker-inference-id"),
+    ("x-amzn-sagemaker-inference-id", "x-amzn-sagemaker-inference-id"), (TARGET.lower(), TARGET.lower()),
 )
 
 

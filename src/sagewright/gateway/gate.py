@@ -18,6 +18,7 @@ from .client import Answer, Broken, Worker
 from .front import Plain, failure, request_head, success
 from .meter import Meter
 from .outcomes import busy, measure, model_error, no_answer, unreached
+from .pipeline import TARGET
 from .routes import Route, Routes, Variant, component_key
 from .taps import Taps
 
@@ -32,8 +33,8 @@ MOST = 10_000
 SWEEP = 1.0
 RECONNECT = 0.05
 
-Grant = tuple[str, str, str, str, str]
-"""Access key, region, endpoint, peer's address, user agent: everything that a policy may look at."""
+Grant = tuple[str, str, str, str, str, str]
+"""Access key, region, endpoint, peer's address, user agent, target container: everything that a policy may look at."""
 
 
 class Keys:
@@ -126,7 +127,7 @@ class Gate:
         scope, component = f"{principal.account}/{region}", plain.request.headers.get("x-amzn-sagemaker-inference-component")
         route = self.routes.get(component_key(scope, plain.name, component) if component else (scope, plain.name.lower()))
         variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
-        if route is None or variant is None or variant.direct or len(plain.body) > self._largest:
+        if route is None or variant is None or len(plain.body) > self._largest or not _aimed(variant, plain.request.headers.get(TARGET.lower())):
             plain.front.give_back()
             return
         self._send(plain, (principal.account, region), route, variant, ())
@@ -138,7 +139,10 @@ class Gate:
             scope = header_scope(request.headers["authorization"])
             if scope is None or scope.service != "sagemaker":
                 raise WireFault("InvalidSignatureException", "")
-            grant = (scope.key, scope.region, plain.name, request.source_ip, request.headers.get("user-agent", ""))
+            headers = request.headers
+            grant = (
+                scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""), headers.get(TARGET.lower(), "")
+            )
             if self.keys.secret(scope.key) is None or self._grants.get(grant, 0.0) < time.monotonic():
                 if not asked:
                     self._question(grant, plain)
@@ -224,6 +228,11 @@ class Gate:
             if busy_with := variant.concurrency():
                 self._meter.concurrent(variant.dimensions, busy_with)
         asyncio.get_running_loop().call_later(min(SWEEP, self._seconds / 4), self._sweep)
+
+
+def _aimed(variant: Variant, target: str | None) -> bool:
+    """Whether the request names a container where it must, and none where it cannot."""
+    return target in variant.containers if variant.direct else target is None
 
 
 def _principal(said: dict[str, str]) -> Principal:

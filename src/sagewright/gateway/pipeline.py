@@ -20,6 +20,7 @@ from .client import Answer, Broken, Done, Step, Stream, Worker
 
 TARGET = "X-Amzn-SageMaker-Target-Container-Hostname"
 """The header that names a container. Containers do not get it."""
+MARK = TARGET.lower().encode() + b":"
 
 
 class Late(TimeoutError):
@@ -291,7 +292,11 @@ class Chain:
 
     def submit(self, head: bytes, body: bytes, done: Done) -> None:
         """As Frames has it."""
-        _Journey(self._pipeline.containers, self._running, head, body, done).go()
+        journey = _Journey(self._pipeline.containers, self._running, head, body, done)
+        for line in [line for line in journey.lines if line.startswith(MARK)]:
+            journey.lines.remove(line)
+            journey.containers = [c for c in journey.containers if c.name.encode() == line[len(MARK) :]]
+        journey.go()
 
     def expire(self, seconds: float) -> None:
         """Give up on requests that began longer ago; of a late answer nothing becomes."""
@@ -323,6 +328,9 @@ class _Journey:
 
     def go(self) -> None:
         """Send the request to the container that it is at."""
+        if not self.containers:
+            self.settle(Broken("there is no such container", untouched=True))
+            return
         container = self.containers[self.at]
         worker = container.worker(self.tried, frames=True)
         if worker is None or worker.frames is None:

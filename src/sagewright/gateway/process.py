@@ -15,7 +15,7 @@ from ..stores.metrics import Sample
 from .capture import Recorder
 from .control import Connections, Messages
 from .front import Front
-from .gate import Gate
+from .gate import Gate, Grant
 from .meter import NAMESPACE, Meter
 from .routes import VariantSpec
 from .taps import Taps
@@ -84,7 +84,7 @@ class Process:
             case "stop":
                 self._ended.set()
 
-    def _ask(self, number: int, grant: tuple[str, str, str, str, str]) -> None:
+    def _ask(self, number: int, grant: Grant) -> None:
         self._control.tell({"do": "ask", "number": number, "grant": grant})
 
     async def _retire(self, number: int, sockets: list[str], seconds: float) -> None:

@@ -167,7 +167,7 @@ class Gateway:
                 task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._metrics.put, samples))
                 task.add_done_callback(_logged)
 
-    def _answer(self, number: int, key: str, region: str, endpoint: str, address: str, agent: str) -> None:
+    def _answer(self, number: int, key: str, region: str, endpoint: str, address: str, agent: str, target: str) -> None:
         """Whose key it is, and whether he may invoke the endpoint."""
         authority = self._authority()
         found = authority.secret(key) if authority is not None else None
@@ -177,6 +177,7 @@ class Gateway:
             context = {
                 "aws:RequestedRegion": region, "aws:SourceIp": address, "aws:UserAgent": agent,
                 "aws:PrincipalArn": who.arn, "aws:PrincipalAccount": who.account,
+                **({"sagemaker:TargetContainerHostname": target} if target else {}),
             }
             resource = arn("sagemaker", region, who.account, f"endpoint/{endpoint.lower()}")
             allowed = True

@@ -88,10 +88,10 @@ async def connected(pipeline: Pipeline) -> None:
         assert isinstance(part.frames, Frames)
 
 
-async def frame(pipeline: Pipeline, body: bytes) -> Answer | Exception:
+async def frame(pipeline: Pipeline, body: bytes, head: bytes = HEAD) -> Answer | Exception:
     assert pipeline.frames is not None
     done: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
-    pipeline.frames.submit(HEAD, body, done.set_result)
+    pipeline.frames.submit(head, body, done.set_result)
     return await asyncio.wait_for(done, 5)
 
 
@@ -201,6 +201,18 @@ async def test_frames_go_the_same_way(house: House) -> None:
         assert (answer.status, answer.headers["content-type"], answer.body) == (200, "made/c", WHOLE)
         assert [step.container for step in answer.steps] == ["a", "b", "c"]
     assert not any(part.outstanding for part in pipeline.parts)
+    pipeline.close()
+
+
+async def test_frames_for_one_container(house: House) -> None:
+    pipeline = house.pipeline("a", "b")
+    await connected(pipeline)
+    answer = await frame(pipeline, b"1", HEAD + b"\n" + TARGET.lower().encode() + b":b")
+    assert isinstance(answer, Answer)
+    assert answer.body == b"1>b(text/csv,x/y!)"
+    outcome = await frame(pipeline, b"1", HEAD + b"\n" + TARGET.lower().encode() + b":z")
+    assert isinstance(outcome, Broken)
+    assert outcome.untouched
     pipeline.close()
 
 

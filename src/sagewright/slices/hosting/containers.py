@@ -62,8 +62,6 @@ def _check_image(platform: Platform, uri: str) -> None:
 def check_variant(config: dict[str, Any], variant: dict[str, Any], about: dict[str, Any]) -> None:
     """Raises Invalid: a variant cannot have this model of several containers."""
     name = variant["VariantName"]
-    if "Containers" in about and "ServerlessConfig" in variant:
-        raise Invalid(f"Variant {name}: model {about['Model']} has several containers, which serverless endpoints do not support.")
     if about.get("Mode") == DIRECT and "AsyncInferenceConfig" in config:  # requests of a queue name no container
         raise Invalid(f"Variant {name}: a model whose InferenceExecutionConfig.Mode is Direct cannot be invoked asynchronously.")
 
