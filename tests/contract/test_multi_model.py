@@ -299,6 +299,19 @@ def test_models_that_cannot_be(models: Many, container: dict[str, Any], text: st
     assert text in refused(lambda: models.sagemaker.create_model(ModelName="x", PrimaryContainer={"Image": PYTHON, **container}))[2]
 
 
+def test_requests_of_a_queue_name_no_model(models: Many) -> None:
+    name = models.name()
+    models.sagemaker.create_model(ModelName=name, ExecutionRoleArn=models.role, PrimaryContainer={
+        "Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/queue/",
+    })
+    variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    _, _, message = refused(lambda: models.sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[variant],
+        AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": f"s3://{models.bucket}/out"}},
+    ))
+    assert "cannot have a MultiModel container" in message
+
+
 OWN_SERVER = """
 import json, os, socket, threading
 loaded, calls = {}, []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..resources.arn import s3_location, s3_uri
 from ..resources.instances import instance
-from ..wire.errors import ServiceError
+from ..wire.errors import Invalid, ServiceError
 from .client import Answer, Broken, Worker
 
 if TYPE_CHECKING:
@@ -70,6 +70,14 @@ def _number(env: dict[str, str], name: str) -> int:
     return int(env[name]) if env.get(name, "").isdigit() else 0
 
 
+def check_variant(config: dict[str, Any], variant: dict[str, Any], about: dict[str, Any]) -> None:
+    """Raises Invalid: requests of a queue, and those that are given an instance one by one, name no model."""
+    container = about.get("Container", {})
+    if multi(container) and ("AsyncInferenceConfig" in config or "ServerlessConfig" in variant):
+        kind = "An asynchronous" if "AsyncInferenceConfig" in config else "A serverless"
+        raise Invalid(f"{kind} endpoint cannot have a MultiModel container (variant {variant['VariantName']}).")
+
+
 # -- requests
 
 
@@ -99,7 +107,7 @@ class Instance(Worker):
 
 def behind(address: str) -> bool:
     """Whether many models are behind an address."""
-    return address.endswith("/" + NAME)
+    return address.partition("?")[0].endswith("/" + NAME)  # also by way of a relay
 
 
 def pick(workers: list[Worker], target: str, avoid: Collection[Worker] = ()) -> Worker | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from ...gateway import multimodel
 from ...gateway.model import deployable
 from ...resources.arn import s3_location, s3_uri
 from ...resources.jobs import check_assumable, check_role
@@ -151,6 +152,7 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
         if "ModelName" in variant:
             about = deployable(await find_model(platform, call, variant["ModelName"]), "CreateEndpointConfig")
             several.check_variant(doc, variant, about)
+            multimodel.check_variant(doc, variant, about)
     if len(seen) > 1 and not any(v["InitialVariantWeight"] for v in doc["ProductionVariants"]):
         raise Invalid("At least one production variant must have a weight greater than zero.")
     if role := doc.get("ExecutionRoleArn"):
