@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 from collections import defaultdict
 from typing import Any
 
 from ...resources import jobs
-from ...resources.instances import instance, shortage
+from ...resources.instances import instance, machine, shortage
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event, ImpossibleTransition
 from ...runtime.reconciler import Job
@@ -140,6 +141,8 @@ class Bench:
                     await self.platform.identity.revoke(key)
                 return
             await self.platform.tasks.submit(step, loadtest.task(task, owner.doc, job.doc, env, seconds))
+        if (busy := os.getloadavg()[0]) > machine().cores:
+            self._say(step, f"This machine has other work as well (load {busy:.1f}, {machine().cores} cores): the endpoint may do better than this.")
 
     async def record(self, job: Job) -> None:
         """What a window counted, by job and by endpoint."""
