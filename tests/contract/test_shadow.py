@@ -221,8 +221,10 @@ def test_the_workflow_of_the_readme(server: TestServer) -> None:
 
 def test_an_experiment_from_its_start_to_its_end(experiments: Experiments, models: Models) -> None:
     storage = {"Destination": f"s3://{models.bucket}/experiment", "ContentType": {"CsvContentTypes": ["text/csv", "text/plain"]}}
-    name, endpoint = experiments.create(DataStorageConfig=storage, Description="old against new")
+    tags = [{"Key": "team", "Value": "prices"}]
+    name, endpoint = experiments.create(DataStorageConfig=storage, Description="old against new", Tags=tags)
     about = experiments.until(name, "Running")
+    assert models.sagemaker.list_tags(ResourceArn=about["Arn"])["Tags"] == tags
     assert about["Arn"].endswith(f":inference-experiment/{name}")
     assert about["Type"] == "ShadowMode"
     assert about["EndpointMetadata"]["EndpointName"] == endpoint
@@ -322,6 +324,36 @@ def test_an_endpoint_that_is_taken_away_cancels_it(experiments: Experiments, mod
     experiments.until(name, "Running")
     models.sagemaker.delete_endpoint(EndpointName=endpoint)
     assert "was deleted" in experiments.until(name, "Cancelled")["StatusReason"]
+
+
+def test_an_endpoint_that_was_updated_before_it_began_is_left_alone(experiments: Experiments, models: Models) -> None:
+    """What the experiment knows of the production variant is not true any more."""
+    name, endpoint = experiments.create(Schedule={"StartTime": datetime.now(UTC) + timedelta(days=1)})
+    experiments.until(name, "Created")
+    models.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=models.config(experiments.other))
+    models.settled(endpoint)
+    models.sagemaker.start_inference_experiment(Name=name)
+    assert "before the experiment began" in experiments.until(name, "Cancelled")["StatusReason"]
+    assert models.invoke(endpoint)["Body"] == b"other"
+
+
+def test_scaled_endpoints_stay_so(experiments: Experiments, models: Models) -> None:
+    """Where the experiment does not say how the production variant is deployed, it is left as it is: before, during, after."""
+    endpoint = models.endpoint(models.config(experiments.good))
+    models.settled(endpoint)
+    models.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=endpoint, DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}])
+    models.settled(endpoint)
+    name, _ = experiments.create(endpoint)
+    experiments.until(name, "Running")
+
+    def count() -> int:
+        return int(models.sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0]["CurrentInstanceCount"])
+
+    assert count() == 2
+    models.sagemaker.stop_inference_experiment(Name=name, ModelVariantActions={"AllTraffic": "Retain", "shadow": "Remove"})
+    experiments.until(name, "Completed")
+    assert count() == 2
 
 
 def test_experiments_that_cannot_be(experiments: Experiments, models: Models) -> None:

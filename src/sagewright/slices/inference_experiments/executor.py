@@ -50,6 +50,19 @@ class ExperimentExecutor:
     async def deploy(self, job: Job) -> None:
         """Give the endpoint its shadow."""
         config = plans.running(job.doc)
+        try:
+            endpoint = await self._settled(job.record)
+        except (DomainError, Gone) as error:
+            await job.send("Ended", Reason=f"The experiment could not begin: {error}")
+            return
+        before, now = job.doc["_before"], endpoint["EndpointConfigName"]
+        if now not in (before["Config"], config["EndpointConfigName"]):
+            reason = f"The endpoint was updated from the endpoint configuration {before['Config']} to {now} before the experiment began."
+            await job.send("Ended", Reason=reason)
+            return
+        if not before["Given"]:  # it may have been scaled since
+            source = next(v for v in endpoint["ProductionVariants"] if v["VariantName"] == plans.source(job.doc))
+            config["ProductionVariants"][0]["InitialInstanceCount"] = max(1, source["DesiredInstanceCount"])
         reason = await self._move(job.record, config["EndpointConfigName"], config, {})
         if reason:
             await job.send("Ended", Reason=f"The shadow variant could not be deployed: {reason}")
