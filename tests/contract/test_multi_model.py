@@ -256,6 +256,34 @@ def test_a_killed_worker_loses_nothing(models: Many) -> None:
     models.delete(name)
 
 
+def test_models_stay_loaded_when_the_server_is_killed(own_server: TestServer) -> None:
+    models = Many(own_server)
+    for word in ("a", "b"):
+        models.add("kept", f"{word}.tar.gz", word, EATS)
+    name = models.many("kept")
+    a, b = [models.ask(name, f"{word}.tar.gz") for word in ("a", "b")][-1]
+    own_server.kill()
+    own_server.start()
+    assert models.ask(name, "a.tar.gz") == [a, b], "nothing was loaded anew"
+    models.delete(name)
+
+
+def test_each_model_is_on_one_instance(models: Many) -> None:
+    for n in range(16):
+        models.add("two", f"{n}.tar.gz", f"w{n}", """
+            import os
+            def model_fn(d):
+                return None
+            def transform_fn(model, body, kind, accept):
+                return str(os.stat("/opt/ml").st_ino), "text/plain"
+        """)
+    name = models.many("two", count=2)
+    where = [{tuple(models.ask(name, f"{n}.tar.gz")) for _ in range(3)} for n in range(16)]
+    assert all(len(instances) == 1 for instances in where)
+    assert len(set.union(*where)) == 2
+    models.delete(name)
+
+
 def _workers(mark: str) -> list[int]:
     """The processes of an endpoint's model servers, by a variable that only they have."""
     found = []

@@ -19,7 +19,6 @@ from .model_files import SEEN, ModelFiles
 from .model_meter import ModelMeter
 from .model_parts import OUTCOME, TARGET, About
 from .multimodel import ModelManager
-from .usage import processes
 from .view import Mount
 
 if TYPE_CHECKING:
@@ -103,7 +102,8 @@ class ModelDoor(threading.Thread):
 
     def _look(self) -> None:
         """Find every worker's processes: a search through all of the machine's, so not for each model."""
-        self._processes = {index: [one.pid for one in processes([init])] for index, init in self._inits().items()}
+        below = children()
+        self._processes = {index: family(init, below) for index, init in self._inits().items()}
 
 
 class Guest(asyncio.Protocol):
@@ -181,6 +181,26 @@ def about(task: Task) -> About:
     """What a task's ``models`` say (see ``gateway.multimodel``)."""
     said: dict[str, Any] = dict(task.models)
     return About(**said)
+
+
+def children() -> dict[int, list[int]]:
+    """Every process of this machine → those that it has started."""
+    found: dict[int, list[int]] = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # the name, in parentheses, may hold anything
+                parent = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+                found.setdefault(int(parent), []).append(int(entry.name))
+    return found
+
+
+def family(pid: int, below: dict[int, list[int]]) -> list[int]:
+    """A process and everything that came of it."""
+    found = [pid]
+    for one in found:
+        found += below.get(one, ())
+    return found
 
 
 def own(pid: int) -> int:
