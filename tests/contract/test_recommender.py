@@ -275,6 +275,25 @@ def test_an_endpoint_that_exists_is_loaded_and_stays(recommender: Recommender, s
     models.delete(endpoint)
 
 
+def test_a_serverless_candidate_beside_an_instance(recommender: Recommender, summing: str) -> None:
+    given = recommender.input(summing)
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+    given["EndpointConfigurations"].append({"ServerlessConfig": serverless})
+    job = recommender.completed(given)
+    first, second = job["InferenceRecommendations"]
+    assert first["EndpointConfiguration"]["InstanceType"] == "ml.m5.large", "what has a price comes first"
+    where, metrics = second["EndpointConfiguration"], second["Metrics"]
+    assert where["ServerlessConfig"] == serverless
+    assert "InstanceType" not in where
+    assert metrics["MaxInvocations"] > 60
+    assert metrics["ModelSetupTime"] > 0, "it was asleep"
+    assert "CostPerHour" not in metrics
+    assert recommender.left(job["JobName"]) == []
+    with pytest.raises(ClientError, match="scales by itself"):
+        recommender.sagemaker.get_scaling_configuration_recommendation(
+            InferenceRecommendationsJobName=job["JobName"], RecommendationId=second["RecommendationId"])
+
+
 def test_a_role_that_may_not_invoke_is_told_so(recommender: Recommender, summing: str) -> None:
     iam, name = recommender.server.client("iam"), unique("reader")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -326,7 +345,7 @@ def test_how_to_scale_what_was_benchmarked(recommender: Recommender, summing: st
     ({"TrafficPattern": {"TrafficType": "PHASES", "Phases": [{"DurationInSeconds": 3}]}}, "InitialNumberOfUsers of Phases"),
     ({"TrafficPattern": {"TrafficType": "PHASES", "Phases": [{"InitialNumberOfUsers": 1, "DurationInSeconds": 900}]}}, "takes 900 seconds"),
     ({"TrafficPattern": {"TrafficType": "STAIRS", "Stairs": {"DurationInSeconds": 1, "NumberOfSteps": 600, "UsersPerStep": 3}}}, "1800 users"),
-    ({"EndpointConfigurations": [{}]}, "InstanceType is required"),
+    ({"EndpointConfigurations": [{}]}, "Exactly one of InstanceType"),
 ])
 def test_requests_that_make_no_sense(recommender: Recommender, summing: str, change: dict[str, Any], text: str) -> None:
     with pytest.raises(ClientError, match=text) as caught:
@@ -335,7 +354,7 @@ def test_requests_that_make_no_sense(recommender: Recommender, summing: str, cha
 
 
 @pytest.mark.parametrize(("change", "more", "text"), [
-    ({"EndpointConfigurations": [{"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}]}, {}, "ServerlessConfig"),
+    ({"ContainerConfig": {"SupportedEndpointType": "Serverless"}}, {}, "SupportedEndpointType Serverless"),
     ({}, {"OutputConfig": {"CompiledOutputConfig": {"S3OutputUri": "s3://b/c"}}}, "CompiledOutputConfig"),
 ])
 def test_what_is_not_built_says_so(recommender: Recommender, summing: str, change: dict[str, Any], more: dict[str, Any], text: str) -> None:

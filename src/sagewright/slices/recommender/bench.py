@@ -20,6 +20,7 @@ from ...stores.records import Record
 from ...wire.errors import DomainError, NotFound
 from ...wire.types import Principal
 from . import loadtest, prices, results
+from .candidates import label
 from .names import task_id
 from .states import CREATE, CREATING, GROUP, JOB, LOAD, LOADING, MEASURE, RECORD, REMOVE, STEP, TELL, stream
 from .steps import LIFECYCLE
@@ -84,10 +85,10 @@ class Bench:
             if "Existing" in candidate:
                 await self.platform.api.call("sagemaker", "DescribeEndpoint", {"EndpointName": name}, who, region)
                 return ""
-            lacking = "" if self.platform.settings.ray else shortage((candidate["InstanceType"], 1), gpus=self.platform.gpus)
-            if lacking:
+            lent = "Serverless" in candidate or self.platform.settings.ray
+            if lacking := "" if lent else shortage((candidate["InstanceType"], 1), gpus=self.platform.gpus):
                 return f"CapacityError: This machine cannot stand for the instance: {lacking}."
-            self._say(step, f"Creating an endpoint on {candidate['InstanceType']} {candidate['Environment'] or ''}".rstrip() + ".")
+            self._say(step, f"Creating an endpoint on {label(candidate)} {candidate['Environment'] or ''}".rstrip() + ".")
             for operation, request in await loadtest.requests(self.platform, owner, job.doc, who, region):
                 with contextlib.suppress(_There):
                     await self._make(operation, request, who, region, owner.doc["JobArn"])
@@ -159,7 +160,8 @@ class Bench:
         if "Existing" in doc["_candidate"]:
             await job.send("Measured", Metrics=results.metrics(result, 0.0, None, None, None))
             return
-        kind = doc["_candidate"]["InstanceType"]
+        kind = doc["_candidate"].get("InstanceType", "")
+        setup = doc["_setup"] if kind else result["First"]  # serverless: until the first answer, which wakes it up
         try:
             price = prices.load(self.platform.settings.prices).get(kind)
         except prices.BadTable as error:
@@ -170,8 +172,8 @@ class Bench:
             cpu = min(cpu, 100.0 * instance(kind).cores)
         else:
             self._say(job.record, "The load test was too short to see the use of cores and memory.")
-        found = results.metrics(result, doc["_setup"], price, cpu, memory)
-        self._say(job.record, f"{kind}: " + ", ".join(f"{name} {value:g}" for name, value in found.items()) + ".")
+        found = results.metrics(result, setup, price, cpu, memory)
+        self._say(job.record, f"{label(doc['_candidate'])}: " + ", ".join(f"{name} {value:g}" for name, value in found.items()) + ".")
         await job.send("Measured", Metrics=found)
 
     async def _used(self, endpoint: str, result: dict[str, Any]) -> tuple[float | None, float | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Candidate = dict[str, Any]
-"""``{"InstanceType", "Specification", "Environment"}``, or ``{"Existing": endpoint}``."""
+"""``{"InstanceType" or "Serverless", "Specification", "Environment"}``, or ``{"Existing": endpoint}``."""
 TESTS = 10
 """Benchmarks of a job unless ResourceLimit says otherwise; also the most recommendations that an answer may have."""
 OFFERED = 5
@@ -21,12 +21,24 @@ def expand(configurations: Iterable[Mapping[str, Any]]) -> list[Candidate]:
         ranges = configuration.get("EnvironmentParameterRanges", {}).get("CategoricalParameterRanges", [])
         for values in itertools.product(*(r["Value"] for r in ranges)):
             environment = {r["Name"]: value for r, value in zip(ranges, values, strict=True)}
-            found.append(of(configuration["InstanceType"], configuration.get("InferenceSpecificationName"), environment))
+            one = of(configuration.get("InstanceType", ""), configuration.get("InferenceSpecificationName"), environment)
+            if serverless := configuration.get("ServerlessConfig"):
+                del one["InstanceType"]
+                one["Serverless"] = serverless
+            found.append(one)
     return found
 
 
 def of(instance_type: str, specification: str | None = None, environment: dict[str, str] | None = None) -> Candidate:
     return {"InstanceType": instance_type, "Specification": specification, "Environment": environment or {}}
+
+
+def label(candidate: Mapping[str, Any]) -> str:
+    """What messages call it."""
+    if serverless := candidate.get("Serverless"):
+        return f"serverless, {serverless['MemorySizeInMB']} MB"
+    found: str = candidate.get("Existing") or candidate["InstanceType"]
+    return found
 
 
 def spread(found: list[Candidate], most: int) -> list[Candidate]:

@@ -45,7 +45,11 @@ async def requests(
         kept: dict[str, Any] = {m: found[m] for m in ("ExecutionRoleArn", "EnableNetworkIsolation", "VpcConfig") if m in found}
         calls.append(("CreateModel", {"ModelName": name, "PrimaryContainer": changed, **kept}))
         model = name
-    variant = {"VariantName": name, "ModelName": model, "InstanceType": candidate["InstanceType"], "InitialInstanceCount": 1}
+    variant: dict[str, Any] = {"VariantName": name, "ModelName": model}
+    if "Serverless" in candidate:
+        variant["ServerlessConfig"] = candidate["Serverless"]
+    else:
+        variant |= {"InstanceType": candidate["InstanceType"], "InitialInstanceCount": 1}
     calls.append(("CreateEndpointConfig", {"EndpointConfigName": name, "ProductionVariants": [variant]}))
     calls.append(("CreateEndpoint", {"EndpointName": name, "EndpointConfigName": name}))
     return calls

@@ -84,6 +84,8 @@ class RecommenderOperations:
         _check(objective)
         target = params.get("TargetCpuUtilizationPerCore", scaling.TARGET)
         where = chosen["EndpointConfiguration"]
+        if "ServerlessConfig" in where:
+            raise Invalid("A serverless endpoint scales by itself, up to its MaxConcurrency: there is no policy to recommend.")
         metric, configuration = scaling.recommend(
             chosen["Metrics"], instance(where["InstanceType"]).cores, target, objective, where["InitialInstanceCount"]
         )

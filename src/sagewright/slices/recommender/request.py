@@ -31,7 +31,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
 
     Raises:
         Invalid: it contradicts itself, or names what does not exist.
-        NotImplementedHere: serverless candidates and compiled models.
+        NotImplementedHere: serverless candidates of our own choice, and compiled models.
         AccessDenied: the caller may not pass the role.
     """
     given = doc["InputConfig"]
@@ -56,10 +56,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
 def _built(doc: dict[str, Any]) -> None:
     given = doc["InputConfig"]
     for one in given.get("EndpointConfigurations", ()):
-        if "ServerlessConfig" in one:
-            raise NotImplementedHere("CreateInferenceRecommendationsJob with ServerlessConfig is not implemented.")
-        if "InstanceType" not in one:
-            raise Invalid("InstanceType is required in each of EndpointConfigurations.")
+        if ("ServerlessConfig" in one) == ("InstanceType" in one):
+            raise Invalid("Exactly one of InstanceType and ServerlessConfig is required in each of EndpointConfigurations.")
         names = [r["Name"] for r in one.get("EnvironmentParameterRanges", {}).get("CategoricalParameterRanges", ())]
         if len(set(names)) < len(names):
             raise Invalid("Each Name of CategoricalParameterRanges must be unique.")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .candidates import TESTS
+from .candidates import TESTS, label
 
 SETTLE = 1.0
 """Seconds that the first sample of a container's use covers."""
@@ -94,7 +94,7 @@ def failure(steps: Sequence[Mapping[str, Any]]) -> str:
     if not failed:
         return "InternalServerError: No benchmark was completed."
     first, what = failed[0]["_failure"], failed[0]["_candidate"]
-    text = f"{len(failed)} of {len(steps)} benchmarks failed and none succeeded. {what.get('InstanceType') or what.get('Existing')}: {first}"
+    text = f"{len(failed)} of {len(steps)} benchmarks failed and none succeeded. {label(what)}: {first}"
     kind = first.partition(": ")[0]
     return f"{kind}: {text}" if kind in ("ClientError", "CapacityError", "AlgorithmError") else f"InternalServerError: {text}"
 
@@ -105,8 +105,11 @@ def identity(endpoint: str) -> str:
 
 
 def _endpoint(step: Mapping[str, Any], count: int) -> dict[str, Any]:
-    name, kind = step["_endpoint"], step["_candidate"]["InstanceType"]
-    return {"EndpointName": name, "VariantName": name, "InstanceType": kind, "InitialInstanceCount": count}
+    name, candidate = step["_endpoint"], step["_candidate"]
+    found = {"EndpointName": name, "VariantName": name}
+    if "Serverless" in candidate:
+        return found | {"ServerlessConfig": candidate["Serverless"]}
+    return found | {"InstanceType": candidate["InstanceType"], "InitialInstanceCount": count}
 
 
 def _model(candidate: Mapping[str, Any]) -> dict[str, Any]:

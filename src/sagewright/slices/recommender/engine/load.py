@@ -124,6 +124,8 @@ class Test:
         self.users: list[User] = []
         self.count = Count()
         self.refusal = ""
+        self.first = 0.0
+        """Seconds until the first answer."""
         self.busy = 0.0
         """The largest share of a window that this program has worked."""
         self.away_since: float | None = None
@@ -163,7 +165,7 @@ class Test:
         return {
             "Begin": began, "End": time.time(), "PeakBegin": best.begin, "PeakEnd": best.end, "Users": best.users,
             "Rate": round(best.rate, 3), "Latency": round(best.percentile(self.limits.percent), 3), "Answered": answered,
-            "Failed": failed, "Why": why if self.busy < FULL else f"{why} {HELD_BACK}",
+            "Failed": failed, "First": self.first, "Why": why if self.busy < FULL else f"{why} {HELD_BACK}",
         }
 
     async def _try_payloads(self) -> None:
@@ -176,6 +178,7 @@ class Test:
             except OSError:
                 user = await self._connected()
                 status, body = await self._single(user)
+            self.first = self.first or time.perf_counter() - user.sent
             if not 200 <= status < 300:
                 raise Failed(f"ClientError: The payload {name} was answered with {_text(status, body)}")
         user.ends = True
