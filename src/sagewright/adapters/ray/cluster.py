@@ -29,8 +29,8 @@ FIRST = 2
 OBJECT_STORE = 80 * 10**6
 """Bytes; as little as Ray takes, for jobs do not use it."""
 ATTEMPTS = 3
-"""At a start that fails: a port that was free may have been taken meanwhile."""
-STARTING = 300.0
+"""At a start that fails: a port that was free may have been taken meanwhile, or a daemon of Ray's hangs."""
+STARTING = 75.0
 """Seconds that a node may take: it is some seconds of work, which a busy machine stretches."""
 RAYLET = "raylet/raylet"
 
@@ -99,15 +99,17 @@ class LocalCluster:
             argv += ["--head", "--port", self.address.rpartition(":")[2], "--temp-dir", str(self._temp()), *shown]
         else:
             argv += ["--address", self.address]
+        said = self.folder / "ray-start.log"  # not a pipe: what hangs would hold it open
         for _ in range(ATTEMPTS):
-            done = subprocess.run(
-                argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, timeout=STARTING, check=False,
-            )
-            mine = [process.pid for process in psutil.process_iter() if RAYLET in (said := _command(process.pid)) and f"={address} " in said]
-            if mine and not done.returncode:
-                return int(mine[0])
-        raise RuntimeError(f"ray start for {address} failed:\n{done.stdout}")
+            with said.open("wb") as log:
+                starting = subprocess.Popen(argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if not starting.wait(STARTING) and (mine := _of(address, RAYLET)):
+                    return int(mine[0].pid)
+            starting.kill()
+            starting.wait()
+            _end([process for process in psutil.process_iter() if str(self._temp()) in _command(process.pid)] if head else _of(address))
+        raise RuntimeError(f"ray start for {address} failed:\n{said.read_text()}")
 
     def _note(self, address: str, pid: int) -> None:
         known = self.state()
@@ -137,14 +139,7 @@ class LocalCluster:
         if not self.address:
             return
         mark = str(self._temp())
-        mine = [process for process in psutil.process_iter() if mark in _command(process.pid)]
-        family = {child for process in mine for child in _children(process)} | set(mine)
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.terminate()
-        for process in psutil.wait_procs(list(family), timeout=10)[1]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        _end([process for process in psutil.process_iter() if mark in _command(process.pid)])
         shutil.rmtree(self._temp(), ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)
 
@@ -162,6 +157,23 @@ def free_port(address: str, first: int = 6400) -> int:
             sock.bind((address, port))
             return port
     raise RuntimeError(f"no free port on {address}")
+
+
+def _of(address: str, mark: str = "") -> list[psutil.Process]:
+    """The processes that Ray has started for a node."""
+    found = ((process, _command(process.pid)) for process in psutil.process_iter())
+    return [process for process, said in found if f"={address} " in said and mark in said]
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """SIGTERM, then SIGKILL, to processes and all that they have started."""
+    family = {child for process in processes for child in _children(process)} | set(processes)
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    for process in psutil.wait_procs(list(family), timeout=10)[1]:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 def _command(pid: int) -> str:
