@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -442,3 +444,26 @@ def test_a_pipeline_answers_asynchronously(models: Models, made: Pipelines) -> N
     config["ProductionVariants"][0]["ModelName"] = direct  # type: ignore[index]
     with pytest.raises(ClientError, match="cannot be invoked asynchronously"):
         models.sagemaker.create_endpoint_config(**{**config, "EndpointConfigName": unique("async")})
+
+
+def test_a_killed_server_and_a_killed_instance(own_server: TestServer) -> None:
+    models = Models(own_server)
+    made = Pipelines(models)
+    endpoint = made.deploy(made.container("a"), made.container("b"))
+    own_server.kill()
+    own_server.start()
+    models = Models(own_server)
+
+    def asked() -> list[str]:
+        return [who for who, *_ in json.loads(models.invoke(endpoint, b"x", ContentType="text/plain")["Body"])]
+
+    assert asked() == ["client", "a", "b"]
+    before = next((own_server.data / "jobs").glob("serve-*"))
+    os.kill(json.loads((before / "pid").read_text())["pid"], signal.SIGKILL)
+    end = time.monotonic() + 30
+    while before.exists() or models.sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] != 1:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert asked() == ["client", "a", "b"], "another instance has taken its place, with both containers"
+    models.delete(endpoint)
+    assert not list((own_server.data / "jobs").glob("serve-*"))
