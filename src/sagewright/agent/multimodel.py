@@ -284,15 +284,19 @@ class ModelManager:
     async def _make_room(self, model: Model, share: tuple[str, int]) -> None:
         """Unload what was used least recently until the model fits, as far as that helps."""
         async with self._room:
-            while going := unload(self._places(), self._taken(), model.needs, self.about.memory):
-                await asyncio.gather(*(self._unload(place) for place in going))
+            await self._free(model.needs)
             self._reserved[share] = model.needs
 
     async def _below_limit(self) -> None:
         """A model may have grown to more than was expected."""
         async with self._room:
-            while going := unload(self._places(), self._taken(), 0, self.about.memory):
-                await asyncio.gather(*(self._unload(place) for place in going))
+            await self._free(0)
+
+    async def _free(self, wanted: int) -> None:
+        while going := unload(self._places(), taken := self._taken(), wanted, self.about.memory):
+            await asyncio.gather(*(self._unload(place) for place in going))
+            if self._taken() > taken - sum(place.size for place in going) // 2:
+                return  # what a worker lets go does not come back to the system: to unload all would not help either
 
     async def _shrink(self, index: int, model: Model) -> bool:
         """Unload the worker's least recently used model, after a 507; False if there is none besides ``model``."""

@@ -84,7 +84,11 @@ class Bench:
         self.lines: list[str] = []
         self.meter = ModelMeter(FileMetrics(tmp / "metrics"), {})  # type: ignore[arg-type]
         self.about = About("b", "m/", **{"memory": 1 << 30, "wait": 5.0, **about})
-        self.manager = ModelManager(self.about, self.files, self.meter, lambda index: 0, self.lines.append, lambda index: None)
+        self.manager = ModelManager(self.about, self.files, self.meter, self.resident, self.lines.append, lambda index: None)
+
+    def resident(self, index: int) -> int:
+        """Every model takes 100,000 bytes of the worker's memory."""
+        return 100_000 * len(self.container.loaded)
 
     def put(self, name: str, word: str, extra: int = 0) -> None:
         out = BytesIO()
@@ -142,6 +146,26 @@ async def test_after_507_the_least_recently_used_model_goes(begin: Begin) -> Non
         assert await bench.say(name) == f"{name} ?"
     assert sorted(bench.container.loaded.values()) == ["a", "c"]
     assert bench.container.calls == {"load": 4, "unload": 1}
+
+
+async def test_memory_is_measured(begin: Begin) -> None:
+    bench = await begin(memory=1 << 20)
+    await bench.say("a")
+    bench.about.memory = 250_000
+    for name in ("b", "a", "c"):
+        await bench.say(name)
+    assert sorted(bench.container.loaded.values()) == ["a", "c"]
+    assert bench.manager.models["a"].size == 100_000
+
+
+async def test_where_memory_does_not_come_back_not_everything_goes(begin: Begin) -> None:
+    bench = await begin(memory=1 << 20)
+    for name in ("a", "b", "c"):
+        await bench.say(name)
+    bench.about.memory = 500_000
+    bench.manager._resident = lambda index: 500_000  # whatever is unloaded
+    await bench.say("d")
+    assert sorted(bench.container.loaded.values()) == ["b", "c", "d"], "one had to go, and it did not help"
 
 
 async def test_a_thousand_models_in_room_for_ten(begin: Begin) -> None:
