@@ -36,6 +36,7 @@ class Settings:
     capture_disk: float = field(default=0.95, metadata={"help": "share of the data directory's disk that may be in use; beyond it inference data are not captured"})
     serverless_idle: float = field(default=300.0, metadata={"help": "seconds after which an instance of a serverless endpoint stops when nobody asks it; a model's variable SAGEWRIGHT_SERVERLESS_IDLE overrides it"})
     invocation_timeout: float = field(default=60.0, metadata={"help": "seconds that a model has to answer an invocation, or to begin a streamed answer"})
+    queue_seconds: float = field(default=2.0, metadata={"help": "seconds that an invocation may be expected to wait for its turn at a model; beyond 32 waiting requests, those that would wait longer are refused (429)"})
     stream_timeout: float = field(default=480.0, metadata={"help": "seconds that a streamed answer may take in all"})
     clock_skew: float = field(default=900.0, metadata={"help": "seconds that a signature's time may be off"})
     patience: float = field(default=25.0, metadata={"help": "seconds that a Describe of a polling client may be held until the status changes"})

@@ -91,7 +91,7 @@ class Server:
             image_registry=image_store(s),
         )
         if s.auth == "strict" and not s.trust_forwarded:
-            self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload, seconds=s.invocation_timeout, capture=spool(s))
+            self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload, seconds=s.invocation_timeout, queue=s.queue_seconds, capture=spool(s))
             self.platform.gateway = self.gateway
         install(self.platform, SLICES)
         if self.gateway is not None:

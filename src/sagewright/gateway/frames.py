@@ -20,6 +20,8 @@ NAME = "sagewright-frames"
 FRAME = struct.Struct("!IIHB")
 """Bytes that follow, number of the request, bytes of the head, flags."""
 MORE, BROKEN = 1, 2
+FEWEST, MOST = 32, 1000
+"""Requests that may wait for a model however slow, and however fast, it is."""
 HANDSHAKE = (
     f"GET /ping HTTP/1.1\r\nHost: model\r\nConnection: Upgrade\r\nUpgrade: {NAME}\r\n\r\n"
 ).encode()
@@ -41,16 +43,27 @@ class Frames(asyncio.Protocol):
         self._parts: dict[int, tuple[bytes, list[bytes]]] = {}
         self._out: list[bytes] = []
         self._unsent: list[int] = []
+        self._settled, self._since = 0, 0.0
+        self.pace = 0.0
+        """Seconds that a request takes of a busy model, on average of late; those it answers together share them."""
         self.lost = False
 
     @property
     def usable(self) -> bool:
         return not self.lost
 
+    def room(self, seconds: float) -> bool:
+        """Whether one more request would be answered within about so many seconds."""
+        waiting = len(self._waiting)
+        return waiting < FEWEST or (waiting < MOST and waiting * self.pace <= seconds)
+
     def submit(self, head: bytes, body: bytes, done: Done) -> None:
         """Send a request; ``done`` gets the whole answer, or Broken, or TimeoutError from ``expire``."""
         number = self._next = (self._next + 1) & 0xFFFFFFFF
-        self._waiting[number] = done, self._loop.time()
+        now = self._loop.time()
+        if not self._waiting:
+            self._since = now
+        self._waiting[number] = done, now
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(FRAME.pack(len(head) + len(body), number, len(head), 0))
@@ -106,6 +119,14 @@ class Frames(asyncio.Protocol):
             at = first + length
             self._received(number, flags, data[first : first + head], data[first + head : at])
         self._buffer = bytearray(data[at:])
+        if self._settled:
+            self._measure()
+
+    def _measure(self) -> None:
+        now = self._loop.time()
+        took = (now - self._since) / self._settled
+        self.pace += (took - self.pace) / 8 if self.pace else took
+        self._settled, self._since = 0, now
 
     def _received(self, number: int, flags: int, head: bytes, body: bytes) -> None:
         if flags == BROKEN:
@@ -125,6 +146,7 @@ class Frames(asyncio.Protocol):
     def _settle(self, number: int, outcome: Answer | Exception) -> None:
         waiting = self._waiting.pop(number, None)
         if waiting is not None:
+            self._settled += 1
             waiting[0](outcome)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -24,8 +24,6 @@ from .taps import Taps
 
 log = logging.getLogger(__name__)
 
-BUSY = 1000
-"""Requests that one worker may have waiting; more are refused."""
 TRUST = 1.0
 """Seconds for which what the server said of a key or a permission is believed, unless it says that something changed."""
 MOST = 10_000
@@ -67,13 +65,14 @@ class Gate:
         ask: asks the server about a Grant; the answer comes to ``told`` with the same number.
         taps: gets the requests of variants that have some.
         seconds: that a model has to answer.
+        queue: seconds that a request may be expected to wait for its turn; more requests are refused.
         url: where the links of error messages lead.
     """
 
-    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, seconds: float, url: str) -> None:
+    def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, seconds: float, queue: float, url: str) -> None:
         self._ask, self._meter, self._taps, self._largest, self._url = ask, meter, taps, largest, url
         taps.connect = self.put
-        self._seconds = seconds
+        self._seconds, self._queue = seconds, queue
         self.keys = Keys()
         self.routes = Routes()
         self._v4 = SigV4(lambda: self.keys, time.time, skew)
@@ -175,7 +174,7 @@ class Gate:
                 self.put(worker)
             plain.front.give_back()
             return
-        if worker.outstanding >= BUSY:
+        if not worker.frames.room(self._queue):
             plain.front.answer(failure(busy(variant)))
             return
         worker.enter()

@@ -18,6 +18,8 @@ from typing import Any
 from . import multimodel
 from .client import Answer, Broken, Done, Step, Stream, Worker
 
+BUSY = 1000
+"""Requests that one instance may have under way."""
 TARGET = "X-Amzn-SageMaker-Target-Container-Hostname"
 """The header that names a container. Containers do not get it."""
 MARK = TARGET.lower().encode() + b":"
@@ -289,6 +291,10 @@ class Chain:
     @property
     def usable(self) -> bool:
         return all(any(w.usable for w in container.workers) for container in self._pipeline.containers)
+
+    def room(self, seconds: float) -> bool:
+        """Whether one more request may wait; how long it would, several containers do not tell."""
+        return len(self._running) < BUSY
 
     def submit(self, head: bytes, body: bytes, done: Done) -> None:
         """As Frames has it."""

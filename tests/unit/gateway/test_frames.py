@@ -145,3 +145,29 @@ async def test_a_server_that_speaks_http_only(tmp_path: Path) -> None:
     server = await asyncio.start_unix_server(plain, str(tmp_path / "s"))
     assert await frames.connect(str(tmp_path / "s")) is None
     server.close()
+
+
+async def test_room_is_for_as_many_as_are_answered_in_time(served: tuple[Echo, str]) -> None:
+    """A few may always wait; more only behind a model that is fast enough; nobody without end."""
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    waiting = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(frames.FEWEST - 1)]
+    await asyncio.sleep(0)
+    connection.pace = 1.0
+    assert connection.room(0.5)
+    waiting.append(asyncio.create_task(ask(connection, b"last")))
+    await asyncio.sleep(0)
+    assert not connection.room(frames.FEWEST - 0.5)
+    assert connection.room(frames.FEWEST)
+    connection.pace = 1e-6
+    assert connection.room(0.5)
+    waiting += [asyncio.create_task(ask(connection, b"more")) for _ in range(frames.MOST - frames.FEWEST)]
+    await asyncio.sleep(0)
+    assert not connection.room(0.5)
+    handler.hold.set()
+    await asyncio.gather(*waiting)
+    assert connection.room(0.5)
+    assert 0 < connection.pace < 0.1, "what is answered together shares its time"
+    connection.close()
