@@ -13,7 +13,7 @@ def stays(task: Task) -> bool:
     """Whether a task has to run on the server's machine: it uses its folders, or is spoken to over its sockets alone."""
     if any(item.type == "Folder" for item in task.inputs):
         return True
-    return task.kind == "serve" and bool(task.beside or task.on_demand or task.containers or task.volumes)
+    return task.kind == "serve" and bool(task.beside or task.on_demand or task.containers or task.models or task.volumes)
 
 
 class SplitCompute:
