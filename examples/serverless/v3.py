@@ -72,7 +72,8 @@ config = {
 
 EndpointConfig.create(endpoint_config_name=f"{name}-instances", production_variants=[
     ProductionVariant(variant_name="AllTraffic", model_name=name, instance_type="ml.m5.large", initial_instance_count=1)])
-endpoint.update(endpoint_config_name=f"{name}-instances")
+endpoint.endpoint_config_name = f"{name}-instances"
+endpoint.update()
 endpoint.wait_for_status("InService")
 endpoint.refresh()
 instances = endpoint.production_variants[0].current_instance_count
