@@ -10,6 +10,7 @@ from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference_components"
+SCRIPTS = Path(__file__).parent / "scripts"
 pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
 
 
@@ -20,3 +21,7 @@ def test_models_share_an_endpoint(server: TestServer, sdk: str, scaled: list[int
     assert found["instances"] == 2
     assert found["scaled"] == scaled
     assert found["again"] == again
+
+
+def test_model_builder_deploys_to_a_component(server: TestServer) -> None:
+    assert run(server, "v3", SCRIPTS / "components_v3.py") == {"found": "42.0"}

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from ...gateway.meter import NAMESPACE
+from ...gateway.routes import Key, Variant
 from ...resources.platform import Platform
 from ...stores.metrics import Sample
 from .routing import Router
@@ -15,7 +16,10 @@ log = logging.getLogger(__name__)
 EVERY = 10.0
 """Seconds: the period of ConcurrentRequestsPerCopy."""
 MINUTE = 6
-"""Rounds between two zeros of InvocationsPerCopy, whose period is a minute."""
+"""Rounds between two zeros of what is counted by the minute."""
+COUNTS = ("Invocations", "InvocationsPerCopy", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+EVERYTHING = 1_000_000
+"""More series than there are."""
 
 
 class Gauges:
@@ -32,31 +36,36 @@ class Gauges:
         self.platform.closers.append(self.close)
 
     def samples(self, now: float) -> list[Sample]:
-        """What there is to say now. An idle component says zero; what it answers is measured where it is answered."""
-        found = []
-        for key in self.router.known:
-            route = self.router.routes.get(key)
-            if route is None or not (variant := route.every[0]).workers:
-                continue
-            found.append(Sample(NAMESPACE, "ConcurrentRequestsPerCopy", variant.dimensions, now, variant.concurrency()))
-            if self._round % MINUTE == 0:
-                found.append(Sample(NAMESPACE, "InvocationsPerCopy", variant.dimensions, now, 0.0))
-        return found
+        """What there is to say now of components with copies."""
+        found = [variant for key in list(self.router.known) if (variant := self._variant(key)) is not None]
+        said = [Sample(NAMESPACE, "ConcurrentRequestsPerCopy", v.dimensions, now, v.concurrency()) for v in found]
+        if found and self._round % MINUTE == 0:
+            busy = {s.dimensions for s in self.platform.metrics.series(NAMESPACE, "Invocations", limit=EVERYTHING, active_since=now - EVERY * MINUTE)}
+            said += [Sample(NAMESPACE, name, v.dimensions, now, 0.0) for v in found if v.dimensions not in busy for name in COUNTS]
+        return said
+
+    def _variant(self, key: Key) -> Variant | None:
+        route = self.router.routes.get(key)
+        return route.every[0] if route is not None and route.every[0].workers else None
 
     def _later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(EVERY, self._due)
 
     def _due(self) -> None:
         self._later()
-        if found := self.samples(self.platform.clock()):
-            self._writing = asyncio.get_running_loop().create_task(self._write(found))
         self._round += 1
+        if self.router.known:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
 
-    async def _write(self, found: list[Sample]) -> None:
+    async def _write(self) -> None:
         try:
-            await asyncio.to_thread(self.platform.metrics.put, found)
+            await asyncio.to_thread(self._put)
         except Exception:
-            log.exception("%d metrics of components were lost", len(found))
+            log.exception("metrics of components were lost")
+
+    def _put(self) -> None:
+        if found := self.samples(self.platform.clock()):
+            self.platform.metrics.put(found)
 
     async def close(self) -> None:
         if self._timer is not None:
