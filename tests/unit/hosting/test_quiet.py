@@ -48,7 +48,6 @@ def variant(endpoint: str, name: str) -> Dimensions:
 
 async def test_variants_without_requests_say_zero_and_others_do_not(house: House) -> None:
     house.routes.put(("1/us-east-1", "e"), "E", [VariantSpec("a", 1.0, []), VariantSpec("b", 1.0, [])])
-    house.routes.put(("1/us-east-1", "e/c"), "c", [VariantSpec("c", 1.0, [], component="c")])
     house.asked(variant("E", "a"), START + 30)
     house.asked(variant("E", "b"), START - 1)  # in the minute before
     await house.quiet.tell(house.now)
@@ -59,7 +58,6 @@ async def test_variants_without_requests_say_zero_and_others_do_not(house: House
     for name in ("InvocationsPerInstance", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors"):
         assert house.values(name, variant("E", "b"))[-1] == 0.0
     assert house.values("ModelLatency", variant("E", "b")) == house.values("ModelLatency", variant("E", "a")), "no latency of nothing"
-    assert house.values("InvocationsPerCopy", (("InferenceComponentName", "c"),)) == [0.0]
 
 
 async def test_nothing_is_looked_up_while_there_is_no_endpoint(house: House) -> None:

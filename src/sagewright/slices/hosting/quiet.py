@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from ...gateway.meter import EVERY, NAMESPACE, PER
+from ...gateway.meter import EVERY, NAMESPACE
 from ...gateway.routes import Routes
 from ...resources.platform import Platform
 from ...stores.metrics import Dimensions, Sample
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 MINUTE, LATER = 60.0, EVERY + 3.0
 """Seconds; the second after a minute at which its counts are stored, at the latest."""
-COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+COUNTS = ("Invocations", "InvocationsPerInstance", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 EVERYTHING = 1_000_000
 """More series than there are."""
 
@@ -74,7 +74,4 @@ def pause(now: float) -> float:
 
 def zeros(variants: Iterable[Dimensions], at: float) -> list[Sample]:
     """What is published of variants without requests."""
-    return [
-        Sample(NAMESPACE, name, dimensions, at, 0.0)
-        for dimensions in variants for name in (*COUNTS, PER.get(dimensions[0][0], "InvocationsPerInstance"))
-    ]
+    return [Sample(NAMESPACE, name, dimensions, at, 0.0) for dimensions in variants for name in COUNTS]
