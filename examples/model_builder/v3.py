@@ -1,0 +1,49 @@
+"""SDK v3's ModelBuilder: an InferenceSpec is tried in this process first; then built as a model of the server."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from sagemaker.core.helper.session_helper import Session, get_execution_role
+from sagemaker.core.resources import Model
+from sagemaker.serve.builder.schema_builder import SchemaBuilder
+from sagemaker.serve.mode.function_pointers import Mode
+from sagemaker.serve.model_builder import ModelBuilder
+from sagemaker.serve.spec.inference_spec import InferenceSpec
+from sagemaker.serve.utils.types import ModelServer
+
+FOLDER = Path(tempfile.mkdtemp())
+(FOLDER / "prices.json").write_text(json.dumps({"metre": 3000, "room": 5000}))
+HOUSES = [[100, 4], [50, 2]]
+
+
+class Prices(InferenceSpec):
+    """So much a square metre, and so much a room."""
+
+    def load(self, model_dir):
+        return json.loads((Path(model_dir or FOLDER) / "prices.json").read_text())  # in this process there is no folder
+
+    def invoke(self, houses, prices):
+        return [metres * prices["metre"] + rooms * prices["room"] for metres, rooms in houses]
+
+
+def builder(mode):
+    return ModelBuilder(
+        inference_spec=Prices(), schema_builder=SchemaBuilder(HOUSES, [320_000, 160_000]), mode=mode, model_path=str(FOLDER),
+        model_server=ModelServer.TORCHSERVE, role_arn=get_execution_role(), sagemaker_session=Session(), instance_type="ml.m5.large",
+        image_uri="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", dependencies={"auto": False},
+    )
+
+
+here = builder(Mode.IN_PROCESS)
+here.build()
+answer = here.deploy_local(endpoint_name=f"houses-{int(time.time() * 1000)}").invoke(body=HOUSES)
+model = builder(Mode.SAGEMAKER_ENDPOINT).build()
+about = Model.get(model.model_name)
+environment = about.primary_container.environment
+print("\nRESULT " + json.dumps({
+    "here": answer.body, "image": about.primary_container.image, "program": environment.get("SAGEMAKER_PROGRAM"),
+    "data": about.primary_container.model_data_url,
+}))
+model.delete()
