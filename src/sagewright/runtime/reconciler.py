@@ -173,10 +173,14 @@ class Reconciler:
                 await self.records.commit(*changes)
             except Conflict:
                 continue
-            self.changed(kind, scope, key)
+            self._wake.set()
             written = replace(record, doc=doc, version=record.version + 1, status=lifecycle.status(doc["_state"]))
-            for listener in self._listeners:
-                await listener(written, event)
+            try:
+                for listener in self._listeners:
+                    await listener(written, event)
+            finally:
+                # last: who waits for a status may rely on what follows from it
+                self.changes.notify(kind, scope, key)
             return written
 
     async def offer(self, kind: str, scope: str, key: str, event: Event) -> None:
