@@ -7,7 +7,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from onnx_image.serving import Onnx
 
-from sagewright_container import handlers, serve
+from sagewright_container import handlers
 
-found = handlers.find_script()
-sys.exit(serve.main(handlers.Script(*found) if found else Onnx()))
+sys.exit(handlers.main(builtin=Onnx))

@@ -15,6 +15,7 @@ from sagewright.testing.gpus import stand_in
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 
+pytestmark = pytest.mark.xdist_group("gpus")  # the stand-in's GPUs are the machine's, as real ones are
 ONE = {"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
 SHOW = """
 import json, os

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import threading
@@ -50,14 +51,40 @@ SERVED = {
     "test_scale_out_and_in", "test_a_model_that_kills_its_worker_comes_back", "test_metrics_of_an_endpoint",
 }
 globals().update({name.replace("test_", "test_hosting_", 1): getattr(hosting, name) for name in sorted(SERVED)})
-models, echo = hosting.models, hosting.echo
-transform = contract("test_transform")
+models = hosting.models
+transform: Any = contract("test_transform")
+
+
+@pytest.fixture
+def echo(models: Any) -> Iterator[str]:
+    """For one test: three hosts of a job need the whole cluster."""
+    yield (name := models.deploy())
+    models.delete(name)
+
+
+@pytest.fixture(autouse=True)
+def room(server: TestServer) -> Iterator[None]:
+    """What a test has deployed is gone after it."""
+    yield
+    sagemaker = server.client("sagemaker")
+    while found := sagemaker.list_endpoints()["Endpoints"]:
+        for one in found:
+            with contextlib.suppress(ClientError):  # it is on its way already
+                sagemaker.delete_endpoint(EndpointName=one["EndpointName"])
+        time.sleep(0.05)
 
 
 def test_a_batch_transform_job(models: Any) -> None:
-    """Several instances on several nodes, their requests over the relays."""
-    shared: Any = transform.test_objects_are_shared_out_among_instances
-    shared(models)
+    """Two instances on two nodes, their requests over the relays."""
+    model = models.model(transform.ECHO)
+    for n in range(8):
+        models.put(f"many/{n}", str(n))
+    name = transform.start(
+        models, model, f"s3://{models.bucket}/many/", input={"ContentType": "text/plain"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 2},
+    )
+    assert transform.ended(models, name)["TransformJobStatus"] == "Completed"
+    assert transform.results(models, name) == {f"{n}.out": str(n).encode() for n in range(8)}
 
 
 @pytest.fixture(scope="module")

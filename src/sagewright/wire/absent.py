@@ -13,7 +13,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("sagemaker", r".*OptimizationJob.*", "its quantization, sharding and speculative decoding are programs of Amazon's containers for large models on GPUs; compilation jobs quantize what runs on a processor"),
     ("sagemaker", r"QueryLineage|.*LineageGroup.*", "lineage is kept as callers write it; questions across it come with the lineage capability"),
     ("sagemaker", r".*NotebookInstance.*", "notebook servers come with the Studio capability"),
-    ("sagemaker", r".*Inference(?:Component|Recommend).*", "comes with the hosting capability"),
 )
 
 

@@ -17,6 +17,7 @@ from sagewright.agent.gpus import Allotment, Gpu
 from sagewright.resources import instances
 from sagewright.testing.gpus import stand_in
 
+pytestmark = pytest.mark.xdist_group("gpus")
 
 def said(folder: Path, code: str) -> Any:
     """What Python code prints as JSON, in a process that finds the stand-in first."""
