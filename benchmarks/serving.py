@@ -61,11 +61,11 @@ class Found:
 
 def lua(path: Path, requests: list[tuple[str, dict[str, str], str]]) -> Path:
     """A wrk script that sends the requests in turn."""
-    lines = ["requests = {}"]
+    lines = ["requests = {}", "function init(args)"]  # Host is known by then
     for n, (url, headers, body) in enumerate(requests, 1):
         fields = ", ".join(f"[{json.dumps(k)}]={json.dumps(v)}" for k, v in headers.items())
         lines.append(f"requests[{n}] = wrk.format('POST', {json.dumps(url)}, {{{fields}}}, {json.dumps(body)})")
-    lines.append(f"n = 0\nfunction request()\n  n = n % {len(requests)} + 1\n  return requests[n]\nend")
+    lines.append(f"end\nn = 0\nfunction request()\n  n = n % {len(requests)} + 1\n  return requests[n]\nend")
     lines.append(
         "function done(summary, latency)\n  io.write(string.format('FOUND %f %f %f %d\\n', summary.requests / summary.duration * 1e6,"
         " latency:percentile(50) / 1000, latency:percentile(99) / 1000,"
@@ -114,7 +114,11 @@ def started(command: list[str], url: str, **environ: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def sagewright(folder: Path, model: Path, rows: list[str], seconds: int) -> dict[int, Found]:
