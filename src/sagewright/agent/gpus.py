@@ -107,7 +107,7 @@ def discover() -> list[Gpu]:
 
 @dataclass(slots=True)
 class Allotment:
-    """The GPUs that a task may use, as long as this process lives."""
+    """The GPUs that a task may use, as long as this process lives or until it gives them back."""
 
     wanted: int
     gpus: list[Gpu] = field(default_factory=list)
@@ -117,6 +117,13 @@ class Allotment:
     """Indexes of those that other tasks use as well."""
     locks: list[int] = field(default_factory=list)
     _nvml: Nvml | None = None
+
+    def release(self) -> None:
+        """Nothing of the task uses them any more."""
+        for lock in self.locks:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
+        self.locks.clear()
 
     @property
     def notes(self) -> list[str]:

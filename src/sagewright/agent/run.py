@@ -387,6 +387,7 @@ class Run:
                     store(self.ports.objects, root, self.layout.inside(output.path), output)
             except Exception as error:
                 raise TaskFailed(f"ClientError: Data upload failed:Unable to store {output.uri} ({error})") from None
+        self.gpus.release()  # first: whoever hears of the end may start the next job at once
         self.journal.report("Finished")
 
 
