@@ -314,12 +314,11 @@ class ModelManager:
         member, began = self.workers.get(place.worker), time.monotonic()
         try:
             if member is not None:
-                await member.client.request("DELETE", f"/models/{model.id}", {}, seconds=UNLOADING)
-                self._meter.add("ModelUnloadingTime", (time.monotonic() - began) * 1e6)
+                with contextlib.suppress(Broken):  # a worker that has ended has unloaded everything
+                    await member.client.request("DELETE", f"/models/{model.id}", {}, seconds=UNLOADING)
+                    self._meter.add("ModelUnloadingTime", (time.monotonic() - began) * 1e6)
         except TimeoutError:
             self._kill(place.worker)
-        except Broken:
-            pass  # then it is gone anyway
         finally:
             self._drop(model, place)
             del model.leaving[place.worker]

@@ -7,7 +7,7 @@ from typing import Any
 from ...gateway import model as models
 from ...gateway import multimodel
 from ...gateway.instances import instance as several
-from ...resources import jobs
+from ...resources import jobs, servings
 from ...resources.alarms import Alarms
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
@@ -75,21 +75,10 @@ class EndpointExecutor:
             for servant in self.platform.servants.values():
                 await servant.drain(record, [path for sockets in retiring.values() for path in sockets], DRAIN)
         await self.router.routes.retire([path for sockets in retiring.values() for path in sockets], DRAIN)
-        for task in retiring:
-            await self.platform.tasks.stop(task, GRACE)
-        for task in retiring:
-            reports = await self.platform.compute.reports(task)
-            if not reports or reports[-1].name in ("Finished", "Failed"):
-                # it never began, or its last report came before it had to go
-                await job.send("Finished", Task=task)
+        await servings.stop(self.platform, job, retiring, GRACE)
 
     async def forget(self, job: Job) -> None:
-        task = job.args["Task"]
-        await self.platform.tasks.forget(task)
-        if self.platform.identity:
-            for key in job.doc.get("_keys", {}).get(task, ()):
-                await self.platform.identity.revoke(key)
-        await job.send("Forgotten", Task=task)
+        await servings.forget(self.platform, job)
 
     # -- a deployment's steps
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...gateway import model as models
-from ...resources import jobs
+from ...resources import jobs, servings
 from ...resources.alarms import Alarms
 from ...resources.instances import instance
 from ...resources.platform import Platform
@@ -76,21 +76,10 @@ class ComponentExecutor:
         self.router.apply(record)  # this may run before the change that asked for it is told to the router
         retiring: dict[str, dict[str, Any]] = record.doc.get("_retiring", {})
         await self.router.routes.retire([path for about in retiring.values() for path in about["Sockets"]], DRAIN)
-        for task in retiring:
-            await self.platform.tasks.stop(task, GRACE)
-        for task in retiring:
-            reports = await self.platform.compute.reports(task)
-            if not reports or reports[-1].name in ("Finished", "Failed"):
-                # it never began, or its last report came before it had to go
-                await job.send("Finished", Task=task)
+        await servings.stop(self.platform, job, retiring, GRACE)
 
     async def forget(self, job: Job) -> None:
-        task = job.args["Task"]
-        await self.platform.tasks.forget(task)
-        if self.platform.identity:
-            for key in job.doc.get("_keys", {}).get(task, ()):
-                await self.platform.identity.revoke(key)
-        await job.send("Forgotten", Task=task)
+        await servings.forget(self.platform, job)
 
     # -- an update's steps
 

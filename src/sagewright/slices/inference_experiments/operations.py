@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ...resources.desk import Desk
@@ -34,12 +35,10 @@ class ExperimentOperations:
         doc = (await self.experiments.find(call)).doc
         metadata = {"EndpointName": doc["EndpointName"]}
         if self.platform.identity is not None:
-            try:
+            with contextlib.suppress(DomainError):  # it is gone, or the role may not look at it: the experiment is told all the same
                 who = await self.platform.identity.role_principal(doc["RoleArn"], "InferenceExperiment")
                 found = await self.platform.api.call("sagemaker", "DescribeEndpoint", dict(metadata), who, call.region)
                 metadata |= {m: found[m] for m in ("EndpointConfigName", "EndpointStatus", "FailureReason") if m in found}
-            except DomainError:
-                pass  # the endpoint is gone, or the role may not look at it: the experiment can be told all the same
         return {**view, "EndpointMetadata": metadata}
 
     async def start(self, call: Call) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway.model import FOREVER
-from ...resources import jobs
+from ...resources import jobs, servings
 from ...resources.arn import s3_uri
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
@@ -66,21 +66,10 @@ class MlflowExecutor:
         """Let requests under way end, then stop the tasks that have to go."""
         retiring: dict[str, list[str]] = job.doc.get("_retiring", {})
         await self.servers.leave([path for sockets in retiring.values() for path in sockets or ()], DRAIN)
-        for task in retiring:
-            await self.platform.tasks.stop(task, GRACE)
-        for task in retiring:
-            reports = await self.platform.compute.reports(task)
-            if not reports or reports[-1].name in ("Finished", "Failed"):
-                # it never began, or its last report came before it had to go
-                await job.send("Finished", Task=task)
+        await servings.stop(self.platform, job, retiring, GRACE)
 
     async def forget(self, job: Job) -> None:
-        task = job.args["Task"]
-        await self.platform.tasks.forget(task)
-        if self.platform.identity:
-            for key in job.doc.get("_keys", {}).get(task, ()):
-                await self.platform.identity.revoke(key)
-        await job.send("Forgotten", Task=task)
+        await servings.forget(self.platform, job)
 
     async def erase(self, job: Job) -> None:
         """Experiments, runs and models go with their server; the artifacts in S3 stay, they are the user's."""
