@@ -62,7 +62,7 @@ class Components:
             except (BotoCoreError, ClientError):
                 pass
             assert time.monotonic() < end, f"it did not come\n{self.server.log()}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # the API is polled, as its users do: the server is being killed
 
     def settled(self, name: str, copies: int) -> None:
         def there() -> bool:

@@ -19,9 +19,9 @@ from .conftest import Chaos, until
 CODE = """
     import os, time
     def model_fn(model_dir):
-        time.sleep(0.3)
+        time.sleep(0.3)  # loading takes its time, so that a kill meets it
     def transform_fn(model, body, content_type, accept):
-        time.sleep(0.2)
+        time.sleep(0.2)  # and so does answering
         return body, content_type
 """
 

@@ -258,5 +258,5 @@ def test_what_is_captured_outlives_the_server_and_its_gateway(own_server: TestSe
     end = time.monotonic() + 20
     while uploaded() != list(range(20)):
         assert time.monotonic() < end, (uploaded(), waiting(), own_server.log())
-        time.sleep(0.05)
+        time.sleep(0.05)  # S3 tells nobody of a new object
     models.delete(endpoint)

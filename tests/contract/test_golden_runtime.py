@@ -30,7 +30,7 @@ SCRIPT = """
 
     def model_fn(model_dir):
         if os.path.exists("/tmp/gone"):
-            time.sleep(60)
+            time.sleep(60)  # a worker that never gets ready
         return None
 
     def transform_fn(model, body, kind, accept, context):
@@ -49,7 +49,7 @@ SCRIPT = """
         if text == "server error":
             raise ValueError("no such feature: \\u00fc")
         if text == "slow":
-            time.sleep(2)
+            time.sleep(2)  # longer than invocation_timeout
         if text == "go":
             open("/tmp/gone", "w").close()
         if text in ("die", "go"):
@@ -61,7 +61,7 @@ SCRIPT = """
             if text == "broken":
                 raise ValueError("here it ends")
             if text == "endless":
-                time.sleep(2.5)
+                time.sleep(2.5)  # longer than stream_timeout
             yield b'{"word": "two"}\\n'
 
         return parts(), "application/jsonlines"
@@ -86,7 +86,7 @@ def endpoint(models: Models) -> str:
         if order(Connection(models.server).exchange(raw)) != order(Connection(models.server, foreign=True).exchange(raw)):
             return name
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, see above
 
 
 def order(reply: Reply) -> list[str]:

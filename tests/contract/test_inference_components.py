@@ -28,7 +28,7 @@ MODEL = """
         if text == "fail":
             raise ValueError("no such flight")
         if text.startswith("sleep "):
-            time.sleep(float(text.split()[1]))
+            time.sleep(float(text.split()[1]))  # the model takes as long as it is asked to
         return "%s %s %s" % (model, ME, text), "text/plain"
 """
 SMALL = {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 256}
@@ -85,7 +85,7 @@ class Composed:
         end = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < end, f"it did not come\n{self.models.server.log()}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # the API is polled, as its users do
         return found
 
     def counts(self, name: str) -> tuple[int, int]:

@@ -90,7 +90,7 @@ def eventually(look: Callable[[], Any], seconds: float = 30.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, which tells nobody
     return found
 
 
@@ -157,7 +157,7 @@ def test_a_model_that_loads_for_long_is_not_ready_yet_and_others_answer_meanwhil
         import boto3, time
         def model_fn(d):
             while not boto3.client("s3").list_objects_v2(Bucket={models.bucket!r}, Prefix={go!r}).get("KeyCount"):
-                time.sleep(0.02)
+                time.sleep(0.02)  # another process, which tells nobody
             return None
         def transform_fn(model, body, kind, accept):
             return "at last", "text/plain"

@@ -245,7 +245,7 @@ def test_each_container_has_its_log_and_its_metrics(models: Models, serial: str)
 
     end = time.monotonic() + 20
     while not total("Invocation5XXErrors", "container-2") and time.monotonic() < end:
-        time.sleep(0.1)
+        time.sleep(0.1)  # metrics are written every few seconds
     assert total("Invocation5XXErrors", "container-2") >= 1
     assert total("Invocations", "container-1") >= total("Invocations", "container-2") > 0, "what failed before never came there"
     assert total("ContainerLatency", "container-1") > 0
@@ -265,7 +265,7 @@ def test_a_container_that_dies_is_started_again(models: Models, made: Pipelines)
             break
         except ClientError:
             assert time.monotonic() < end
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process, which tells nobody
     assert models.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
     models.delete(endpoint)
 
@@ -412,7 +412,7 @@ def ended(models: Models, name: str) -> dict[str, Any]:
         if about["TransformJobStatus"] not in ("InProgress", "Stopping"):
             return about
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, which tells nobody
 
 
 def test_a_pipeline_answers_asynchronously(models: Models, made: Pipelines) -> None:
@@ -433,7 +433,7 @@ def test_a_pipeline_answers_asynchronously(models: Models, made: Pipelines) -> N
         key, end = said[member].removeprefix(f"s3://{models.bucket}/"), time.monotonic() + 30
         while key not in models.keys(f"{name}/"):
             assert time.monotonic() < end
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process, which tells nobody
         return models.get(key).decode()
 
     assert [who for who, *_ in json.loads(ask("fine", "OutputLocation"))] == ["client", "a", "b"]
@@ -463,7 +463,7 @@ def test_a_killed_server_and_a_killed_instance(own_server: TestServer) -> None:
     end = time.monotonic() + 30
     while before.exists() or models.sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] != 1:
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, which tells nobody
     assert asked() == ["client", "a", "b"], "another instance has taken its place, with both containers"
     models.delete(endpoint)
     assert not list((own_server.data / "jobs").glob("serve-*"))

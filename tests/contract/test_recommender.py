@@ -21,7 +21,7 @@ SLOW = """
         return float(os.environ.get("DELAY", "0.2"))
 
     def transform_fn(model, body, content_type, accept):
-        time.sleep(model)
+        time.sleep(model)  # the model's own time, of which the load test has to find out
         return body, content_type
 """
 PICKY = """
@@ -65,7 +65,7 @@ class Recommender:
             if job["Status"] in ("COMPLETED", "FAILED", "STOPPED"):
                 return job
             assert time.monotonic() < end, (job, self.log(name), self.server.log())
-            time.sleep(0.02)
+            time.sleep(0.02)  # the API is polled, as its users do
 
     def completed(self, given: dict[str, Any], **more: Any) -> dict[str, Any]:
         name = self.create(given, **more)
@@ -199,7 +199,7 @@ def test_a_stop_ends_the_load_and_removes_the_endpoint(recommender: Recommender,
     end = time.monotonic() + 60
     while "NumberOfUsers=" not in recommender.log(name) and not any("InService" in str(e) for e in _endpoints(recommender, name)):
         assert time.monotonic() < end, recommender.log(name)
-        time.sleep(0.02)
+        time.sleep(0.02)  # the API is polled, as its users do
     recommender.sagemaker.stop_inference_recommendations_job(JobName=name)
     assert recommender.sagemaker.describe_inference_recommendations_job(JobName=name)["Status"] in ("STOPPING", "STOPPED")
     job = recommender.ended(name)

@@ -20,7 +20,7 @@ SLOW = """
     def model_fn(model_dir):
         return None
     def transform_fn(model, body, content_type, accept):
-        time.sleep(float(body))
+        time.sleep(float(body))  # the model takes as long as it is asked to
         return body, "text/csv"
 """
 IDLE = {"SAGEWRIGHT_SERVERLESS_IDLE": "0.2"}
@@ -50,7 +50,7 @@ def until(condition: Any, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, which tells nobody
 
 
 def asleep(models: Models, endpoint: str) -> None:

@@ -199,7 +199,7 @@ class Experiments:
                 return about
             assert about["Status"] not in ("Completed", "Cancelled"), about
             assert time.monotonic() < end, (about, self.models.server.log())
-            time.sleep(0.05)
+            time.sleep(0.05)  # the API is polled, as its users do
 
     def delete(self) -> None:
         for _, endpoint in self.made:

@@ -71,7 +71,7 @@ def room(server: TestServer) -> Iterator[None]:
         for one in found:
             with contextlib.suppress(ClientError):  # it is on its way already
                 sagemaker.delete_endpoint(EndpointName=one["EndpointName"])
-        time.sleep(0.05)
+        time.sleep(0.05)  # until the endpoints are gone, which the API tells who asks
 
 
 def test_a_batch_transform_job(models: Any) -> None:
@@ -152,7 +152,7 @@ def test_logs_come_while_the_job_runs(jobs: Jobs) -> None:
 import time
 for number in range(10_000):
     print('line', number, flush=True)
-    time.sleep(0.05)
+    time.sleep(0.05)  # until the endpoints are gone, which the API tells who asks
 """)
     jobs.until(name, ["Training"])
     end = time.monotonic() + 20

@@ -55,7 +55,7 @@ class Node:
         while json.loads((self.folder / RELAY).read_text())["pid"] != started.pid if (self.folder / RELAY).exists() else True:
             assert started.poll() is None
             assert time.monotonic() < end
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process: it listens when its file says so
         return started
 
     def address(self, path: str = "", key: Path | None = None) -> str:
