@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import pytest
 
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 
 class Chaos:
@@ -61,9 +61,9 @@ class Chaos:
 
     def settled(self) -> None:
         """Nothing is left over: no task, no process, no temporary file; every object is whole."""
-        until(lambda: not self.inside(), what=lambda: f"orphans: {self.inside()}")
+        until(lambda: not self.inside(), why=lambda: f"orphans: {self.inside()}")
         jobs = self.data / "jobs"
-        until(lambda: not [p for p in jobs.iterdir() if not p.name.startswith(".")], what=lambda: f"left: {list(jobs.iterdir())}")
+        until(lambda: not [p for p in jobs.iterdir() if not p.name.startswith(".")], why=lambda: f"left: {list(jobs.iterdir())}")
         self.whole()
 
     def whole(self) -> None:
@@ -88,14 +88,6 @@ def _mounts(process: psutil.Process) -> str:
         return Path(f"/proc/{process.pid}/mountinfo").read_text()
     except (psutil.Error, OSError):
         return ""
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0, what: Callable[[], str] = lambda: "it did not come true") -> None:
-    """Wait for what announces itself to nobody: processes and files of another process."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what()
-        time.sleep(0.01)
 
 
 def waiting(then: str = "", before: str = "") -> str:

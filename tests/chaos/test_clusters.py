@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
-from .conftest import Chaos, until
+from .conftest import Chaos
 
 THREE = {"InstanceType": "ml.m5.large", "InstanceCount": 3, "VolumeSizeInGB": 1}
 
@@ -80,7 +81,7 @@ def ring(chaos: Chaos, **more: Any) -> str:
     """A job whose three hosts pass a token round; its name, once all are connected."""
     name = chaos.jobs.train(RING, ResourceConfig=THREE, **more)
     chaos.jobs.until(name, ["Training"])
-    until(lambda: chaos.jobs.log(name).count("connected") == 3, what=lambda: chaos.jobs.log(name))
+    until(lambda: chaos.jobs.log(name).count("connected") == 3, why=lambda: chaos.jobs.log(name))
     return name
 
 

@@ -7,7 +7,9 @@ import json
 import tarfile
 from typing import Any
 
-from .conftest import Chaos, until
+from sagewright.testing.waiting import until
+
+from .conftest import Chaos
 
 
 def model() -> bytes:

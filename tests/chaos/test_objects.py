@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .conftest import Chaos, until
+from sagewright.testing.waiting import until
+
+from .conftest import Chaos
 
 PART = 5 * 2**20
 

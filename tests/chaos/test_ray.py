@@ -17,10 +17,11 @@ import pytest
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 
-from .conftest import counted, until, waiting
+from .conftest import counted, waiting
 
 pytest.importorskip("ray")
 from sagewright.testing.ray import LocalCluster, local_cluster
+from sagewright.testing.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
@@ -83,7 +84,7 @@ class Ray:
             mark = f"*{name.lower()}*"
             return [*self.cluster.folder.glob(f"nodes/*/*/jobs/{mark}"), *self.server.data.glob(f"ray/tasks/{mark}")]
 
-        until(lambda: not left(), what=lambda: str(left()))
+        until(lambda: not left(), why=lambda: str(left()))
 
 
 @pytest.fixture(scope="module")
@@ -195,12 +196,12 @@ def test_a_lost_node_ends_the_job_with_its_name_and_leaves_nothing_running(ray: 
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith(f"InternalServerError: The node of the Ray cluster that ran {host} is gone: {place['address']}")
     assert time.monotonic() - begun < 30
-    until(lambda: not psutil.pid_exists(agent), what=lambda: "what the lost node ran goes on")
+    until(lambda: not psutil.pid_exists(agent), why=lambda: "what the lost node ran goes on")
     ray.cluster.add(place["address"])
     again = ray.jobs.train("print('fine')", ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 3, "VolumeSizeInGB": 1})
     job = ray.jobs.ended(again)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
-    until(lambda: not folder.exists(), what=lambda: "a new agent on the machine removes what a lost one left")
+    until(lambda: not folder.exists(), why=lambda: "a new agent on the machine removes what a lost one left")
 
 
 def test_a_stop_reaches_a_job_while_there_is_no_bridge(ray: Ray) -> None:

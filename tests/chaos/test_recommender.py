@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sagewright.testing.models import SUM, Models, archive
+from sagewright.testing.waiting import until
 
-from .conftest import Chaos, until
+from .conftest import Chaos
 
 GROUP = "/aws/sagemaker/InferenceRecommendationsJobs"
 NAME = "job"
@@ -44,7 +45,7 @@ class Job:
         return [one["EndpointStatus"] for one in self.sagemaker.list_endpoints()["Endpoints"]]
 
     def ended(self) -> dict[str, Any]:
-        until(lambda: self.about()["Status"] in ("COMPLETED", "FAILED", "STOPPED"), 120, what=lambda: f"{self.about()}\n{self.log()}")
+        until(lambda: self.about()["Status"] in ("COMPLETED", "FAILED", "STOPPED"), 120, why=lambda: f"{self.about()}\n{self.log()}")
         return self.about()
 
     def nothing_left(self) -> None:
@@ -60,9 +61,9 @@ def test_a_job_goes_on_wherever_its_server_dies(chaos: Chaos) -> None:
     job = Job(chaos, 1, "ml.m5.large", "ml.c5.large")
     until(lambda: bool(job.endpoints()), 60)
     chaos.restart()
-    until(lambda: "NumberOfUsers=1" in job.log(), 60, what=job.log)
+    until(lambda: "NumberOfUsers=1" in job.log(), 60, why=job.log)
     chaos.restart()
-    until(lambda: job.statuses()[0] == "COMPLETED", 60, what=lambda: f"{job.statuses()}\n{job.log()}")
+    until(lambda: job.statuses()[0] == "COMPLETED", 60, why=lambda: f"{job.statuses()}\n{job.log()}")
     chaos.restart()
     found = job.ended()
     assert found["Status"] == "COMPLETED", (found, job.log())
@@ -85,7 +86,7 @@ def test_a_stop_is_remembered(chaos: Chaos) -> None:
 def test_a_killed_load_test_fails_its_benchmark_alone(chaos: Chaos) -> None:
     """Not the server but the process that asks: what it had found is lost, its endpoint is removed, the next one is not concerned."""
     job = Job(chaos, 2, "ml.m5.large", "ml.c5.large")
-    until(lambda: "NumberOfUsers=1" in job.log(), 60, what=job.log)
+    until(lambda: "NumberOfUsers=1" in job.log(), 60, why=job.log)
     mine = chaos.folder(NAME).name
     loads = [p for p in chaos.inside() if mine in Path(f"/proc/{p.pid}/mountinfo").read_text()]
     assert loads

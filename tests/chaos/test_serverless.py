@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sagewright.testing.models import Models
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
-from .conftest import Chaos, until
+from .conftest import Chaos
 
 CODE = """
     import os, time

@@ -13,8 +13,9 @@ from botocore.exceptions import WaiterError
 
 from sagewright.testing.jobs import PYTHON
 from sagewright.testing.models import Models
+from sagewright.testing.waiting import until
 
-from .conftest import Chaos, until
+from .conftest import Chaos
 
 
 def says(word: str, begin: str = "") -> str:
@@ -81,7 +82,7 @@ def test_an_endpoint_being_updated(chaos: Chaos) -> None:
     about = models.settled(name)
     assert about["EndpointStatus"] == "InService", about.get("FailureReason")
     assert ask(models, name) == b"two"
-    until(lambda: not old & {p.pid for p in chaos.inside()}, what=lambda: "the old model stays")
+    until(lambda: not old & {p.pid for p in chaos.inside()}, why=lambda: "the old model stays")
     models.sagemaker.delete_endpoint(EndpointName=name)
     chaos.settled()
 

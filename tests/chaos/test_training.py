@@ -15,7 +15,9 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .conftest import Chaos, counted, until, waiting
+from sagewright.testing.waiting import until
+
+from .conftest import Chaos, counted, waiting
 
 STAGES = ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 
@@ -204,14 +206,14 @@ def test_down_lets_jobs_go_on(chaos: Chaos) -> None:
     counted(everything(chaos, name))
     chaos.settled()
     chaos.server.stop()
-    until(lambda: not chaos.server.processes(), what=lambda: f"stays: {[p.cmdline() for p in chaos.server.processes()]}")
+    until(lambda: not chaos.server.processes(), why=lambda: f"stays: {[p.cmdline() for p in chaos.server.processes()]}")
 
 
 def test_a_killed_server_leaves_nothing_idle_behind(chaos: Chaos) -> None:
     chaos.jobs.ended(chaos.jobs.train("print('warm')"))
     chaos.settled()
     chaos.server.kill()
-    until(lambda: not chaos.server.processes(), what=lambda: f"stays: {[p.cmdline() for p in chaos.server.processes()]}")
+    until(lambda: not chaos.server.processes(), why=lambda: f"stays: {[p.cmdline() for p in chaos.server.processes()]}")
 
 
 def test_a_storm(chaos: Chaos) -> None:

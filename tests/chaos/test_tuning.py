@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from sagewright.testing.tuning import BOWL, Tunings
+from sagewright.testing.waiting import until
 
-from .conftest import Chaos, until
+from .conftest import Chaos
 
 TRIALS = 50
 SLOWLY = "import time\ntime.sleep(0.1)\n" + BOWL

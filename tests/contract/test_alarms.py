@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,20 +11,12 @@ from botocore.exceptions import ClientError
 
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 
 @pytest.fixture(scope="module")
 def cloudwatch(server: TestServer) -> Any:
     return server.client("cloudwatch")
-
-
-def until(found: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What ``found`` says as soon as it says something."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return value
 
 
 class Alarm:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from sagewright.testing.models import Models, workflow
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 MODEL = """
     import json, os, time
@@ -96,14 +97,6 @@ class Queued:
         found: list[dict[str, Any]] = self.metrics.get_metric_statistics(
             Namespace="AWS/SageMaker", MetricName=name, Dimensions=where, StartTime=now - 3600, EndTime=now + 60, Period=60,
             Statistics=["Sum", "Maximum", "Minimum", "SampleCount"])["Datapoints"]
-        return found
-
-    def eventually(self, what: Callable[[], Any], seconds: float = 15.0) -> Any:
-        """Metrics and logs are written some time after what they tell of."""
-        end = time.monotonic() + seconds
-        while not (found := what()):
-            assert time.monotonic() < end, "it did not come"
-            time.sleep(0.02)
         return found
 
 
@@ -266,14 +259,14 @@ def test_metrics_and_data_log(queued: Queued, endpoint: str) -> None:
             return ""
         return next((e["logStreamName"] + " " + e["message"] for e in events), "")
 
-    text = queued.eventually(line)
+    text = until(line)
     assert text.split(" ")[0].startswith("AllTraffic/i-")
     assert text.split(" ")[0].endswith("/data-log")
     for part in ("Inference request succeeded.", "ModelLatency:", "RequestDownloadLatency:", "TimeInBacklog:", "TotalProcessingTime:"):
         assert part in text
     for name in ("InvocationsProcessed", "InvocationsProcesssed", "TimeInBacklog", "RequestDownloadLatency", "ModelLatency"):
-        assert queued.eventually(lambda: queued.seen(name, variant="AllTraffic", endpoint=endpoint)), name  # noqa: B023
-    assert queued.eventually(lambda: queued.seen("ApproximateBacklogSize", endpoint=endpoint))
+        assert until(lambda: queued.seen(name, variant="AllTraffic", endpoint=endpoint)), name  # noqa: B023
+    assert until(lambda: queued.seen("ApproximateBacklogSize", endpoint=endpoint))
 
 
 def test_scale_to_zero_and_back(queued: Queued) -> None:
@@ -289,12 +282,12 @@ def test_scale_to_zero_and_back(queued: Queued) -> None:
     about = queued.models.settled(endpoint)
     assert about["ProductionVariants"][0]["CurrentInstanceCount"] == 0
     waiting = [queued.ask(endpoint, f"x{n}") for n in range(5)]
-    point = queued.eventually(lambda: [p for p in queued.seen("HasBacklogWithoutCapacity", endpoint=endpoint) if p["Maximum"] == 1])
+    point = until(lambda: [p for p in queued.seen("HasBacklogWithoutCapacity", endpoint=endpoint) if p["Maximum"] == 1])
     assert point
     assert any(p["Maximum"] >= 1 for p in queued.seen("ApproximateBacklogSizePerInstance", endpoint=endpoint))
     scale(1)
     assert [queued.get(one["OutputLocation"]) for one in waiting] == [f"X{n}".encode() for n in range(5)]
-    assert queued.eventually(lambda: [p for p in queued.seen("HasBacklogWithoutCapacity", endpoint=endpoint) if p["Minimum"] == 0])
+    assert until(lambda: [p for p in queued.seen("HasBacklogWithoutCapacity", endpoint=endpoint) if p["Minimum"] == 0])
     queued.models.delete(endpoint)
 
 

@@ -15,17 +15,9 @@ from sagewright.slices.autoscaling.decisions import replay
 from sagewright.testing.models import Models, workflow
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 INSTANCES = "sagemaker:variant:DesiredInstanceCount"
-
-
-def until(found: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What ``found`` says as soon as it says something."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return value
 
 
 class Scaled:

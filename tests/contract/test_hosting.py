@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from sagewright.testing.models import ECHO, PYTHON, Models, workflow
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +159,7 @@ def test_a_model_s_error_is_a_model_error(models: Models) -> None:
     stream = caught.value.response["LogStreamArn"].split(":log-stream:")[1]
     assert stream.startswith("AllTraffic/i-")
     group = f"/aws/sagemaker/Endpoints/{endpoint}"
-    events = models.logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]
-    assert any("about to fail" in e["message"] for e in events)
+    until(lambda: any("about to fail" in e["message"] for e in models.logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]))
     models.delete(endpoint)
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from sagewright.testing.models import PYTHON, Models, archive, workflow
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 MODEL = """
     import os, time
@@ -78,15 +79,11 @@ class Composed:
         found: dict[str, Any] = self.sagemaker.describe_inference_component(InferenceComponentName=name)
         return found
 
-    def settled(self, name: str, seconds: float = 60) -> dict[str, Any]:
-        return self.until(lambda: about if (about := self.about(name))["InferenceComponentStatus"] in ("InService", "Failed") else None, seconds)
+    def settled(self, name: str) -> dict[str, Any]:
+        return self.until(lambda: about if (about := self.about(name))["InferenceComponentStatus"] in ("InService", "Failed") else None)
 
-    def until(self, what: Callable[[], Any], seconds: float = 30) -> Any:
-        end = time.monotonic() + seconds
-        while not (found := what()):
-            assert time.monotonic() < end, f"it did not come\n{self.models.server.log()}"
-            time.sleep(0.02)  # the API is polled, as its users do
-        return found
+    def until(self, what: Callable[[], Any]) -> Any:
+        return until(what, why=lambda: f"it did not come\n{self.models.server.log()}")
 
     def counts(self, name: str) -> tuple[int, int]:
         runtime = self.about(name)["RuntimeConfig"]

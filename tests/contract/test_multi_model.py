@@ -23,6 +23,7 @@ from sagewright.testing import containers
 from sagewright.testing.containers import Container, tar
 from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 SAYS = """
     import os
@@ -84,14 +85,6 @@ def refused(call: Callable[[], Any]) -> tuple[str, int, str]:
         call()
     error = caught.value.response
     return error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Message"]
-
-
-def eventually(look: Callable[[], Any], seconds: float = 30.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.02)  # another process, which tells nobody
-    return found
 
 
 def metric(models: Many, endpoint: str, name: str, namespace: str = "AWS/SageMaker", statistic: str = "Sum") -> float:
@@ -169,7 +162,7 @@ def test_a_model_that_loads_for_long_is_not_ready_yet_and_others_answer_meanwhil
     assert (code, status) == ("ModelNotReadyException", 429)
     assert models.ask(name, "fast.tar.gz")[0] == "fast"
     models.put(go, b"")
-    assert eventually(lambda: _answers(models, name, "slow.tar.gz")) == ["at", "last"]
+    assert until(lambda: _answers(models, name, "slow.tar.gz")) == ["at", "last"]
     models.delete(name)
 
 
@@ -201,7 +194,7 @@ def test_the_least_recently_used_model_leaves_memory_when_another_needs_it(model
     assert len({a, b, c}) == 3
     assert models.ask(name, "a.tar.gz") == [a, b, c], "a is still there"
     assert models.ask(name, "b.tar.gz") == [a, b, c, b]
-    assert eventually(lambda: metric(models, name, "ModelUnloadingTime", statistic="SampleCount")) >= 2
+    assert until(lambda: metric(models, name, "ModelUnloadingTime", statistic="SampleCount")) >= 2
     models.delete(name)
 
 
@@ -229,7 +222,7 @@ def test_without_a_cache_nothing_stays(models: Many) -> None:
     name = models.many("once", cache="Disabled")
     assert models.ask(name, "m.tar.gz")[0] == "first"
     models.add("once", "m.tar.gz", "second")
-    assert eventually(lambda: models.ask(name, "m.tar.gz")[0] == "second", 5)
+    assert until(lambda: models.ask(name, "m.tar.gz")[0] == "second", 5)
     models.delete(name)
 
 
@@ -299,10 +292,10 @@ def test_metrics(models: Many, endpoint: str) -> None:
     for _ in range(3):
         models.ask(endpoint, "measured.tar.gz")
     for name in ("ModelLoadingWaitTime", "ModelDownloadingTime", "ModelLoadingTime"):
-        assert eventually(lambda name=name: metric(models, endpoint, name)) > 0
-    assert eventually(lambda: metric(models, endpoint, "ModelCacheHit") >= 2)
-    assert eventually(lambda: metric(models, endpoint, "LoadedModelCount", "/aws/sagemaker/Endpoints", "Maximum") >= 1)
-    assert eventually(lambda: metric(models, endpoint, "Invocations")) >= 3
+        assert until(lambda name=name: metric(models, endpoint, name)) > 0
+    assert until(lambda: metric(models, endpoint, "ModelCacheHit") >= 2)
+    assert until(lambda: metric(models, endpoint, "LoadedModelCount", "/aws/sagemaker/Endpoints", "Maximum") >= 1)
+    assert until(lambda: metric(models, endpoint, "Invocations")) >= 3
 
 
 def test_a_policy_may_name_the_models(server: TestServer, models: Many, endpoint: str) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from sagewright.testing.models import ECHO, Models, workflow
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 SLOW = """
     import time
@@ -44,13 +45,6 @@ def deploy(models: Models, code: str = ECHO, *, env: dict[str, str] | None = Non
     about = models.settled(name, 300)
     assert about["EndpointStatus"] == "InService", about.get("FailureReason")
     return name
-
-
-def until(condition: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)  # another process, which tells nobody
 
 
 def asleep(models: Models, endpoint: str) -> None:
@@ -130,25 +124,20 @@ def test_setup_time_is_measured(models: Models, echo: str) -> None:
 
 
 def test_above_max_concurrency_requests_are_throttled(models: Models) -> None:
+    """Two that take a second each, sent together again until the machine lets them meet: one of them is refused."""
     endpoint = deploy(models, SLOW, most=1)
-    models.invoke(endpoint, "0", ContentType="text/csv")
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        first = pool.submit(models.invoke, endpoint, "2", ContentType="text/csv")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
 
-        refusals: list[dict[str, Any]] = []
+        def refused() -> list[BaseException]:
+            sent = [pool.submit(models.invoke, endpoint, "1", ContentType="text/csv") for _ in range(2)]
+            return [error for one in sent if (error := one.exception())]
 
-        def throttled() -> bool:
-            try:
-                models.invoke(endpoint, "0", ContentType="text/csv")
-            except ClientError as error:
-                refusals.append(error.response)
-            return bool(refusals)
-
-        until(throttled)
-        assert refusals[0]["Error"]["Code"] == "ThrottlingException"
-        assert refusals[0]["ResponseMetadata"]["HTTPStatusCode"] == 429
-        assert "MaxConcurrency" in refusals[0]["Error"]["Message"]
-        assert first.result()["Body"] == b"2"
+        (error,) = until(refused)
+    assert isinstance(error, ClientError)
+    assert error.response["Error"]["Code"] == "ThrottlingException"
+    assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert "MaxConcurrency" in error.response["Error"]["Message"]
+    assert models.invoke(endpoint, "0", ContentType="text/csv")["Body"] == b"0"
     models.delete(endpoint)
 
 
@@ -211,9 +200,8 @@ def test_a_model_that_does_not_wake_says_why_and_may_get_well(models: Models) ->
         models.invoke(endpoint)
     assert caught.value.response["Error"]["Code"] == "ModelError"
     stream = caught.value.response["LogStreamArn"].split("log-stream:")[1]
-    log = models.logs.get_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}", logStreamName=stream)
-    text = "\n".join(event["message"] for event in log["events"])
-    assert "the stars have moved" in text
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    until(lambda: "the stars have moved" in str(models.logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]))
     with pytest.raises(ClientError, match="the stars have moved"):
         models.invoke(endpoint)  # at once: nothing is started again so soon
     (task / "ml" / "broken").unlink()

@@ -168,7 +168,7 @@ def test_a_session_token_belongs_to_its_key(fort: Fort) -> None:
     with fort.untouched():
         listing = Wire("GET", f"/{BUCKET}")
         assert fort.send(fort.sign(listing, "s3", keys=Credentials(key, secret, token))).status == 200
-        for wrong in (None, other, token[:-2] + "xx", token + "x", ""):
+        for wrong in (None, other, token[::-1], token + "x", ""):
             got = fort.send(fort.sign(listing, "s3", keys=Credentials(key, secret, wrong)))
             assert got.status in (400, 403), (wrong, got)
             assert token not in got.text
@@ -269,7 +269,7 @@ def test_post_policies(fort: Fort, version: str) -> None:
     with fort.untouched():
         for fields, content in (
             (honest | {"policy": wider}, b"content"),
-            (honest | {signature: honest[signature][:-2] + "00"}, b"content"),
+            (honest | {signature: honest[signature].swapcase()}, b"content"),
             ({k: v for k, v in honest.items() if k != signature}, b"content"),
             ({k: v for k, v in honest.items() if k not in (signature, "policy")}, b"content"),
             (honest | {"key": "elsewhere"}, b"content"),
