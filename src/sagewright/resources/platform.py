@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from ..gateway.capture import Recorder
     from ..gateway.routes import Mirror, Route
     from ..runtime.reconciler import Reconciler
     from ..settings import Settings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..wire.exchange import Asgi
     from ..wire.operations import Operations
     from ..wire.types import Authority, Call, Principal
+    from .apps import AppRunner
     from .desk import Desk
     from .shape import Shapes
     from .tasks import Tasks
@@ -129,6 +131,8 @@ class Platform:
     """Service of an action's ARN, such as ``autoscaling`` → who carries out such actions of CloudWatch alarms."""
     servants: dict[str, Servant] = field(default_factory=dict)
     """Member of what a deployment keeps of a variant, such as ``Serverless`` → who answers for endpoints that have it."""
+    app_runners: dict[str, AppRunner] = field(default_factory=dict)
+    """AppType of Studio, such as ``JupyterLab`` → who runs such apps."""
     gpus: int = 0
     """GPUs of this machine that jobs may use."""
     endpoint: str = ""
@@ -139,6 +143,8 @@ class Platform:
     """Set by the identity slice."""
     gateway: Mirror | None = None
     """The gateway process, which keeps its routes in step with those of the server."""
+    recorder: Recorder | None = None
+    """Keeps the captured requests that this process answers; set by the hosting slice."""
     doors: dict[str, Door] = field(default_factory=dict)
     """Header name → what answers signed requests that carry it and are no AWS operation."""
     pages: dict[str, Asgi] = field(default_factory=dict)
