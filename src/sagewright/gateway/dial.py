@@ -34,18 +34,37 @@ def remote(host: str, port: int, path: str, key: Path) -> str:
     return f"{REMOTE}{host}:{port}{path}?{key}"
 
 
+def beside(address: str, path: str) -> str:
+    """The address of the socket ``path`` on the machine that ``address`` leads to."""
+    if not address.startswith(REMOTE):
+        return path
+    place, _, key = address.removeprefix(REMOTE).partition("?")
+    return f"{REMOTE}{place.partition('/')[0]}{path}?{key}"
+
+
 async def dial(make: Callable[[], Made], address: str) -> Made:
     """A connected protocol. Raises OSError."""
+    return (await _dial(make, address))[1]
+
+
+async def streams(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """As ``asyncio.open_connection``. Raises OSError."""
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    transport, protocol = await _dial(lambda: asyncio.StreamReaderProtocol(reader), address)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _dial(make: Callable[[], Made], address: str) -> tuple[asyncio.WriteTransport, Made]:
     loop = asyncio.get_running_loop()
     if not address.startswith(REMOTE):
-        return (await loop.create_unix_connection(make, address))[1]
+        return await loop.create_unix_connection(make, address)
     place, _, key = address.removeprefix(REMOTE).partition("?")
     where, slash, path = place.partition("/")
     host, _, port = where.rpartition(":")
     try:
         async with asyncio.timeout(PATIENCE):
             sock = await _relayed(loop, host, int(port), f"{slash}{path}".encode(), bytes.fromhex(Path(key).read_text()))
-            return (await loop.create_connection(make, sock=sock))[1]
+            return await loop.create_connection(make, sock=sock)
     except TimeoutError:
         raise ConnectionError(f"the relay at {where} does not answer") from None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from ...gateway.multimodel import SHARE
 from ...stores.compute import Task
 from .gang import RESOURCES
 
@@ -26,7 +27,10 @@ def placed(task: Task, network: dict[str, Any]) -> Task:
             nodes by host name and {"address"} of this one.
     """
     limits = replace(task.limits, cpus=network["cpus"], memory=network["memory"], gpus=network["gpus"])
-    task = replace(task, limits=limits)
+    task = replace(task, limits=limits, containers=[replace(one, limits=limits) for one in task.containers])
+    if task.models:  # an instance that got less room than its type has holds fewer models
+        most = int(network["memory"] * SHARE) if network["memory"] else task.models["memory"]
+        task = replace(task, models={**task.models, "memory": min(task.models["memory"], most)})
     if network.get("meeting"):
         return replace(task, meeting=network["meeting"])
     if not network.get("addresses"):

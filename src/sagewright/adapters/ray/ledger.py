@@ -37,7 +37,7 @@ class Ledger:
         self.place: dict[str, Any] = _read(folder / "place.json")
         """{"node", "address", "size"} once it has a place."""
         self.cursor: dict[str, Any] = _read(folder / "cursor.json")
-        """{"offset": byte of the spool, "position": where the log stream ended then}."""
+        """{"offset": byte of the spool, "positions": {log stream: where it ended then}}."""
         self._unsure = bool(self.cursor)
         self.handed = False
         """Whether this process has handed the task to its node."""
@@ -104,29 +104,34 @@ class Ledger:
         """
         if offset <= self.cursor.get("offset", 0):
             return
-        group, stream = self.task.log_group, self.task.log_stream
+        group = self.task.log_group
         if not self.cursor:
-            self._keep(0, logs.read(group, stream, backward=True, limit=1)[2] if group else 0)
-        events, samples = [], []
+            self._keep(0, logs)
+        events: dict[str, list[LogEvent]] = {}
+        samples = []
         for line in text.splitlines():
             said = json.loads(line)
-            events += [LogEvent(stamp, message) for stamp, message in said.get("log", ())]
-            samples += [_sample(raw) for raw in said.get("metrics", ())]
             if "stream" in said and group:
-                logs.create_stream(group, stream)
+                events.setdefault(said["stream"], []).extend(LogEvent(stamp, message) for stamp, message in said.get("log", ()))
+            samples += [_sample(raw) for raw in said.get("metrics", ())]
         if self._unsure:
-            there = len(logs.read(group, stream, self.cursor["position"], limit=1_000_000)[0]) if group else 0
-            events = events[there:]
+            positions = self.cursor["positions"]
+            events = {s: new[len(logs.read(group, s, positions.get(s, 0), limit=1_000_000)[0]):] for s, new in events.items()}
             samples = [sample for sample in samples if not _known(sample, metrics)]
             self._unsure = False
-        if events and group:
-            logs.append(group, stream, events)
+        for stream, new in events.items():
+            logs.create_stream(group, stream)
+            if new:
+                logs.append(group, stream, new)
         if samples:
             metrics.put(samples)
-        self._keep(offset, logs.read(group, stream, backward=True, limit=1)[2] if group else 0)
+        self._keep(offset, logs)
 
-    def _keep(self, offset: int, position: int) -> None:
-        self.cursor = {"offset": offset, "position": position}
+    def _keep(self, offset: int, logs: Logs) -> None:
+        """Note how far everything has come: the streams are the task's, and those of its containers."""
+        group, streams = self.task.log_group, {one.log_stream for one in (self.task, *self.task.containers)}
+        positions = {stream: logs.read(group, stream, backward=True, limit=1)[2] for stream in streams if group and stream}
+        self.cursor = {"offset": offset, "positions": positions}
         write_atomic(self.folder / "cursor.json", json.dumps(self.cursor))
 
     def remove(self) -> None:

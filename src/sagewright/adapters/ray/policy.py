@@ -11,18 +11,21 @@ READ, WRITE = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], ["
 
 
 def policy(task: Task) -> str:
-    """Read the inputs, write the outputs, list their buckets.
+    """Read the inputs and models, write the outputs, list their buckets: the task's and its containers'.
 
     A manifest may name any object. The launch has checked what the job's role may read, and these keys stay with the
     agent, out of the job's reach: so a task with a manifest reads everywhere.
     """
     read, write, buckets = [], [], []
-    for item in task.inputs:
+    for item in [item for one in (task, *task.containers) for item in one.inputs]:
         if item.uri.startswith("s3://"):
             bucket, _, key = item.uri[5:].partition("/")
             everywhere = item.type in ("ManifestFile", "AugmentedManifestFile")
             read.append("arn:aws:s3:::*/*" if everywhere else f"arn:aws:s3:::{bucket}/{_literal(key)}*")
             buckets.append("arn:aws:s3:::*" if everywhere else f"arn:aws:s3:::{bucket}")
+    if task.models:
+        read.append(f"arn:aws:s3:::{task.models['bucket']}/{_literal(task.models['prefix'])}*")
+        buckets.append(f"arn:aws:s3:::{task.models['bucket']}")
     for output in task.outputs:
         bucket, _, key = output.uri.removeprefix("s3://").partition("/")
         write.append(f"arn:aws:s3:::{bucket}/{_literal(key)}*")

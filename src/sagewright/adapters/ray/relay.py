@@ -1,7 +1,8 @@
 """Lets the server reach the workers of a node on another machine: ``python -m sagewright.adapters.ray.relay FOLDER ADDRESS``.
 
 Once per node's work folder; holds no Ray. Listens on the node's address, asks for the proof that ``gateway.dial`` describes,
-and joins the caller to a worker's Unix socket of this folder, to no other. Ends with the node, as ``watch`` does.
+and joins the caller to a Unix socket of this folder: a worker's, or the one where a task on demand is told whom to wake; to no
+other. Ends with the node, as ``watch`` does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ...agent.layout import socket_folder, write_atomic
 from ...gateway.dial import NONCE, OK, PATIENCE, PROOF, proof
 from .node import OWNER, RELAY, RELAY_KEY, owned
 
-LOCK = "relay.lock"
+LOCK, POOL = "relay.lock", ".pool"
 PIECE = 256 << 10
 """Bytes that are passed on at once."""
 
@@ -56,8 +57,11 @@ class Relay:
         named = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
         if not hmac.compare_digest(given, proof(self._key, nonce, named)):
             return None
-        path = Path(os.fsdecode(named))
-        return path if path.suffix == ".sock" and path.resolve().parent.is_relative_to(self._sockets) else None
+        path = Path(os.fsdecode(named)).resolve()
+        above = path.parent
+        if path.suffix == POOL:
+            return path if above == self._sockets else None
+        return path if path.suffix == ".sock" and self._sockets in above.parents else None
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,10 +10,10 @@ from .compute import RayCompute
 
 
 def stays(task: Task) -> bool:
-    """Whether a task has to run on the server's machine: it uses its folders, or is spoken to over its sockets alone."""
-    if any(item.type == "Folder" for item in task.inputs):
+    """Whether a task has to run on the server's machine: it uses its folders, or is a part of the server."""
+    if any(item.type == "Folder" for one in (task, *task.containers) for item in one.inputs):
         return True
-    return task.kind == "serve" and bool(task.beside or task.on_demand or task.containers or task.models or task.volumes)
+    return task.kind == "serve" and bool(task.beside or task.volumes)
 
 
 class SplitCompute:

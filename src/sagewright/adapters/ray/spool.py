@@ -39,7 +39,7 @@ class Spool:
         return True
 
     def append(self, group: str, stream: str, events: Iterable[LogEvent]) -> None:
-        self._write({"log": [[event.timestamp, event.message] for event in events]})
+        self._write({"stream": stream, "log": [[event.timestamp, event.message] for event in events]})
 
     def put(self, samples: Iterable[Sample]) -> None:
         self._write({"metrics": [

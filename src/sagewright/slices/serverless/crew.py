@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...gateway.client import Worker
+from ...gateway.dial import beside
 from ...gateway.model import died
 from ...gateway.routes import Route, Variant
 from ...stores.metrics import Dimensions
@@ -21,7 +22,7 @@ class Crew:
     """One task's instances.
 
     Args:
-        path: of the task's line.
+        path: the address of the task's line.
         stream: the log stream of the task's instances.
         changed: called when there is somebody for a request, or nobody any more.
         setup: told how many seconds the start of an instance took.
@@ -110,6 +111,7 @@ class Crew:
                 self._left(slot, {"ready": True}, now)
 
     def _arrived(self, slot: int, path: str, now: float) -> None:
+        path = beside(self.path, path)
         endpoint, name = self._names
         dimensions: Dimensions = (("EndpointName", endpoint), ("VariantName", name))
         variant = Variant(name, 1.0, "RANDOM", [Worker(path)], dimensions, {path: self.stream})

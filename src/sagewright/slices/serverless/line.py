@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ...gateway.dial import streams
+
 log = logging.getLogger(__name__)
 
 RETRY, LONGEST_RETRY = 0.05, 2.0
@@ -38,7 +40,7 @@ class Line:
         delay = RETRY
         while True:
             with contextlib.suppress(OSError):
-                reader, writer = await asyncio.open_unix_connection(self.path)
+                reader, writer = await streams(self.path)
                 try:
                     while line := await reader.readline():
                         self._writer, delay = writer, RETRY
