@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from sagewright.testing.models import Models
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 GOLDEN = Path(__file__).with_name("golden") / "capture.jsonl"
 CSV_JSON = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json", "application/jsonlines"]}
@@ -133,6 +134,87 @@ def test_a_streamed_answer_is_captured_whole(models: Models, endpoint: str) -> N
     found = lines(models, "all", lambda found: any(line["eventMetadata"].get("inferenceId") == "streamed" for line in found))
     line = next(line for line in found if line["eventMetadata"].get("inferenceId") == "streamed")
     assert line["captureData"]["endpointOutput"]["data"] == "a,b"
+
+
+def test_an_asynchronous_endpoint(models: Models) -> None:
+    """What is in S3 on both sides is captured as if it had been in the request; what the model refuses is not."""
+    name = models.name("c")
+    models.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": models.model(SCRIPT), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+        AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": f"s3://{models.bucket}/answers", "S3FailurePath": f"s3://{models.bucket}/refused"}},
+        DataCaptureConfig={
+            "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{models.bucket}/queued",
+            "CaptureOptions": [{"CaptureMode": "InputAndOutput"}], "CaptureContentTypeHeader": CSV_JSON,
+        },
+    )
+    endpoint = models.endpoint(name)
+    assert models.settled(endpoint)["DataCaptureConfig"]["CaptureStatus"] == "Started"
+    ask = models.runtime.invoke_endpoint_async
+    ask(EndpointName=endpoint, InputLocation=models.put("in/1", "1,2"), ContentType="text/csv", Accept="text/csv",
+        InferenceId="mine", CustomAttributes="c000b4f9")
+    ask(EndpointName=endpoint, InputLocation=models.put("in/2", "fail"), ContentType="text/csv")
+    ask(EndpointName=endpoint, InputLocation=models.put("in/3", "3"), ContentType="text/csv", Accept="application/json")
+    large = b"4\n" * (1 << 20)  # goes to the model in pieces
+    ask(EndpointName=endpoint, InputLocation=models.put("in/4", large), ContentType="text/csv")
+    found = lines(models, "queued", lambda found: len(found) == 3)
+    by_input = {line["captureData"]["endpointInput"]["data"]: line for line in found}
+    assert {data[:4] for data in by_input} == {"1,2", "3", "4\n4\n"}
+    first = by_input["1,2"]
+    assert first["captureData"] == {
+        "endpointInput": {"observedContentType": "text/csv", "mode": "INPUT", "data": "1,2", "encoding": "CSV"},
+        "endpointOutput": {"observedContentType": "text/csv", "mode": "OUTPUT", "data": "1,2", "encoding": "CSV"},
+    }
+    assert first["eventMetadata"]["inferenceId"] == "mine"
+    assert first["eventMetadata"]["customAttributes"] == ["c000b4f9"]
+    assert "inferenceId" not in by_input["3"]["eventMetadata"]
+    assert by_input["3"]["captureData"]["endpointOutput"]["encoding"] == "JSON"
+    whole = by_input[large.decode()]["captureData"]["endpointOutput"]["data"]
+    assert whole == large.decode()
+    assert all(KEY.fullmatch(key.removeprefix("queued/")) for key in models.keys("queued"))
+    models.delete(endpoint)
+
+
+def test_an_inference_component(models: Models) -> None:
+    """Captured below the component's own folder, from the endpoint's configuration on, until that is replaced."""
+
+    def config(where: str) -> str:
+        name = models.name("c")
+        models.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ExecutionRoleArn=models.role,
+            ProductionVariants=[{"VariantName": "AllTraffic", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+            DataCaptureConfig={
+                "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{models.bucket}/{where}",
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}], "CaptureContentTypeHeader": CSV_JSON,
+            },
+        )
+        return name
+
+    endpoint, component = models.endpoint(config("composed")), models.name("part")
+    assert models.settled(endpoint)["EndpointStatus"] == "InService"
+    models.sagemaker.create_inference_component(
+        InferenceComponentName=component, EndpointName=endpoint, VariantName="AllTraffic", RuntimeConfig={"CopyCount": 1},
+        Specification={"ModelName": models.model(SCRIPT), "ComputeResourceRequirements": {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 256}},
+    )
+    about = models.sagemaker.describe_inference_component
+    until(lambda: about(InferenceComponentName=component)["InferenceComponentStatus"] == "InService", why=models.server.log)
+    models.invoke(endpoint, "1,2", ContentType="text/csv", InferenceComponentName=component, InferenceId="mine")
+    (line,) = lines(models, "composed", lambda found: len(found) == 1)
+    assert line["captureData"]["endpointOutput"]["data"] == "1,2"
+    assert line["eventMetadata"]["inferenceId"] == "mine"
+    (key,) = models.keys("composed")
+    folder = key.removeprefix(f"composed/{endpoint}/AllTraffic/")
+    assert KEY.fullmatch(f"{endpoint}/{folder}"), key
+    assert folder.startswith(f"{component}/")
+    models.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config("later"))
+    assert models.settled(endpoint)["EndpointStatus"] == "InService"
+    models.invoke(endpoint, "3", ContentType="text/csv", InferenceComponentName=component)
+    (line,) = lines(models, "later", lambda found: len(found) == 1)
+    assert line["captureData"]["endpointInput"]["data"] == "3"
+    models.sagemaker.delete_inference_component(InferenceComponentName=component)
+    gone = models.sagemaker.list_inference_components
+    until(lambda: not gone(EndpointNameEquals=endpoint)["InferenceComponents"], why=models.server.log)
+    models.delete(endpoint)
 
 
 def test_a_share_of_the_requests(models: Models) -> None:

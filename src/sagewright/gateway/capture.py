@@ -16,7 +16,7 @@ import random
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
+from ..resources.arn import s3_uri
 from .client import Answer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Capture:
     """What the requests of one variant leave behind. Plain data, which travels to the gateway process."""
 
     prefix: str
-    """``s3://bucket/path/endpoint/variant``."""
+    """``s3://bucket/path/endpoint/variant``, and the inference component's name where there is one."""
     percent: float
     """Of the requests."""
     input: bool
@@ -65,6 +66,35 @@ class Capture:
     def wanted(self) -> bool:
         """Whether this request is one of the share."""
         return self.percent >= 100 or random.random() * 100 < self.percent
+
+
+def enabled(config: Mapping[str, Any] | None) -> bool:
+    """Whether a DataCaptureConfig, if there is one, wants anything to be captured."""
+    return config is not None and bool(config.get("EnableCapture", True))
+
+
+def plan(variant: Mapping[str, Any], endpoint: str, component: str = "") -> Capture | None:
+    """What the requests of a deployment's variant leave behind, or of an inference component on it; None if nothing."""
+    config = variant.get("Capture")
+    if config is None or not enabled(config) or not variant.get("Role"):
+        return None
+    modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
+    header = config.get("CaptureContentTypeHeader", {})
+    where = "/".join(filter(None, (endpoint, variant["Name"], component)))
+    return Capture(
+        prefix=f"{s3_uri(config['DestinationS3Uri']).rstrip('/')}/{where}",
+        percent=float(config["InitialSamplingPercentage"]),
+        input=bool(modes & {"Input", "InputAndOutput"}),
+        output=bool(modes & {"Output", "InputAndOutput"}),
+        role=variant["Role"],
+        csv=_plain(header.get("CsvContentTypes", ())),
+        json=_plain(header.get("JsonContentTypes", ())),
+        kms=config.get("KmsKeyId", ""),
+    )
+
+
+def _plain(types: Iterable[str]) -> list[str]:
+    return [kind.split(";", 1)[0].strip().lower() for kind in types]
 
 
 def spool(settings: Settings) -> dict[str, Any]:

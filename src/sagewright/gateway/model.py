@@ -14,6 +14,7 @@ from ..stores.images import UnknownImage
 from ..wire.errors import NotImplementedHere
 from . import containers as several
 from . import multimodel
+from .capture import enabled
 
 MODEL = "/opt/ml/model"
 MULTI_MODEL = ("CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
@@ -86,13 +87,16 @@ async def refusal(platform: Platform, about: dict[str, Any]) -> str:
         for uri in data_uris(container) if about["Role"] else ():
             if why := await jobs.read_refusal(platform, about["Role"], uri):
                 return f"ClientError: Could not access model data at {uri} (AccessDenied: {why})"
-    if (capture := about.get("Capture")) and capture.get("EnableCapture", True) and (why := await _uncaptured(platform, about["Role"], capture)):
+    if why := await uncaptured(platform, about):
         return why
     return await _silenced(platform, about["Role"], about["Async"]["OutputConfig"]) if "Async" in about else ""
 
 
-async def _uncaptured(platform: Platform, role: str | None, capture: dict[str, Any]) -> str:
-    """Why what an endpoint captures could not be stored; empty if it can."""
+async def uncaptured(platform: Platform, about: dict[str, Any]) -> str:
+    """Why what a variant's requests leave behind could not be stored; empty if it can, or nothing is captured."""
+    capture, role = about.get("Capture"), about["Role"]
+    if capture is None or not enabled(capture):
+        return ""
     if role is None:
         return "ClientError: Data capture needs a model with an ExecutionRoleArn."
     uri = s3_uri(capture["DestinationS3Uri"])

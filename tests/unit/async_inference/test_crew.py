@@ -14,7 +14,7 @@ def doc(*tasks: tuple[str, str, int], weights: dict[str, float] | None = None, l
     about: dict[str, Any] = {"OutputConfig": {"S3OutputPath": "s3://b/o"}}
     if limit:
         about["ClientConfig"] = {"MaxConcurrentInvocationsPerInstance": limit}
-    return {"_fleet": {
+    return {"EndpointName": "e", "_fleet": {
         "Variants": [{"Name": name, "Weight": weight, "Role": f"role-{name}", "Async": about} for name, weight in weights.items()],
         "Tasks": {name: {"Variant": variant, "Sockets": [f"{name}/{n}" for n in range(sockets)]} for name, variant, sockets in tasks},
     }}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagewright.slices.hosting import capture, fleet, shadows, views
+from sagewright.gateway.capture import plan
+from sagewright.slices.hosting import fleet, shadows, views
 from sagewright.slices.hosting.routing import specs
 
 CAPTURE = {
@@ -46,8 +47,8 @@ def test_what_is_captured() -> None:
     assert (spec.capture.percent, spec.capture.input, spec.capture.output, spec.capture.json) == (20.0, False, True, ["application/json"])
     assert spec.shadows[0].capture
     assert spec.shadows[0].capture.prefix == "s3://bucket/path/E/s"
-    assert capture.plan(variant("p", Capture={**CAPTURE, "EnableCapture": False}), "E") is None
-    assert capture.plan(variant("p"), "E") is None
+    assert plan(variant("p", Capture={**CAPTURE, "EnableCapture": False}), "E") is None
+    assert plan(variant("p"), "E") is None
 
 
 def test_descriptions_keep_them_apart() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...gateway.capture import Capture, plan
 from ...gateway.pipeline import width
 
 DEPTH = 2
@@ -26,6 +27,8 @@ class Instance:
     role: str | None
     sockets: list[str]
     limit: int
+    capture: Capture | None = None
+    """What its requests leave behind."""
     busy: int = 0
     """Requests that it has."""
     failures: int = 0
@@ -65,11 +68,11 @@ class Crew:
             most = variant.get("Async", {}).get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance")
             made = Instance(
                 task, variant["Name"], variant["Weight"], variant["Role"], list(about["Sockets"]),
-                most or DEPTH * max(1, sum(map(width, about["Sockets"]))),
+                most or DEPTH * max(1, sum(map(width, about["Sockets"]))), plan(variant, doc["EndpointName"]),
             )
             if old := before.pop(task, None):
                 made.busy, old.gone = old.busy, False
-                for name in ("weight", "role", "sockets", "limit"):
+                for name in ("weight", "role", "sockets", "limit", "capture"):
                     setattr(old, name, getattr(made, name))
                 old.resting = False
                 made = old

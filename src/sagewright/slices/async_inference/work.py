@@ -26,6 +26,7 @@ from .journal import Journal
 from .notice import Outcome
 from .request import headers
 from .storage import WHOLE, Storage, Unstorable
+from .tape import Tape, Tapes
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Errand:
     """It may have been worked on before, by an earlier server or by this one."""
     found: bool = False
     """Its answer was there already."""
+    uncaptured: bool = False
+    """It was to be captured and could not be kept."""
 
     @property
     def doc(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class Work:
     def __init__(self, platform: Platform, worker: Callable[[Instance], Worker]) -> None:
         self.platform, self.worker, self.storage = platform, worker, Storage(platform)
         self.journal = Journal(platform.logs, platform.metrics, platform.clock)
+        self.tapes = Tapes()
 
     async def carry_out(self, errand: Errand) -> None:
         """Returns when the answer, or why there is none, is in S3 and has been told.
@@ -127,22 +131,29 @@ class Work:
         doc, mark = errand.doc, time.perf_counter()
         assert errand.instance is not None
         stream: Stream | None = None
+        tape = self.tapes.begin(errand.instance.capture, self.platform.clock())
+        if tape is not None:
+            body = tape.input(body)
         try:
             answer, stream = await self.worker(errand.instance).stream(
                 "POST", "/invocations", headers(doc), body, seconds=doc["Timeout"], total=doc["Timeout"],
             )
             if not 200 <= answer.status < 300:
                 return await self._refused(errand, answer, stream, times, mark)
-            return await self._keep(errand, answer, stream, times, mark)
+            return await self._keep(errand, answer, stream, tape, times, mark)
         except Broken as error:
             raise Lost(error) from None
         finally:
+            if tape is not None:
+                tape.end()
             if stream is not None:
                 await stream.aclose()
             if not isinstance(body, bytes):
                 await body.aclose()  # type: ignore[attr-defined]
 
-    async def _keep(self, errand: Errand, answer: Answer, stream: Stream, times: dict[str, float], mark: float) -> Outcome:
+    async def _keep(
+        self, errand: Errand, answer: Answer, stream: Stream, tape: Tape | None, times: dict[str, float], mark: float
+    ) -> Outcome:
         """Pour the answer into its object as it comes; small ones are kept for the notification, too."""
         kind = answer.headers.get("content-type", "")
         writer = await self.storage.writer(errand.doc["OutputLocation"], errand.role, errand.record.key, kind)
@@ -152,6 +163,8 @@ class Work:
         try:
             async for piece in stream:
                 size += len(piece)
+                if tape is not None:
+                    tape.output(piece)
                 if kept is not None and size <= notice.INCLUDED:
                     kept.append(piece)
                 else:
@@ -165,6 +178,8 @@ class Work:
             if not committed:
                 with contextlib.suppress(OSError):
                     await self.storage.run(writer.abort)
+        if tape is not None and self.platform.recorder is not None:
+            errand.uncaptured = not tape.note(self.platform.recorder, errand.doc, answer)
         return Outcome(content_type=kind, body=b"".join(kept) if kept is not None else None)
 
     async def _put(self, work: Callable[..., Any], *args: Any, large: bool) -> None:
@@ -229,6 +244,8 @@ class Work:
         said = [f"{name}: {seconds * 1e6:.0f} us" for name, seconds in times.items()]
         said += [f"TimeInBacklog: {waited:.0f} ms", f"TotalProcessingTime: {total:.0f} ms"]
         result = f"Inference request failed. Reason: {outcome.reason}" if outcome.failed else "Inference request succeeded."
+        if errand.uncaptured:
+            said.append("not captured, because it was too large")
         stream = f"{errand.variant}/{instance_id(errand.instance.task) if errand.instance else 'expired'}"
         self.journal.say(doc["EndpointName"], stream, doc["InferenceId"], f"{result} {', '.join(said)}")
 

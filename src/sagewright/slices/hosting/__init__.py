@@ -32,6 +32,7 @@ def install(platform: Platform) -> None:
     uploads.install()
     if platform.gateway is not None:
         platform.gateway.captured = uploads.wake
-    invocations = Invocations(platform, routes, Recorder(**captured, told=uploads.wake))
+    platform.recorder = Recorder(**captured, told=uploads.wake)
+    invocations = Invocations(platform, routes, platform.recorder)
     invocations.install()
     platform.closers += [routes.close, invocations.meter.close, invocations.taps.close]

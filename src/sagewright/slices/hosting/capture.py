@@ -1,24 +1,19 @@
-"""Data capture of endpoints: what a DataCaptureConfig must mean, and what becomes of it. Pure.
+"""Data capture of endpoints: what a DataCaptureConfig must mean, and how it is shown. Pure.
 
-Every variant of a deployment keeps the configuration as ``Capture``.
+Every variant of a deployment keeps the configuration as ``Capture``; ``gateway.capture.plan`` says what becomes of it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...gateway.capture import Capture
-from ...resources.arn import s3_location, s3_uri
-from ...wire.errors import Invalid, NotImplementedHere
-
-
-def enabled(config: dict[str, Any] | None) -> bool:
-    """Whether a DataCaptureConfig, if there is one, wants anything to be captured."""
-    return config is not None and config.get("EnableCapture", True)
+from ...gateway.capture import enabled
+from ...resources.arn import s3_location
+from ...wire.errors import Invalid
 
 
 def check(doc: dict[str, Any]) -> None:
-    """Whether an endpoint configuration's DataCaptureConfig can be. Raises Invalid or NotImplementedHere."""
+    """Whether an endpoint configuration's DataCaptureConfig can be. Raises Invalid."""
     config = doc.get("DataCaptureConfig")
     if config is None:
         return
@@ -30,29 +25,8 @@ def check(doc: dict[str, Any]) -> None:
     both = {t.lower() for t in header.get("CsvContentTypes", ())} & {t.lower() for t in header.get("JsonContentTypes", ())}
     if both:
         raise Invalid(f"Content type {min(both)} is both in CsvContentTypes and in JsonContentTypes.")
-    if enabled(config) and "AsyncInferenceConfig" in doc:
-        raise NotImplementedHere("CreateEndpointConfig with DataCaptureConfig and AsyncInferenceConfig is not implemented.")
     if enabled(config) and any("ServerlessConfig" in variant for variant in doc["ProductionVariants"]):
         raise Invalid("Data capture is not supported for serverless variants.")
-
-
-def plan(variant: dict[str, Any], endpoint: str) -> Capture | None:
-    """What the requests of a deployment's variant leave behind; None if nothing."""
-    config = variant.get("Capture")
-    if config is None or not enabled(config) or not variant.get("Role"):
-        return None
-    modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
-    header = config.get("CaptureContentTypeHeader", {})
-    return Capture(
-        prefix=f"{s3_uri(config['DestinationS3Uri']).rstrip('/')}/{endpoint}/{variant['Name']}",
-        percent=float(config["InitialSamplingPercentage"]),
-        input=bool(modes & {"Input", "InputAndOutput"}),
-        output=bool(modes & {"Output", "InputAndOutput"}),
-        role=variant["Role"],
-        csv=_plain(header.get("CsvContentTypes", ())),
-        json=_plain(header.get("JsonContentTypes", ())),
-        kms=config.get("KmsKeyId", ""),
-    )
 
 
 def summary(doc: dict[str, Any]) -> dict[str, Any] | None:
@@ -69,7 +43,3 @@ def summary(doc: dict[str, Any]) -> dict[str, Any] | None:
         "DestinationS3Uri": config["DestinationS3Uri"],
         "KmsKeyId": config.get("KmsKeyId", ""),
     }
-
-
-def _plain(types: Any) -> list[str]:
-    return [kind.split(";", 1)[0].strip().lower() for kind in types]

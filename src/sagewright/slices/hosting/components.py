@@ -46,8 +46,6 @@ def check(config: Mapping[str, Any], known: bool) -> None:
     for member in BESIDES:
         if member in config:
             raise Invalid(f"{member} cannot be given when production variants have no ModelName: they hold inference components.")
-    if config.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in config):
-        raise NotImplementedHere("CreateEndpointConfig with data capture of inference components is not implemented.")
     for variant in bearing:
         _check_scaling(variant)
 

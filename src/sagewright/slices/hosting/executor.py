@@ -49,6 +49,9 @@ class EndpointExecutor:
             return
         for variant in after["Variants"]:
             if "Components" in variant:
+                if reason := await models.uncaptured(self.platform, variant):
+                    await job.send("Refused", Reason=f"{reason} (production variant {variant['Name']})")
+                    return
                 continue
             size = {"InstanceType": variant["InstanceType"], "InstanceCount": variant["Count"]}
             if reason := jobs.capacity_refusal(self.platform, size) or await models.refusal(self.platform, variant):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...gateway import capture
 from ...gateway.containers import DIRECT, names
 from ...gateway.routes import Routes, VariantSpec
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...stores.records import Query, Record
-from . import capture, components, policy, rollout, shadows
+from . import components, policy, rollout, shadows
 from .fleet import Fleet, asynchronous
 from .lifecycle import log_stream
 from .serverless import serverless

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...gateway.capture import plan
 from ...gateway.meter import NAMESPACE, Meter
 from ...gateway.routes import Key, Route, Routes, VariantSpec, component_key
 from ...resources.platform import Platform
@@ -26,6 +27,8 @@ NO_CAPACITY = (
     "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if configured) or try to "
     "increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
 )
+KEPT = ("Name", "Strategy", "Capture", "Role")
+"""Members of a deployment's variant that the routes to its components are made of."""
 
 
 class Router:
@@ -37,8 +40,8 @@ class Router:
         self.meter = Meter(platform.metrics.put, NAMESPACE, platform.clock)
         self.known: dict[Key, str] = {}
         """Components that are in service, or were and will be again → name."""
-        self._endpoints: dict[Key, dict[str, str]] = {}
-        """Endpoints that hold components → variant → routing strategy."""
+        self._endpoints: dict[Key, dict[str, dict[str, Any]]] = {}
+        """Endpoints that hold components → variant → what its components' requests depend on."""
         self._places: dict[tuple[str, str], Key] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,9 +63,9 @@ class Router:
         elif record.kind != "Endpoint":
             return
         elif holds(record) and record.doc["_state"] != DELETING:
-            strategies = {v["Name"]: v["Strategy"] for v in record.doc["_fleet"]["Variants"]}
-            changed = self._endpoints.get(key) not in (None, strategies)
-            self._endpoints[key] = strategies
+            variants = {v["Name"]: {member: v.get(member) for member in KEPT} for v in record.doc["_fleet"]["Variants"]}
+            changed = self._endpoints.get(key) not in (None, variants)
+            self._endpoints[key] = variants
             for one in await self.platform.records.find(KIND, record.scope, Query(parent=record.key, limit=10_000)) if changed else ():
                 self.apply(one)
         else:
@@ -81,9 +84,10 @@ class Router:
             return
         self._places[record.scope, record.key] = key
         self.known[key] = doc["InferenceComponentName"]
-        strategies = self._endpoints.get((record.scope, doc["EndpointName"].lower()), {})
+        variant = self._endpoints.get((record.scope, doc["EndpointName"].lower()), {}).get(doc["VariantName"], {})
         spec = VariantSpec(
-            doc["VariantName"], 1.0, [], strategies.get(doc["VariantName"], "LEAST_OUTSTANDING_REQUESTS"), component=doc["InferenceComponentName"],
+            doc["VariantName"], 1.0, [], variant.get("Strategy", "LEAST_OUTSTANDING_REQUESTS"), component=doc["InferenceComponentName"],
+            capture=plan(variant, doc["EndpointName"], doc["InferenceComponentName"]),
         )
         for task, about in doc["_copies"].items():
             if about["Sockets"]:
