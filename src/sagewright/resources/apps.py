@@ -24,6 +24,7 @@ from typing import Protocol
 
 from ..runtime.reconciler import Job
 from ..stores.compute import Task
+from ..stores.records import Record
 
 APP = "App"
 """Kind of the records; their key is ``<domain>/<profile or space>/<type>/<name>`` in lower case, as their ARNs end."""
@@ -55,4 +56,15 @@ class AppRunner(Protocol):
 
     async def clear(self, job: Job) -> None:
         """Let go of whatever was kept for an App whose tasks are gone. The home folder is not the runner's to remove."""
+        ...
+
+    async def open(self, record: Record, *, who: str, seconds: float, lasts: float, path: str = "") -> str:
+        """A URL that opens an App in a browser: once, within ``seconds``; what it opens lasts for ``lasts`` more.
+
+        Whether ``who`` may, the caller has decided. It is what the app shows of its visitor, such as ``d-1/alice``.
+        ``path``: what to show, below the app's own address, as LandingUri has it after ``app:JupyterLab:``.
+
+        Raises:
+            Invalid: the app is not in service.
+        """
         ...
