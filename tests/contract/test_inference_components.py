@@ -366,7 +366,7 @@ def test_endpoints_and_components_refuse_what_does_not_fit_them(composed: Compos
     assert "Cannot create already existing inference component" in code(raised)
     for spec, text in (
         ({"ModelName": composed.model}, "ComputeResourceRequirements is required"),
-        ({"BaseInferenceComponentName": name}, "adapter inference components) is not implemented"),
+        ({"BaseInferenceComponentName": name}, "adapter inference components) is not implemented: no image here serves adapters"),
         ({"ComputeResourceRequirements": SMALL}, "exactly one of ModelName and Container"),
         ({"ModelName": "no-such", "ComputeResourceRequirements": SMALL}, "Could not find model"),
     ):
@@ -407,23 +407,25 @@ def test_another_configuration_moves_the_copies(composed: Composed) -> None:
     assert "has inference components" in code(raised)
 
 
-def test_requests_are_measured_for_each_copy(composed: Composed) -> None:
+def test_requests_are_measured_for_each_copy_and_for_the_variant(composed: Composed) -> None:
     endpoint = composed.endpoint()
     name = composed.component(endpoint, copies=2)
     for _ in range(4):
         composed.ask(endpoint, name)
-    where = [{"Name": "InferenceComponentName", "Value": name}]
+    part, variant = {"InferenceComponentName": name}, {"EndpointName": endpoint, "VariantName": "AllTraffic"}
 
-    def total(metric: str) -> float:
+    def total(metric: str, where: dict[str, str]) -> float:
         now = time.time()
         found = composed.metrics.get_metric_statistics(
-            Namespace="AWS/SageMaker", MetricName=metric, Dimensions=where, StartTime=now - 600, EndTime=now + 60, Period=60, Statistics=["Sum"])
-        return sum(point["Sum"] for point in found["Datapoints"])
+            Namespace="AWS/SageMaker", MetricName=metric, Dimensions=[{"Name": k, "Value": v} for k, v in where.items()],
+            StartTime=now - 600, EndTime=now + 60, Period=60, Statistics=["Sum"])
+        return float(sum(point["Sum"] for point in found["Datapoints"]))
 
-    composed.until(lambda: total("Invocations") == 4.0)
-    assert total("InvocationsPerCopy") == 2.0
-    assert total("ConcurrentRequestsPerCopy") >= 2.0
-    assert total("ModelLatency") > 0
+    composed.until(lambda: total("Invocations", part) == 4 and total("Invocations", variant) == 4)
+    assert total("InvocationsPerCopy", part) == pytest.approx(2.0)
+    assert total("ConcurrentRequestsPerCopy", part) >= 2.0
+    assert total("InvocationsPerInstance", variant) == pytest.approx(4.0)
+    assert total("ModelLatency", variant) == pytest.approx(total("ModelLatency", part))
 
 
 def test_copies_are_scaled_by_application_autoscaling(composed: Composed, server: TestServer) -> None:

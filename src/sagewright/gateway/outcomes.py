@@ -72,9 +72,9 @@ def busy(variant: Variant) -> ServiceError:
 def measure(
     meter: Meter, variant: Variant, status: int, began: float, sent: float, done: float, steps: tuple[Step, ...] = ()
 ) -> None:
-    """Count a request; during a deployment also under the configuration it went to, and for each of several containers."""
+    """Count a request, under everything that it is measured under, and for each of several containers."""
     meter.request(variant.dimensions, status, variant.instances, began, sent, done)
     for step in steps:
         meter.step((*variant.dimensions, ("ContainerName", step.container)), step)
-    if variant.deployment:
-        meter.request(variant.deployment, status, variant.instances, began, sent, done)
+    if variant.besides:
+        meter.request(variant.besides, status, variant.hosts or variant.instances, began, sent, done)

@@ -43,6 +43,8 @@ class VariantSpec:
     """The endpoint configuration that requests are also counted for, while a deployment goes on."""
     component: str = ""
     """The inference component that it is the only variant of; its instances are the component's copies."""
+    hosts: int = 0
+    """Instances of the variant that a component's copies are on."""
     containers: list[str] = field(default_factory=list)
     """Names, where an instance has several."""
     direct: bool = False
@@ -70,10 +72,12 @@ class Variant:
     streams: dict[str, str]
     instances: int = 1
     share: float = 1.0
-    deployment: Dimensions = ()
-    """With EndpointConfigName besides ``dimensions``, while a deployment goes on; requests are measured under both."""
+    besides: Dimensions = ()
+    """What requests are also measured under: with EndpointConfigName, while a deployment goes on; of an inference component, the
+    endpoint and the variant that it is on."""
     turn: int = 0
     component: str = ""
+    hosts: int = 0
     containers: list[str] = field(default_factory=list)
     direct: bool = False
     capture: Capture | None = None
@@ -186,10 +190,10 @@ class Routes:
         dimensions: Dimensions = (("EndpointName", name), ("VariantName", spec.name))
         during: Dimensions = (*dimensions, ("EndpointConfigName", spec.config)) if spec.config else ()
         if spec.component:
-            dimensions, during = (("InferenceComponentName", spec.component),), ()
+            dimensions, during = (("InferenceComponentName", spec.component),), dimensions
         return Variant(
             spec.name, spec.weight, spec.strategy, workers, dimensions, spec.streams, spec.instances, spec.share, during,
-            component=spec.component, containers=spec.containers, direct=spec.direct, capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
+            component=spec.component, hosts=spec.hosts, containers=spec.containers, direct=spec.direct, capture=spec.capture, shadows=[self._variant(name, shadow) for shadow in spec.shadows],
         )
 
     def drop(self, key: Key) -> None:

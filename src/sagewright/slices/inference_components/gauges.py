@@ -18,6 +18,8 @@ EVERY = 10.0
 MINUTE = 6
 """Rounds between two zeros of what is counted by the minute."""
 COUNTS = ("Invocations", "InvocationsPerCopy", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
+INSTEAD = ("InvocationsPerInstance", *(name for name in COUNTS if name != "InvocationsPerCopy"))
+"""The same of the variants that they are on."""
 EVERYTHING = 1_000_000
 """More series than there are."""
 
@@ -41,7 +43,8 @@ class Gauges:
         said = [Sample(NAMESPACE, "ConcurrentRequestsPerCopy", v.dimensions, now, v.concurrency()) for v in found]
         if found and self._round % MINUTE == 0:
             busy = {s.dimensions for s in self.platform.metrics.series(NAMESPACE, "Invocations", limit=EVERYTHING, active_since=now - EVERY * MINUTE)}
-            said += [Sample(NAMESPACE, name, v.dimensions, now, 0.0) for v in found if v.dimensions not in busy for name in COUNTS]
+            quiet = {v.dimensions: COUNTS for v in found} | {v.besides: INSTEAD for v in found}
+            said += [Sample(NAMESPACE, name, where, now, 0.0) for where, names in quiet.items() if where not in busy for name in names]
         return said
 
     def _variant(self, key: Key) -> Variant | None:

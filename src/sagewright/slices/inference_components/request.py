@@ -77,7 +77,7 @@ async def _specification(
     platform: Platform, call: Call, given: Mapping[str, Any], variant: Mapping[str, Any], operation: str,
 ) -> dict[str, Any]:
     if "BaseInferenceComponentName" in given:
-        raise NotImplementedHere(f"{operation} with BaseInferenceComponentName (adapter inference components) is not implemented.")
+        raise NotImplementedHere(f"{operation} with BaseInferenceComponentName (adapter inference components) is not implemented: no image here serves adapters.")
     needs, container = given.get("ComputeResourceRequirements"), given.get("Container", {})
     if needs is None:
         raise Invalid("ComputeResourceRequirements is required, unless BaseInferenceComponentName is given.")

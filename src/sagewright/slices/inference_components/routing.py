@@ -63,7 +63,11 @@ class Router:
         elif record.kind != "Endpoint":
             return
         elif holds(record) and record.doc["_state"] != DELETING:
-            variants = {v["Name"]: {member: v.get(member) for member in KEPT} for v in record.doc["_fleet"]["Variants"]}
+            pool = record.doc.get("_pool", {})
+            variants = {
+                v["Name"]: {**{member: v.get(member) for member in KEPT}, "Hosts": len(pool.get(v["Name"], {}).get("Instances", ()))}
+                for v in record.doc["_fleet"]["Variants"]
+            }
             changed = self._endpoints.get(key) not in (None, variants)
             self._endpoints[key] = variants
             for one in await self.platform.records.find(KIND, record.scope, Query(parent=record.key, limit=10_000)) if changed else ():
@@ -87,7 +91,7 @@ class Router:
         variant = self._endpoints.get((record.scope, doc["EndpointName"].lower()), {}).get(doc["VariantName"], {})
         spec = VariantSpec(
             doc["VariantName"], 1.0, [], variant.get("Strategy", "LEAST_OUTSTANDING_REQUESTS"), component=doc["InferenceComponentName"],
-            capture=plan(variant, doc["EndpointName"], doc["InferenceComponentName"]),
+            hosts=variant.get("Hosts", 0), capture=plan(variant, doc["EndpointName"], doc["InferenceComponentName"]),
         )
         for task, about in doc["_copies"].items():
             if about["Sockets"]:
