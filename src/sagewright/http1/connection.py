@@ -15,6 +15,7 @@ import httptools
 
 from .direct import LARGE
 from .exchange import STATUS, ZEROCOPY, Asgi, Exchange, settle
+from .tunnel import Tunnel
 
 LONGEST_HEAD = 64 << 10
 """Bytes that may come in without completing a head or being part of a body."""
@@ -72,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()
         self._progress, self._stray = False, 0
         self._deaf = False
+        self._tunnel: Tunnel | None = None
         self._read_paused = False
         self._drained: asyncio.Future[None] | None = None
         self.write_paused = False
@@ -96,9 +98,11 @@ class Connection(asyncio.Protocol):
         for exchange in (self._current, self._receiving, *self._waiting):
             if exchange is not None:
                 exchange.disconnect()
+        if self._tunnel is not None:
+            self._tunnel.end()
         self._waiting.clear()
         self.resume_writing()
-        self._parser = None
+        self._parser = self._tunnel = None
 
     def eof_received(self) -> None:
         """The peer sends no more: what it asked for is not wanted any longer. The transport closes itself."""
@@ -109,6 +113,8 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         else:
             self._current.keep_alive = False
+            if self._tunnel is not None and self._current.started:
+                self._tunnel.end()  # it would go on for as long as both ends like it
 
     # -- reading
 
@@ -122,13 +128,18 @@ class Connection(asyncio.Protocol):
         if self._held is not None:
             self._held += data
             return
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+            return
         if self._deaf or self._parser is None:
             return
         self._progress = False
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             self._hear_no_more()  # an upgrade may be ignored; what follows the request is in no protocol of ours
+            if self._receiving is not None and not self._receiving.finished:
+                self._tunnel = self._receiving.tunnel = Tunnel(self, self._receiving, data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._malformed(400)
         else:
@@ -229,6 +240,13 @@ class Connection(asyncio.Protocol):
         if self._read_paused and not self._waiting and exchange is self._receiving:
             self._let_in()
 
+    def pause_reading(self) -> None:
+        self._pause_reading()
+
+    def go_on_reading(self) -> None:
+        """The tunnel has room again."""
+        self._let_in()
+
     def stop_parsing(self) -> int:
         """The socket's descriptor, from which the parser gets nothing until ``parse_anew``."""
         self._pause_reading()
@@ -264,7 +282,7 @@ class Connection(asyncio.Protocol):
             return
         self._current = None
         if not exchange.keep_alive:
-            self._deaf = True
+            self._deaf, self._tunnel = True, None
             if exchange.complete and not self._waiting:
                 self.transport.close()
             else:

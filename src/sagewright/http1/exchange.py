@@ -12,6 +12,7 @@ from .direct import LARGE, Direct
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .tunnel import Tunnel
 
 log = logging.getLogger("sagewright.http")
 
@@ -50,6 +51,8 @@ class Exchange:
         self._chunked = False
         self._left: int | None = None
         self.task: asyncio.Task[None] | None = None
+        self.tunnel: Tunnel | None = None
+        """What follows the request, when it asks for another protocol."""
 
     # -- the protocol's side
 
@@ -141,6 +144,27 @@ class Exchange:
         )))
         self._finish()
         return True
+
+    def switch(self, headers: Iterable[tuple[str, str]]) -> Tunnel | None:
+        """Answer 101 with these headers and go on in another protocol, until ``Tunnel.close``.
+
+        None, and nothing is sent, where the request asks for none or its peer has gone. Raises ValueError for a header that
+        would end its line.
+        """
+        tunnel = self.tunnel
+        if tunnel is None or self.started or self._gone:
+            return None
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        if head.count("\n") != head.count("\r\n") or head.count("\r") != head.count("\n") or "\0" in head:
+            raise ValueError("a header of the answer would end its line")
+        self.started = True
+        self._connection.transport.write(STATUS[101] + self._connection.date() + head.encode("latin-1") + b"\r\n")
+        return tunnel
+
+    def left(self) -> None:
+        """The other protocol is over, and so is the connection."""
+        if not self.finished:
+            self._finish()
 
     def _invite(self) -> None:
         if self._expects and not self.started:
