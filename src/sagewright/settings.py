@@ -16,6 +16,8 @@ class Settings:
     data: Path = field(default=Path(".sagewright"), metadata={"help": "directory that holds everything the server keeps"})
     host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
     port: int = field(default=4566, metadata={"help": "port to listen on; 0 picks a free one"})
+    workspace_port: int = field(default=0, metadata={"help": "port on which workspaces (notebooks) have origins of their own; 0 is the one after port, or a free one"})
+    workspace_url: str = field(default="", metadata={"help": "URL of a workspace as browsers see it, with * where its name goes, such as https://*.work.example.com; http://*.localhost:<workspace_port> when empty, for browsers on this machine"})
     account: str = field(default="123456789012", metadata={"help": "AWS account id in ARNs"})
     region: str = field(default="us-east-1", metadata={"help": "region when a request names none"})
     auth: str = field(default="strict", metadata={"help": "strict; on loopback also lenient (any key is the operator) or off (nobody is asked)"})

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -67,6 +68,7 @@ class Server:
         self.telemetry = Telemetry()
         self._shapes: dict[str, Shapes] = {}
         self.gateway: Gateway | None = None
+        self.workspaces: Listener | None = None
 
     async def start(self) -> None:
         """Open everything, adopt what an earlier server left behind, and answer."""
@@ -103,6 +105,7 @@ class Server:
         self.platform.endpoint = self.url
         if self.gateway is not None:
             self.gateway.url = self.url
+        self._open_workspaces()
         for start in self.platform.starters:
             await settle(start())
         await self.compute.open()
@@ -111,8 +114,24 @@ class Server:
         await reconciler.start()
         await self.platform.tasks.adopt()
         await self.listener.start()
+        if self.workspaces is not None:
+            await self.workspaces.start()
         self._gauges()
         self._announce()
+
+    def _open_workspaces(self) -> None:
+        """Take the port of the workspaces, which have origins of their own: what runs in them is not ours."""
+        s, app = self.settings, self.platform.workspaces
+        if app is None:
+            return
+        tls = self.tls if s.tls else None
+        try:
+            self.workspaces = Listener(app, s.host, s.workspace_port or self.listener.port + 1, tls)
+        except (OSError, OverflowError):
+            if s.workspace_port:
+                raise
+            self.workspaces = Listener(app, s.host, 0, tls)
+        self.platform.workspace_url = s.workspace_url.rstrip("/") or f"http://*.localhost:{self.workspaces.port}"
 
     def _gauges(self) -> None:
         process = psutil.Process()
@@ -125,7 +144,7 @@ class Server:
         """Stop answering, let go of running work. Jobs and endpoints go on."""
         (self.settings.data / STATE).unlink(missing_ok=True)
         self.platform.reconciler.changes.close()
-        await self.listener.stop()
+        await asyncio.gather(*(one.stop() for one in (self.listener, self.workspaces) if one is not None))
         await self.platform.reconciler.stop()
         for close in reversed(self.platform.closers):
             await settle(close())
@@ -134,8 +153,8 @@ class Server:
         await self.runs.close()
         await self.records.close()
 
-    def _adopt(self, connection: socket.socket, read: bytes) -> None:
-        self.listener.adopt(connection, read)
+    def _adopt(self, connection: socket.socket, read: bytes, lent: bool) -> None:
+        self.listener.adopt(connection, read, lent)
 
     def _authority(self) -> Authority:
         if self.platform.authority is None:
@@ -179,7 +198,7 @@ class Server:
         draft = state.with_suffix(".tmp")
         draft.write_text(json.dumps({
             "pid": os.getpid(), "url": self.url, "started": clock(), "version": __version__,
-            "region": self.settings.region, "account": self.settings.account,
+            "region": self.settings.region, "account": self.settings.account, "workspaces": self.platform.workspace_url,
         }))
         draft.replace(state)
 
@@ -196,6 +215,12 @@ def check(settings: Settings) -> None:
         raise UnsafeSettings(
             f"auth={settings.auth} is refused unless the server listens on loopback: it lets anybody in. "
             "Use strict, or host 127.0.0.1."
+        )
+    where = urlsplit(settings.workspace_url)
+    if settings.workspace_url and not (where.scheme in ("http", "https") and where.netloc.startswith("*.") and where.netloc.count("*") == 1):
+        raise UnsafeSettings(
+            f"workspace_url must be http(s)://*.some.name, not {settings.workspace_url!r}: each workspace has a host name of its own, "
+            "so that none can read the cookies or the storage of another, or of Studio."
         )
 
 

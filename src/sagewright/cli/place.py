@@ -38,6 +38,8 @@ class Running:
     version: str
     region: str
     account: str
+    workspaces: str
+    """URL of a workspace, ``*`` in place of its name; empty where there are none."""
 
     @property
     def local_url(self) -> str:

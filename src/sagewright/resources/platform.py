@@ -152,6 +152,10 @@ class Platform:
     paths: dict[str, Asgi] = field(default_factory=dict)
     """First component of a path → the ASGI app below it, for protocols whose paths are fixed; it authenticates its callers
     itself."""
+    workspaces: Asgi | None = None
+    """What answers on the port of the workspaces; it authenticates its callers itself. Without one, the port stays closed."""
+    workspace_url: str = ""
+    """URL of a workspace as browsers see it, ``*`` in place of its name."""
     image_registry: ImageRegistry | None = None
     """The container images of this server."""
     closers: list[Callable[[], Any]] = field(default_factory=list)

@@ -55,7 +55,7 @@ def test_a_directory_has_one_server(tmp_path: Path) -> None:
 
 
 def test_a_state_file_left_by_a_killed_server_does_not_count(tmp_path: Path) -> None:
-    state = {"pid": os.getpid(), "url": "http://127.0.0.1:1", "started": 1.0, "version": "0", "region": "r", "account": "a"}
+    state = {"pid": os.getpid(), "url": "http://127.0.0.1:1", "started": 1.0, "version": "0", "region": "r", "account": "a", "workspaces": ""}
     (tmp_path / "server.json").write_text(json.dumps(state))
     assert Place(tmp_path).running() is None
     with Place(tmp_path).hold():
@@ -65,7 +65,7 @@ def test_a_state_file_left_by_a_killed_server_does_not_count(tmp_path: Path) -> 
 
 
 def test_a_server_that_listens_everywhere_is_reached_on_loopback(tmp_path: Path) -> None:
-    state = {"pid": 1, "url": "http://0.0.0.0:4566", "started": 1.0, "version": "0", "region": "r", "account": "a"}
+    state = {"pid": 1, "url": "http://0.0.0.0:4566", "started": 1.0, "version": "0", "region": "r", "account": "a", "workspaces": ""}
     (tmp_path / "server.json").write_text(json.dumps(state))
     with Place(tmp_path).hold():
         assert Place(tmp_path).need().local_url == "http://127.0.0.1:4566"

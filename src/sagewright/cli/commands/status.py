@@ -31,6 +31,7 @@ def run(given: argparse.Namespace) -> int:
     answers = styled("answers", "green") if said["healthy"] else styled("does not answer", "red")
     print(table([
         ("server", f"{said['url']} ({answers})"),
+        ("workspaces", said["workspaces"] or "none"),
         ("process", f"{said['pid']}, up {duration(said['uptime'])}, {size(said['memory'])} of memory"),
         ("version", said["version"]),
         ("account", f"{said['account']} in {said['region']}"),
@@ -49,7 +50,7 @@ def look(place: Place) -> dict[str, Any]:
     return {
         "running": True, "healthy": healthy(found.local_url), "url": found.url, "pid": found.pid,
         "uptime": round(time.time() - found.started, 1), "version": found.version, "region": found.region,
-        "account": found.account, "memory": psutil.Process(found.pid).memory_info().rss, "data": str(place.data),
+        "account": found.account, "workspaces": found.workspaces, "memory": psutil.Process(found.pid).memory_info().rss, "data": str(place.data),
         "disk": usage(place.data), "tasks": working(place.data),
     }
 
