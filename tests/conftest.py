@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sagewright.testing.ray import LocalCluster, local_cluster
 from sagewright.testing.server import TestServer
 
 REPOSITORY = Path(__file__).parent.parent
@@ -34,6 +35,13 @@ os.environ.setdefault("SAGEWRIGHT_ENVIRONMENTS", str(REPOSITORY / ".cache" / "en
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """A running server with the default settings."""
     with TestServer(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A Ray cluster of three nodes, of which jobs may reserve more than the machine has. Nodes that a test kills it starts again."""
+    with local_cluster(tmp_path_factory.mktemp("ray"), cpus=8, memory=32 << 30) as running:
         yield running
 
 

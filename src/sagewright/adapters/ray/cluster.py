@@ -1,6 +1,6 @@
 """A Ray cluster of several nodes on this machine, for trying out and for tests.
 
-``python -m sagewright.adapters.ray.cluster up|down|status DIR [--nodes N]``. Each node has a loopback address of its own;
+``python -m sagewright.adapters.ray.cluster up|down|status DIR [--nodes N] [--cpus N] [--memory GIB]``. Each node has a loopback address of its own;
 the token lies in DIR/token. Ray opens its control ports on every interface all the same: the token is what guards them.
 There is no dashboard.
 """
@@ -41,7 +41,7 @@ class LocalCluster:
 
     folder: Path
     nodes: int = 3
-    cpus: float = 2
+    cpus: int = 2
     memory: int = 2 * 2**30
     """Of each node, bytes that jobs may reserve."""
     environ: dict[str, str] = field(default_factory=dict)
@@ -91,12 +91,13 @@ class LocalCluster:
     def _begin(self, address: str, head: bool = False) -> int:
         """The pid of the new node's raylet."""
         argv = [
-            str(Path(sys.executable).with_name("ray")), "start", "--node-ip-address", address, "--num-cpus", str(self.cpus),
+            str(Path(sys.executable).with_name("ray")), "start", "--node-ip-address", address, "--num-cpus", f"{self.cpus:g}",
             "--memory", str(self.memory), "--object-store-memory", str(OBJECT_STORE), "--disable-usage-stats",
+            "--include-log-monitor", "false",  # logs of jobs do not go through Ray: one process less to start on each node
         ]
         if head:
             shown = ["--include-dashboard", "true", "--dashboard-port", str(self.dashboard)] if self.dashboard else ["--include-dashboard", "false"]
-            argv += ["--head", "--port", self.address.rpartition(":")[2], "--temp-dir", str(self._temp()), *shown]
+            argv += ["--head", "--no-monitor", "--port", self.address.rpartition(":")[2], "--temp-dir", str(self._temp()), *shown]
         else:
             argv += ["--address", self.address]
         said = self.folder / "ray-start.log"  # not a pipe: what hangs would hold it open
@@ -195,8 +196,10 @@ def main() -> None:
     parser.add_argument("verb", choices=["up", "down", "status"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--cpus", type=int, default=2, help="processors that jobs may reserve on each node")
+    parser.add_argument("--memory", type=int, default=2, help="GiB that they may")
     given = parser.parse_args()
-    cluster = LocalCluster(given.folder.absolute(), given.nodes)
+    cluster = LocalCluster(given.folder.absolute(), given.nodes, given.cpus, given.memory << 30)
     if given.verb == "up":
         if cluster.state()["address"]:
             sys.exit(f"a cluster is there already: {cluster.address}")
