@@ -16,6 +16,7 @@ from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler, guarded
 
 from . import data, output
+from .dense import Dense, available
 
 SMALL = 16384
 """Bytes of a request up to which it is predicted together with others."""
@@ -183,6 +184,7 @@ def describe(booster: "xgb.Booster") -> Tuple[str, int]:
     return str(learner.get("objective", {}).get("name", "")), classes
 
 
+@functools.lru_cache(maxsize=64)  # the older releases write their whole configuration to tell
 def features(booster: "xgb.Booster") -> Optional[int]:
     if hasattr(booster, "num_features"):
         return int(booster.num_features())
@@ -204,17 +206,13 @@ def predict(booster: "xgb.Booster", matrix: "xgb.DMatrix") -> Any:
 
 def predict_dense(booster: "xgb.Booster", rows: Any) -> Any:
     """``predict`` of a dense float32 matrix, without the cost of a DMatrix where the release can."""
-    if VERSION < (1, 4) or not getattr(booster, "inplace_predict", None) or not _of_trees(booster):
-        return predict(booster, xgb.DMatrix(rows))
-    best = booster.attr("best_iteration")
-    span = (0, min(int(best) + 1, booster.num_boosted_rounds())) if best is not None else (0, 0)
-    return booster.inplace_predict(rows, iteration_range=span, validate_features=False)
+    dense = _dense(booster)
+    return dense(rows) if dense is not None else predict(booster, xgb.DMatrix(rows))
 
 
 @functools.lru_cache(maxsize=64)
-def _of_trees(booster: "xgb.Booster") -> bool:
-    """Linear boosters predict from a DMatrix only."""
-    return '"gblinear"' not in booster.save_config()
+def _dense(booster: "xgb.Booster") -> Optional[Dense]:
+    return Dense(booster) if available(booster) else None
 
 
 def predict_first(booster: "xgb.Booster") -> None:
