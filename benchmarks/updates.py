@@ -1,9 +1,10 @@
 """Updates under load: ten deployments of every kind, one after the other, while wrk asks at 70 % of what the endpoint can take.
 
-    python benchmarks/updates.py [--updates 10] [--kills 4]
+    python benchmarks/updates.py [--updates 10] [--kills 4] [--gateways 10]
 
 Sagewright alone: no peer has the like. Every request is signed; wrk counts whatever is not 2xx, broken or late. Then a process
-that serves is killed every five seconds: only what was under way on it may fail.
+that serves is killed every five seconds: only what was under way on it may fail. Then the gateway process is, as often: how
+long until the next request is answered, by anybody, and how long until by a new gateway process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import random
 import re
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -26,6 +28,8 @@ from botocore.credentials import Credentials
 
 from sagewright.testing.models import Models
 from sagewright.testing.server import TestServer
+from sagewright.testing.steady import Steady
+from sagewright.testing.waiting import until
 
 CONNECTIONS, SHARE = 16, 0.7
 FOUND = re.compile(r"FOUND (.*)")
@@ -112,10 +116,33 @@ def show(name: str, said: dict[str, Any], seconds: float, what: str) -> None:
     )
 
 
+def gateways(server: TestServer, endpoint: str, folder: Path, pause: int, count: int) -> None:
+    """Kill the gateway process every five seconds; a few connections besides wrk's, which open again at once, see what it costs."""
+    assert server.process
+    load, began = Load(server, endpoint, folder, pause), time.monotonic()
+    next_answer, back, fresh = [], [], 0
+    with Steady(server, endpoint, b"1,2,3") as seen:
+        for _ in range(count):
+            time.sleep(5)  # as often as that
+            [process] = [p for p in psutil.Process(server.process.pid).children() if "sagewright.gateway.process" in p.cmdline()]
+            killed = time.monotonic()
+            process.kill()
+            until(lambda: [one for one in seen.after(killed) if one.gateway])  # noqa: B023
+            found = seen.after(killed)
+            next_answer.append(next(one.ended - killed for one in found if one.status == 200))
+            back.append(next(one.ended - killed for one in found if one.gateway))
+            fresh += sum(1 for one in found if one.fresh and one.status != 200)
+    show("gateway", load.stop(), time.monotonic() - began, f"{count} SIGKILLs")
+    for what, seconds in (("the next answer", next_answer), ("the next of the gateway's", back)):
+        print(f"{'':12} {what} after {statistics.median(seconds) * 1000:.0f} ms (p50), {max(seconds) * 1000:.0f} ms (max)")
+    print(f"{'':12} connections opened meanwhile that got no answer: {fresh}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=10, help="of each kind")
-    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=4, help="of a process that serves")
+    parser.add_argument("--gateways", type=int, default=10, help="kills of the gateway process")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="sagewright-bench-"))
     with TestServer(folder / "data") as server:
@@ -130,16 +157,19 @@ def main() -> None:
         most = full["requests"] / full["seconds"]
         pause = max(1, round(1000 * CONNECTIONS / (SHARE * most) - full["p50"]))
         print(f"{most:.0f} requests/s at most with {CONNECTIONS} connections; each waits {pause} ms between two from now on")
-        for name, policy in policies():
+        for name, policy in policies() if args.updates else ():
             load, began = Load(server, endpoint, folder, pause), time.monotonic()
             updated(models, endpoint, configs, policy, args.updates)
             show(name, load.stop(), time.monotonic() - began, f"{args.updates} updates")
-        load, began = Load(server, endpoint, folder, pause), time.monotonic()
-        for _ in range(args.kills):
-            time.sleep(5)  # as often as that
-            random.choice(serving(server)).kill()
-        time.sleep(2)
-        show("kills", load.stop(), time.monotonic() - began, f"{args.kills} SIGKILLs")
+        if args.kills:
+            load, began = Load(server, endpoint, folder, pause), time.monotonic()
+            for _ in range(args.kills):
+                time.sleep(5)  # as often as that
+                random.choice(serving(server)).kill()
+            time.sleep(2)
+            show("kills", load.stop(), time.monotonic() - began, f"{args.kills} SIGKILLs")
+        if args.gateways:
+            gateways(server, endpoint, folder, pause, args.gateways)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ class Beside(Protocol):
     prefix: bytes
     """How those connections begin."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is there."""
+        ...
+
     def give(self, connection: socket.socket) -> bool:
         """Pass on a connection of which nothing has been read; False: it has to be served here."""
         ...
@@ -47,7 +52,7 @@ class Listener:
         self, app: Any, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None = None, beside: Beside | None = None
     ) -> None:
         self._beside, self._peek = beside, 1 if beside is None else len(beside.prefix)
-        self._shared = Shared(app, KEEP_ALIVE)
+        self._shared = Shared(app, KEEP_ALIVE, beside)
         self._context = None if tls is None else _Once(tls)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -82,12 +87,12 @@ class Listener:
         for pending in self._tasks:
             pending.cancel()
 
-    def adopt(self, connection: socket.socket, read: bytes) -> None:
-        """Serve a connection that another process accepted and of which it has ``read`` the beginning."""
-        self._spawn(self._adopt(connection, read))
+    def adopt(self, connection: socket.socket, read: bytes, lent: bool = False) -> None:
+        """Serve a connection that another process accepted and of which it has ``read`` the beginning. ``lent``: as Connection's."""
+        self._spawn(self._adopt(connection, read, lent))
 
-    async def _adopt(self, connection: socket.socket, read: bytes) -> None:
-        begun = Connection(self._shared, read)
+    async def _adopt(self, connection: socket.socket, read: bytes, lent: bool) -> None:
+        begun = Connection(self._shared, read, lent=lent)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: begun, connection)
         except OSError:
@@ -118,20 +123,19 @@ class Listener:
 
     async def _hand_over(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        context = None
+        context, lent = None, False
         try:
             if self._context is not None or self._beside is not None:
                 first = await self._first(connection)
                 if self._context is not None and first[:1] == _HANDSHAKE:
                     context = await self._context.get()
-                elif self._beside is not None and first == self._beside.prefix and self._beside.give(connection):
-                    return
-            await loop.connect_accepted_socket(self._protocol, connection, ssl=context)
+                elif self._beside is not None and first == self._beside.prefix:
+                    if self._beside.give(connection):
+                        return
+                    lent = True  # until it is there
+            await loop.connect_accepted_socket(lambda: Connection(self._shared, lent=lent), connection, ssl=context)
         except (OSError, TimeoutError, ssl.SSLError):
             connection.close()
-
-    def _protocol(self) -> Connection:
-        return Connection(self._shared)
 
     async def _first(self, connection: socket.socket) -> bytes:
         """The first bytes of a connection, as many as have come; they can be read again."""

@@ -21,6 +21,8 @@ from botocore.exceptions import ClientError
 from sagewright.testing.models import Models
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.steady import Steady
+from sagewright.testing.waiting import until
 
 SCRIPT = """
     def model_fn(model_dir):
@@ -229,3 +231,23 @@ def test_killed_it_comes_back_and_nobody_is_refused(own_server: TestServer) -> N
     second = gateway(own_server)
     assert second
     assert second.pid != first.pid
+
+
+def test_killed_under_load(own_server: TestServer) -> None:
+    """Three times: what was under way may break; whoever connects is answered, and the connections are soon the gateway's again."""
+    name = Models(own_server).deploy(SCRIPT)
+    until_served(own_server, name)
+    with Steady(own_server, name) as load:
+        for _ in range(3):
+            begun = time.monotonic()
+            until(lambda begun=begun: len([one for one in load.after(begun) if one.gateway]) > 50, why=own_server.log)  # type: ignore[misc]
+            first = gateway(own_server)
+            assert first
+            killed = time.monotonic()
+            first.kill()
+            # it has served for less than a second now and then: its next start is not put off much by that
+            until(lambda killed=killed: [one for one in load.after(killed) if one.gateway], why=own_server.log)  # type: ignore[misc]
+            broken = [one for one in load.after(killed) if one.status != 200]
+            assert not [one for one in broken if one.fresh], "whoever connects is answered"
+            assert len(broken) <= 4, "a connection breaks once at most"
+    assert {one.status for one in load.asked} <= {0, 200}

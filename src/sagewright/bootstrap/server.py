@@ -99,7 +99,7 @@ class Server:
         if self.gateway is not None:
             self._authority().changed.append(self.gateway.forget)
             self.platform.closers.append(self.gateway.close)
-        app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors, paths=self.platform.paths)
+        app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors, paths=self.platform.paths, home=self.platform.home)
         self.listener = Listener(app, s.host, s.port, self.tls if s.tls else None, self.gateway)
         self.url = s.public_url or f"http://{s.host if ':' not in s.host else f'[{s.host}]'}:{self.listener.port}"
         self.platform.endpoint = self.url

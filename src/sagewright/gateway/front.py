@@ -60,12 +60,13 @@ class Front(asyncio.Protocol):
 
     Args:
         handle: gets each plain invocation and answers it by ``answer`` or ``give_back``.
-        give_back: gets the connection and all that was read and not answered, when the rest is the server's.
+        give_back: gets the connection and all that was read and not answered, when the rest is the server's; and whether requests
+            to come could be answered here.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, handle: Callable[[Plain], None], give_back: Callable[[socket.socket, bytes], None], everybody: set[Front]) -> None:
+    def __init__(self, handle: Callable[[Plain], None], give_back: Callable[[socket.socket, bytes, bool], None], everybody: set[Front]) -> None:
         self._handle, self._give_back, self._everybody = handle, give_back, everybody
         self._buffer = bytearray()
         self._length = 0
@@ -150,14 +151,14 @@ class Front(asyncio.Protocol):
         self._head, self._length = end, end + int(length)
         return True
 
-    def give_back(self) -> None:
-        """The server takes the connection over, from the request that was coming in on."""
+    def give_back(self, *, later: bool = False) -> None:
+        """The server takes the connection over, from the request that was coming in on. ``later``: for this request only."""
         connection = cast(socket.socket, self.transport.get_extra_info("socket")).dup()
         self.transport.pause_reading()
         read, self._buffer = bytes(self._buffer), bytearray()
         self._everybody.discard(self)
         self.gone = True
-        self._give_back(connection, read)
+        self._give_back(connection, read, later)
         self.transport.abort()
 
     def answer(self, payload: bytes) -> None:

@@ -172,7 +172,7 @@ class Gate:
         if worker is None or worker.frames is None or not worker.frames.usable:
             if worker is not None:
                 self.put(worker)
-            plain.front.give_back()
+            plain.front.give_back(later=worker is None or not self._connecting.keys().isdisjoint(part.path for part in worker.parts))
             return
         if not worker.frames.room(self._queue):
             plain.front.answer(failure(busy(variant)))

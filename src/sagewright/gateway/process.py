@@ -98,7 +98,7 @@ class Process:
 
     # -- clients
 
-    def _take(self, connection: socket.socket, read: bytes) -> None:
+    def _take(self, connection: socket.socket, read: bytes, lent: bool) -> None:
         task = self._loop.create_task(self._adopt(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -111,8 +111,8 @@ class Process:
         except OSError:
             connection.close()
 
-    def _give_back(self, connection: socket.socket, read: bytes) -> None:
-        if not self._connections.give(connection, read):
+    def _give_back(self, connection: socket.socket, read: bytes, later: bool) -> None:
+        if not self._connections.give(connection, read, lent=later):
             connection.close()  # the client tries again
 
     def _sweep(self) -> None:

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = b"POST /endpoints/"
 """How a connection begins that the gateway may be able to serve."""
-CALM, FIRST_DELAY, LONGEST_DELAY = 60.0, 0.05, 10.0
-"""Seconds: a process that ends is started again at once, and ever later when that happens often within a calm time."""
+USEFUL, FIRST_DELAY, LONGEST_DELAY = 1.0, 0.05, 10.0
+"""Seconds: a process that has served for a while is started again at once, one that ends before ever later."""
 
 
 class Gateway:
@@ -35,12 +35,12 @@ class Gateway:
 
     Args:
         authority: of the keys and permissions that requests need.
-        adopt: takes back a client's connection with what was read of it.
+        adopt: takes back a client's connection with what was read of it, and whether the gateway would have it again, later.
         about: skew, largest body and capture, as ``Process`` takes them.
     """
 
     def __init__(
-        self, authority: Callable[[], Authority | None], metrics: Metrics, adopt: Callable[[socket.socket, bytes], None],
+        self, authority: Callable[[], Authority | None], metrics: Metrics, adopt: Callable[[socket.socket, bytes, bool], None],
         **about: Any,
     ) -> None:
         self._authority, self._metrics, self._adopt, self._about = authority, metrics, adopt, about
@@ -53,15 +53,22 @@ class Gateway:
         self._numbers = itertools.count(1)
         self._retiring: dict[int, asyncio.Future[None]] = {}
         self._ready = False
+        self._served = 0.0
+        """Since when the process has been ready; 0 before."""
         self.pid = 0
         self.captured: Callable[[], None] = lambda: None
         """Called when there may be captured data to upload."""
 
     # -- the server's wishes
 
+    @property
+    def ready(self) -> bool:
+        """Whether it takes connections."""
+        return self._ready
+
     def give(self, connection: socket.socket) -> bool:
         """Pass on a connection of which nothing has been read; False: the server has to serve it."""
-        return self._ready and self._connections is not None and self._connections.give(connection)
+        return self._ready and self._connections is not None and self._connections.give(connection, keep=True)
 
     def put(self, key: Key, name: str, variants: list[VariantSpec]) -> None:
         self._routes[key] = {"do": "put", "key": key, "name": name, "variants": [asdict(v) for v in variants]}
@@ -104,13 +111,14 @@ class Gateway:
     # -- the process
 
     async def _run(self) -> None:
-        delay, started = 0.0, 0.0
+        delay = 0.0
         while True:
-            started = time.monotonic()
+            self._served = 0.0
             await self._once()
             if self._running is None:
                 return
-            delay = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY) if time.monotonic() - started < CALM else 0.0
+            useful = self._served and time.monotonic() - self._served > USEFUL
+            delay = 0.0 if useful else min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
             log.warning("the gateway process has ended; starting it again in %.2f s", delay)
             await asyncio.sleep(delay)
 
@@ -143,6 +151,8 @@ class Gateway:
                     future.set_result(None)
             self._retiring.clear()
             if self._connections is not None:
+                for connection in self._connections.left():
+                    self._adopt(connection, b"", True)
                 self._connections.close()
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -155,7 +165,7 @@ class Gateway:
             case "ask":
                 self._answer(message["number"], *message["grant"])
             case "ready":
-                self._ready = True
+                self._ready, self._served = True, time.monotonic()
             case "captured":
                 self.captured()
             case "retired":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import time
 from collections import deque
 from email.utils import formatdate
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import unquote
 
 import httptools
@@ -31,11 +32,20 @@ _PLAIN = re.compile(rb'/[!"$-~]*')
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
+class Beside(Protocol):
+    """Another process that serves some of the connections."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def give(self, connection: socket.socket) -> bool: ...
+
+
 class Shared:
     """What the connections of one listener have in common."""
 
-    def __init__(self, app: Asgi, keep_alive: float) -> None:
-        self.app, self.keep_alive = app, keep_alive
+    def __init__(self, app: Asgi, keep_alive: float, beside: Beside | None = None) -> None:
+        self.app, self.keep_alive, self.beside = app, keep_alive, beside
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self._date, self._second = b"", 0
@@ -59,12 +69,13 @@ class Connection(asyncio.Protocol):
 
     Args:
         read: what somebody else has read of it; nothing happens then before ``go_on``.
+        lent: it is for the process beside, which could not serve it when it came: it gets it between two requests.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Shared, read: bytes | None = None) -> None:
-        self._shared, self._held = shared, read
+    def __init__(self, shared: Shared, read: bytes | None = None, *, lent: bool = False) -> None:
+        self._shared, self._held, self._lent = shared, read, lent
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)  # None breaks the circle at the end
         self._url, self._expects, self._length = b"", False, 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -293,7 +304,24 @@ class Connection(asyncio.Protocol):
                 self._let_in()
         else:
             self.idle_since = time.monotonic()
-            self._let_in()
+            if not (self._lent and self._passed_on(exchange)):
+                self._let_in()
+
+    def _passed_on(self, last: Exchange) -> bool:
+        """Whether the process beside has the connection now: it is there, and nothing of a next request has been read."""
+        beside = self._shared.beside
+        if beside is None or not beside.ready or self._receiving is not last or not last.complete or self._deaf:
+            return False
+        if self.transport.get_write_buffer_size():
+            return False
+        self._pause_reading()
+        connection = cast(socket.socket, self.transport.get_extra_info("socket")).dup()
+        if not beside.give(connection):
+            connection.close()
+            return False
+        self._deaf = True
+        self.transport.abort()
+        return True
 
     def _linger(self) -> None:
         """End the connection so that a peer still sending can read the answer: closing at once would reset it."""

@@ -17,12 +17,14 @@ class End:
     def __init__(self, line: socket.socket) -> None:
         self.line = line
         self.taken: list[tuple[socket.socket, bytes]] = []
+        self.lent = False
         self.came = asyncio.Event()
         self.connections = Connections(line, self._take)
         self.connections.listen()
 
-    def _take(self, connection: socket.socket, read: bytes) -> None:
+    def _take(self, connection: socket.socket, read: bytes, lent: bool) -> None:
         self.taken.append((connection, read))
+        self.lent = lent
         self.came.set()
 
 
@@ -41,8 +43,10 @@ async def both() -> tuple[End, End]:
 @pytest.mark.parametrize("read", [b"", b"POST /", b"x" * (INLINE + 1)])
 async def test_a_connection_comes_with_what_was_read(client: tuple[socket.socket, socket.socket], read: bytes) -> None:
     ours, theirs = await both()
-    assert ours.connections.give(client[0], read)
+    lent = len(read) > 1
+    assert ours.connections.give(client[0], read, lent=lent)
     await theirs.came.wait()
+    assert theirs.lent is lent
     [(taken, found)] = theirs.taken
     assert found == read
     with taken:
@@ -80,7 +84,7 @@ async def test_what_was_taken_is_not(client: tuple[socket.socket, socket.socket]
 async def test_what_it_gave_back_is_taken_before(client: tuple[socket.socket, socket.socket]) -> None:
     ours, line = pair()
     taken: list[bytes] = []
-    connections = Connections(ours, lambda connection, read: (connection.close(), taken.append(read))[0])
+    connections = Connections(ours, lambda connection, read, _: (connection.close(), taken.append(read))[0])
     other = Connections(line, lambda *_: None)
     assert other.give(client[0], b"POST /")
     other.close()
