@@ -126,7 +126,8 @@ class Server:
             return
         tls = self.tls if s.tls else None
         try:
-            self.workspaces = Listener(app, s.host, s.workspace_port or self.listener.port + 1, tls)
+            # next to a port that was asked for; next to one that was picked may be another server's
+            self.workspaces = Listener(app, s.host, s.workspace_port or (s.port and s.port + 1), tls)
         except (OSError, OverflowError):
             if s.workspace_port:
                 raise
