@@ -72,6 +72,7 @@ class Desk:
             await self.platform.reconciler.create(put, *self.resource.first, also=also)
         else:
             await self.platform.records.commit(put, *also)
+            self.platform.reconciler.changed(put.kind, put.scope, put.key)
 
     async def describe(self, call: Call) -> dict[str, Any]:
         found = await self.find(call)

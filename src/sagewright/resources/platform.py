@@ -149,6 +149,8 @@ class Platform:
     """Header name → what answers signed requests that carry it and are no AWS operation."""
     pages: dict[str, Asgi] = field(default_factory=dict)
     """Name → the ASGI app of ``/_sagewright/<name>``; it authenticates its callers itself."""
+    home: str = ""
+    """Path of the pages that a person's browser is sent to from the server's bare address."""
     paths: dict[str, Asgi] = field(default_factory=dict)
     """First component of a path → the ASGI app below it, for protocols whose paths are fixed; it authenticates its callers
     itself."""

@@ -62,9 +62,16 @@ class Changes:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str, str], set[asyncio.Future[None]]] = defaultdict(set)
+        self._listeners: list[Callable[[str, str, str], None]] = []
         self.closed = False
 
+    def listen(self, heard: Callable[[str, str, str], None]) -> None:
+        """``heard(kind, scope, key)`` is called at every change of every document; it must not raise, nor wait."""
+        self._listeners.append(heard)
+
     def notify(self, kind: str, scope: str, key: str) -> None:
+        for heard in self._listeners:
+            heard(kind, scope, key)
         for future in self._waiting.pop((kind, scope, key), ()):
             if not future.done():
                 future.set_result(None)

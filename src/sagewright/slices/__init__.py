@@ -28,5 +28,6 @@ SLICES = (
     "compilation",
     "edge",
     "recommender",
+    "studio",
 )
 """Installed in this order; identity first, because every call is authorised."""

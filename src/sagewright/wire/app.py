@@ -5,6 +5,7 @@
     Entrance    reads the head, gives the request an id
     Hosts       refuses unknown Host names and foreign Origins
     Cors        lets the configured origin's pages in
+    Front       a person's browser at the bare address is sent to the pages
     Internal    /_sagewright/health, /_sagewright/metrics
     Paths       protocols that own the first component of a path: /v2/, the image registry's
     Faults      writes every error in the caller's protocol
@@ -35,7 +36,7 @@ from .doors import Door, Doors
 from .errors import ServiceError
 from .exchange import Asgi, Exchange, Scope, WireSettings, exchange_of
 from .http import Answer, Request, WireFault
-from .middlewares import Cors, Entrance, Hosts, Internal, Paths, finish
+from .middlewares import Cors, Entrance, Front, Hosts, Internal, Paths, finish
 from .models import Models, OperationModel, UnknownOperation, UnknownService
 from .routing import RouteFault, Router, Target, unknown_operation
 from .sigv4 import Verified
@@ -57,6 +58,7 @@ class App:
         authority: returns the Authority, or None while the server starts (then every signed request is refused).
         internal: name → ASGI app for ``/_sagewright/<name>``.
         paths: first component of a path → ASGI app; see ``middlewares.Paths``.
+        home: path of the pages that a browser at the bare address is sent to; none when empty.
         doors: header name → what answers signed requests that carry it; see ``doors``.
         operator: returns the Principal of lenient and off mode; the root of the account when None.
         clock: epoch seconds, for signatures.
@@ -66,7 +68,7 @@ class App:
     def __init__(
         self, models: Models, dispatcher: Dispatcher, settings: WireSettings, authority: Callable[[], Authority | None], *,
         internal: Mapping[str, Callable[..., Any]] | None = None, doors: Mapping[str, Door] | None = None,
-        paths: Mapping[str, Asgi] | None = None,
+        paths: Mapping[str, Asgi] | None = None, home: str = "",
         operator: Callable[[], Principal] | None = None,
         clock: Callable[[], float] = time.time, lifespan: Asgi | None = None,
     ) -> None:
@@ -83,6 +85,8 @@ class App:
         app = Faults(app, models)
         app = Paths(app, {} if paths is None else paths)
         app = Internal(app, internal or {})
+        if home:
+            app = Front(app, home)
         app = Cors(app, settings)
         app = Hosts(app, settings)
         self._app: Asgi = Entrance(app, settings)

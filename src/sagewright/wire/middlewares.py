@@ -20,6 +20,7 @@ from .exchange import KEY, Asgi, Exchange, Scope, WireSettings, exchange_of
 from .http import Answer, Request
 
 INTERNAL = "/_sagewright/"
+FRONT = ("/", "/studio", "/studio/")
 _REFUSED_DRAIN = 1 << 20
 _OWN = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that say how an answer travels."""
@@ -193,6 +194,25 @@ def _with_origin(send: Send, origin: str) -> Send:
         await send(message)
 
     return sent
+
+
+class Front:
+    """Sends a person's browser on to the pages: unsigned, without a query, at ``/`` or ``/studio``, and asking for HTML.
+
+    What it catches could only be a list of buckets, or of a bucket called studio, that nobody signed.
+    """
+
+    def __init__(self, app: Asgi, home: str) -> None:
+        self._app, self._home = app, home
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        exchange = exchange_of(scope)
+        request = exchange.request
+        if request.path not in FRONT or request.method not in ("GET", "HEAD") or request.query:
+            return self._app(scope, receive, send)
+        if "text/html" not in request.headers.get("accept", "") or "authorization" in request.headers:
+            return self._app(scope, receive, send)
+        return finish(exchange, Answer(303, {"location": self._home, "cache-control": "no-store", "vary": "Accept"}), send)
 
 
 class Internal:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
+from ...resources.browsers import check_origin, cookie
 from ...resources.platform import Platform
 from ...wire.answers import Receive, Send
 from ...wire.errors import AccessDenied, DomainError, ServiceError
@@ -26,7 +25,6 @@ from .sessions import Sessions
 
 ROOT = re.compile(r"/_sagewright/mlflow/(t-[0-9a-f]{16})(/.*)?")
 COOKIE = "sagewright-mlflow"
-SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Pages:
@@ -61,7 +59,7 @@ class Pages:
         absent = ABSENT.get(said) if request.method == "GET" else None
         if absent is None:
             action(request.method, said)
-        self._check_origin(exchange)
+        check_origin(request)
         if not await self._known(exchange, server):
             wants_page = "text/html" in request.headers.get("accept", "")
             return refusal_page(403) if wants_page else refused(AccessDenied("Open a session first, by a presigned URL of this server."))
@@ -96,21 +94,8 @@ class Pages:
         bearer = headers.get("authorization", "")
         if bearer.lower().startswith("bearer "):
             return await self.sessions.who(server.id, bearer[7:].strip()) is not None
-        try:
-            jar = SimpleCookie(headers.get("cookie", "").replace(",", ";"))
-        except CookieError:
-            return False
-        morsel = jar.get(COOKIE)
-        return morsel is not None and await self.sessions.who(server.id, morsel.value) is not None
-
-    @staticmethod
-    def _check_origin(exchange: Exchange) -> None:
-        """Raises AccessDenied for a change that a page of another site asks for."""
-        headers = exchange.request.headers
-        origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
-        if exchange.request.method not in SAFE and (foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")):
-            raise AccessDenied(f"Pages of {origin} may change nothing here.")
+        session = cookie(headers, COOKIE)
+        return session != "" and await self.sessions.who(server.id, session) is not None
 
 
 def refusal_page(status: int) -> Answer:
