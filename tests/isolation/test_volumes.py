@@ -33,3 +33,14 @@ async def test_a_volume_outlives_its_task(bench: Bench, place: Path) -> None:
     work = task(f"volume-{next(ids)}", ["python3", "-c", WRITE], volumes={"/opt/ml/store": "keep"})
     await bench.run(work)
     assert bench.log(work) == ["1 True"]
+
+
+async def test_a_volume_may_be_a_home_folder(bench: Bench, place: Path) -> None:
+    script = "import os; open('/home/ada/note', 'a').write('x'); print(open(os.path.expanduser('~/note')).read(), os.listdir('/home/ada'))"
+    logs = []
+    for _ in range(2):
+        work = task(f"home-{next(ids)}", ["python3", "-c", script], volumes={"/home/ada": "ada"}, env={"HOME": "/home/ada"})
+        assert (await bench.run(work))[-2].data["ExitCode"] == 0
+        logs += bench.log(work)
+        await bench.compute.forget(work.id)
+    assert logs == ["x ['note']", "xx ['note']"]

@@ -144,7 +144,8 @@ class Inputs:
         if not self._run.idmap:
             self.user.give(folder)
             self._give_tree(folder)
-        self._run.make(self.layout.inside(path))
+        if not path.startswith("/home/"):  # which is the sandbox's own, made with it
+            self._run.make(self.layout.inside(path))
         self.mounts.append(Mount(folder, path, writable=True, owned=self._run.idmap))
 
     def _manifest(self, item: Input, path: str) -> None:

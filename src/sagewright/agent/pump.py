@@ -7,6 +7,7 @@ import os
 import select
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -95,12 +96,27 @@ class Sink:
     def write(self, lines: list[str]) -> None:
         now = time.time()
         with self._lock:
+            if self._task.log_marks:
+                lines = self._divert(lines, now)
             self.last = [*self.last, *(line for line in lines[-20:] if line.strip())][-10:]
-            if self._task.log_group:
+            if self._task.log_group and lines:
                 events = [LogEvent(int(now * 1000), line) for line in lines]
                 self._logs.append(self._task.log_group, self._task.log_stream, events)
             if self._task.metrics:
                 self._measure(lines, now)
+
+    def _divert(self, lines: list[str], now: float) -> list[str]:
+        """The lines without those whose mark sends them to another stream."""
+        rest, elsewhere = [], defaultdict(list)
+        for line in lines:
+            mark = next((mark for mark in self._task.log_marks if line.startswith(mark)), None)
+            if mark is None:
+                rest.append(line)
+            else:
+                elsewhere[self._task.log_marks[mark]].append(LogEvent(int(now * 1000), line.removeprefix(mark)))
+        for stream, events in elsewhere.items():
+            self._logs.append(self._task.log_group, stream, events)
+        return rest
 
     def _measure(self, lines: list[str], now: float) -> None:
         found = [pair for line in lines for pair in self._searcher.search(line)]

@@ -97,7 +97,7 @@ class Task:
     directories: list[str] = field(default_factory=list)
     """Writable directories to make under /opt/ml."""
     volumes: dict[str, str] = field(default_factory=dict)
-    """Absolute path under /opt/ml → name of a folder that outlives the task, safe as a folder name. A volume belongs to
+    """Absolute path under /opt/ml or /home → name of a folder that outlives the task, safe as a folder name. A volume belongs to
     one task at a time; the next one finds what the last one left."""
     inputs: list[Input] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
@@ -115,6 +115,8 @@ class Task:
     """Host name → IP address of the job's hosts on other machines, whose network the task shares; then it has no peers."""
     log_group: str = ""
     log_stream: str = ""
+    log_marks: dict[str, str] = field(default_factory=dict)
+    """What a line begins with → the stream of the group that it goes to instead, without the mark."""
     notes: list[str] = field(default_factory=list)
     """Lines that stand at the head of the log: what the user should know of how this differs from what was asked for."""
     metrics: list[dict[str, str]] = field(default_factory=list)
