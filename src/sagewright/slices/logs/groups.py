@@ -265,14 +265,16 @@ def paged(items: list[Any], keys: list[Any], call: Call, size: int = 50) -> tupl
 
 
 def make_token(value: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+    """A value as a token. In a list: botocore takes an object in base64 for a token of its own, and sends its keys as parameters."""
+    return base64.urlsafe_b64encode(json.dumps([value]).encode()).decode()
 
 
 def read_token(text: str) -> Any:
     try:
-        return json.loads(base64.urlsafe_b64decode(text.encode()))
-    except (ValueError, binascii.Error):
+        (value,) = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except (ValueError, TypeError, binascii.Error):
         raise bad_token() from None
+    return value
 
 
 def bad_token() -> ServiceError:
