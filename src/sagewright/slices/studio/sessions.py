@@ -16,6 +16,7 @@ from ...stores.records import Conflict, Delete, Put, Query, Record
 from ...wire.errors import AccessDenied, DomainError, Invalid
 from ...wire.types import Call
 from .lifecycle import DELETING, DOMAIN, FAILED, PENDING, PROFILE
+from .opening import app_url
 from .places import HOME, Places
 from .resources import profile_path, space_path
 from .settings import effective
@@ -73,8 +74,11 @@ class Sessions:
         if "SpaceName" in params:
             about["SpaceName"] = (await self.places.usable(self.places.spaces, call, space_path(params))).name
         landing = params.get("LandingUri") or effective(domain.doc, profile.doc, None).get("DefaultLandingUri", "")
+        seconds = params.get("ExpiresInSeconds", URL_SECONDS)
+        if url := await app_url(self.places, call, profile, landing, seconds=seconds, lasts=about["Seconds"]):
+            return {"AuthorizedUrl": url}
         about["Landing"] = landing_page(landing)
-        token = await self.tickets.issue(about, params.get("ExpiresInSeconds", URL_SECONDS))
+        token = await self.tickets.issue(about, seconds)
         return {"AuthorizedUrl": f"{call.endpoint or self.platform.endpoint}{HOME}auth?token={token}"}
 
     async def redeem(self, token: str) -> tuple[str, Session, str]:
