@@ -10,17 +10,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import psutil
 import pytest
 
-from sagewright.testing.models import Models
+from sagewright.gateway.frames import FEWEST
+from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.server import TestServer
 from sagewright.testing.signed import Connection, Reply, frames, request, shown
+from sagewright.testing.waiting import until
 
 GOLDEN = Path(__file__).with_name("golden") / "runtime"
 SAME, STREAM, ASYNC = "invocations", "invocations-response-stream", "async-invocations"
@@ -71,7 +76,7 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     """A server whose limits are small enough to meet them."""
-    settings = {"invocation_timeout": "1", "stream_timeout": "2", "max_payload": "1000"}
+    settings = {"invocation_timeout": "1", "stream_timeout": "2", "max_payload": "1000", "queue_seconds": "0.001"}
     with TestServer(tmp_path_factory.mktemp("golden") / "data", settings) as server:
         yield Models(server)
 
@@ -80,13 +85,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 def endpoint(models: Models) -> str:
     """With two workers, so that one that is killed or asleep does not keep the others waiting."""
     name = models.deploy(SCRIPT, env={"SAGEMAKER_MODEL_SERVER_WORKERS": "2"})
-    end = time.monotonic() + 30
-    while True:  # the gateway starts beside the first endpoint: another process, there is nothing to wait on
-        raw = request(models.server, f"/endpoints/{name}/{SAME}", b"answer")
-        if order(Connection(models.server).exchange(raw)) != order(Connection(models.server, foreign=True).exchange(raw)):
-            return name
-        assert time.monotonic() < end
-        time.sleep(0.02)  # another process, see above
+    until_served_by_the_gateway(models, name)
+    return name
+
+
+def until_served_by_the_gateway(models: Models, endpoint: str) -> None:
+    """It starts beside the first endpoint, and finds a new endpoint's worker beside the server."""
+    raw = request(models.server, f"/endpoints/{endpoint}/{SAME}", b"answer")
+    until(lambda: order(Connection(models.server).exchange(raw)) != order(Connection(models.server, foreign=True).exchange(raw)), why=models.server.log)
 
 
 def order(reply: Reply) -> list[str]:
@@ -198,6 +204,151 @@ def test_of_an_asynchronous_endpoint(models: Models, queued: str) -> None:
     golden("async-no-such-endpoint", ask(models, "none", Case(b"", ASYNC, without)), "none", models)
 
 
+def test_of_an_endpoint_with_many_models(models: Models) -> None:
+    """Models that are not there, take too long to load, or do not load at all."""
+    prefix = models.name("many")
+    models.put(f"{prefix}/good.tar.gz", archive(code__inference_py=SCRIPT))
+    models.put(f"{prefix}/slow.tar.gz", archive(code__inference_py="import time\ntime.sleep(3)  # longer than the wait\n" + textwrap.dedent(SCRIPT)))
+    models.put(f"{prefix}/bad.tar.gz", archive(code__inference_py="raise SystemExit('weights of another version')"))
+    endpoint = many(models, prefix)
+
+    def told(what: str, target: str) -> None:
+        reply = of_model(models, endpoint, target, ready=what != "not-ready")
+        golden(f"many-models-{what}", reply, endpoint, models, **{prefix: "<prefix>"})
+
+    told("answer", "good.tar.gz")
+    told("no-target", "")
+    told("no-such-model", "none.tar.gz")
+    told("not-loaded", "bad.tar.gz")
+    told("not-ready", "slow.tar.gz")  # the worker is busy with it for a while
+
+
+def many(models: Models, prefix: str) -> str:
+    """An endpoint of the models below a prefix."""
+    name = models.name()
+    container = {
+        "Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/{prefix}/",
+        "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEWRIGHT_MULTI_MODEL_WAIT_SECONDS": "1"},
+    }
+    models.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=models.role)
+    endpoint = models.endpoint(models.config(name))
+    assert models.settled(endpoint)["EndpointStatus"] == "InService"
+    return endpoint
+
+
+def of_model(models: Models, endpoint: str, target: str, *, ready: bool = True) -> Reply:
+    """What is said of a model; with ``ready``, once its time to load is over, however busy the machine."""
+    headers = {"Content-Type": "text/plain", **({"X-Amzn-SageMaker-Target-Model": target} if target else {})}
+
+    def reply() -> Reply | None:
+        found = ask(models, endpoint, Case(headers=headers))
+        return None if ready and found.status.startswith("HTTP/1.1 429") else found
+
+    return until(reply, why=models.server.log)
+
+
+def test_when_the_object_store_fails(models: Models, tmp_path: Path) -> None:
+    """A server whose objects lie in an S3 elsewhere, which takes its keys back."""
+    iam, user = models.server.client("iam"), "golden-store"
+    iam.create_user(UserName=user)
+    policy = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=user, PolicyName="store", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    where = models.server.url.replace("://", f"://{quote(key['AccessKeyId'], safe='')}:{quote(key['SecretAccessKey'], safe='')}@")
+    with TestServer(tmp_path / "data", {"objects": where}) as server:
+        mine = Models(server)
+        mine.put("many/good.tar.gz", archive(code__inference_py=SCRIPT))
+        endpoint = many(mine, "many")
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+        golden("internal-dependency", of_model(mine, endpoint, "good.tar.gz"), endpoint, mine)
+
+
+def test_of_an_endpoint_of_inference_components(models: Models) -> None:
+    config, part = models.name("c"), models.name("part")
+    models.sagemaker.create_endpoint_config(
+        EndpointConfigName=config, ExecutionRoleArn=models.role,
+        ProductionVariants=[{"VariantName": "AllTraffic", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+    )
+    endpoint = models.endpoint(config)
+    models.settled(endpoint)
+    models.sagemaker.create_inference_component(
+        InferenceComponentName=part, EndpointName=endpoint, VariantName="AllTraffic", RuntimeConfig={"CopyCount": 1},
+        Specification={"ModelName": models.model(SCRIPT), "ComputeResourceRequirements": {"NumberOfCpuCoresRequired": 1, "MinMemoryRequiredInMb": 128}},
+    )
+
+    def settled() -> bool:
+        about = models.sagemaker.describe_inference_component(InferenceComponentName=part)
+        return bool(about["InferenceComponentStatus"] == "InService")
+
+    until(settled, why=models.server.log)
+    header = "X-Amzn-SageMaker-Inference-Component"
+
+    def told(what: str, case: Case) -> None:
+        golden(f"component-{what}", ask(models, endpoint, case), endpoint, models, **{part: "<component>"})
+
+    told("answer", Case(headers={header: part}))
+    told("model-error", Case(b"client error", headers={header: part, "Content-Type": "text/plain"}))
+    told("unnamed", Case())
+    told("unknown", Case(headers={header: "none"}))
+    models.sagemaker.update_inference_component_runtime_config(InferenceComponentName=part, DesiredRuntimeConfig={"CopyCount": 0})
+    until(settled, why=models.server.log)
+    told("no-capacity", Case(headers={header: part}))
+    told("no-capacity-stream", Case(operation=STREAM, headers={header: part}))
+
+
+def test_of_a_serverless_endpoint(models: Models) -> None:
+    """One request more than its MaxConcurrency, and an instance that does not come."""
+    config = models.name("c")
+    models.sagemaker.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[{
+        "VariantName": "AllTraffic", "ModelName": models.model(SCRIPT), "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
+    }])
+    endpoint = models.endpoint(config)
+    assert models.settled(endpoint, 300)["EndpointStatus"] == "InService"
+    golden("serverless-answer", ask(models, endpoint, Case()), endpoint, models)
+    slow = request(models.server, f"/endpoints/{endpoint}/{SAME}", b"slow")
+
+    def throttled() -> Reply | None:
+        """While its only instance is busy; requests of the wake-up are still held."""
+        first = Connection(models.server, foreign=True)
+        first.send(slow)
+        reply = ask(models, endpoint, Case())
+        first.read()
+        first.close()
+        return reply if reply.status.startswith("HTTP/1.1 429") else None
+
+    golden("serverless-throttled", until(throttled, why=models.server.log), endpoint, models)
+
+
+def test_more_requests_than_a_worker_takes(models: Models) -> None:
+    """The gateway refuses at once what would wait too long."""
+    endpoint = models.deploy(SCRIPT)
+    until_served_by_the_gateway(models, endpoint)
+    raw = request(models.server, f"/endpoints/{endpoint}/{SAME}", b"slow")
+    crowd = [Connection(models.server) for _ in range(FEWEST + 8)]
+    for one in crowd:
+        one.send(raw)
+    replies = [one.read() for one in crowd]
+    for one in crowd:
+        one.close()
+    golden("throttled", next(reply for reply in replies if reply.status.startswith("HTTP/1.1 429")), endpoint, models)
+
+
+def test_when_the_disk_is_full(models: Models, queued: str) -> None:
+    """A request that cannot be kept is not accepted, and what went wrong stays in the log."""
+    models.put("in", "answer")
+    case = Case(b"", ASYNC, {"X-Amzn-SageMaker-InputLocation": f"s3://{models.bucket}/in"})
+    assert models.server.process
+    process = psutil.Process(models.server.process.pid)
+    before = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (0, before[1]))  # no file can grow any more
+    try:
+        reply = ask(models, queued, case)
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, before)
+    golden("internal-failure", reply, queued, models)
+    assert ask(models, queued, case).status.startswith("HTTP/1.1 202"), "it goes on as soon as there is room"
+
+
 # -- parts
 
 
@@ -218,13 +369,15 @@ def until_answered(models: Models, endpoint: str) -> None:
         well = well + 1 if Connection(models.server, foreign=True).exchange(raw).status.endswith("200 OK") else 0
 
 
-def masked(reply: Reply, endpoint: str, models: Models) -> dict[str, Any]:
+def masked(reply: Reply, endpoint: str, models: Models, **names: str) -> dict[str, Any]:
     """An answer as its golden file has it."""
     if length := reply.header("content-length"):
         assert int(length) == len(reply.body)
 
     def mask(text: str) -> str:
         text = text.replace(models.server.url, "<url>").replace(endpoint, "<endpoint>").replace(models.bucket, "<bucket>")
+        for name, word in names.items():
+            text = text.replace(name, word)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>", text)
         return re.sub(r"\bi-[0-9a-f]{17}\b", "<instance>", text)
 
@@ -241,9 +394,9 @@ def masked(reply: Reply, endpoint: str, models: Models) -> dict[str, Any]:
     return {"status": reply.status, "headers": headers, "body": body}
 
 
-def golden(name: str, reply: Reply, endpoint: str, models: Models) -> dict[str, Any]:
-    """Compare an answer with its golden file, or write it."""
-    found, path = masked(reply, endpoint, models), GOLDEN / f"{name}.json"
+def golden(name: str, reply: Reply, endpoint: str, models: Models, **names: str) -> dict[str, Any]:
+    """Compare an answer with its golden file, or write it. ``names``: what stands for names that differ from run to run."""
+    found, path = masked(reply, endpoint, models, **names), GOLDEN / f"{name}.json"
     if os.environ.get("SAGEWRIGHT_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

@@ -10,8 +10,9 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
-from ..stores.objects import NoSuchBucket, NoSuchKey, Objects
+from ..stores.objects import NoSuchBucket, NoSuchKey, ObjectInfo, Objects
 from .archive import BadArchive, unpack
 
 GUESS = 4
@@ -22,6 +23,10 @@ SEEN = "/opt/ml/models"
 
 class NoModel(Exception):
     """There is no such model, or it is no archive; the message is for the caller."""
+
+
+class Unreadable(Exception):
+    """The object store did not give the model away; the message is for the caller."""
 
 
 class Full(Exception):
@@ -56,11 +61,11 @@ class ModelFiles:
             left: bytes that it may take, as far as an archive tells; None: as many as there are.
 
         Raises:
-            NoModel, Full
+            NoModel, Unreadable, Full
         """
         making = self.folder / f".{name}"
         try:
-            info, file = self._objects.open(bucket, key)
+            info, file = self._open(bucket, key)
             with file:
                 if left is not None and info.size * GUESS > left:
                     raise Full("the models' share of the disk is used up", info.size * GUESS)
@@ -89,6 +94,15 @@ class ModelFiles:
             if making.exists():
                 shutil.rmtree(making, ignore_errors=True)
         return taken
+
+    def _open(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO]:
+        try:
+            return self._objects.open(bucket, key)
+        except (NoSuchBucket, NoSuchKey):
+            raise
+        except Exception as error:  # every store has failures of its own kind
+            text = f"Failed to download model data(bucket: {bucket}, key: {key}): the object store failed. The instance's log says why."
+            raise Unreadable(text) from error
 
     def remove(self, name: str) -> None:
         """Remove a model's files; fine if there are none."""

@@ -9,7 +9,8 @@ from ..gateway.client import Answer, Worker
 from .model_cache import Place
 
 TARGET, OUTCOME, WAITED = "x-amzn-sagemaker-target-model", "x-sagewright-outcome", "x-sagewright-waited"
-NOT_READY, NO_MODEL, LOAD_FAILED, BROKEN, TIMED_OUT, UNREACHED = "not-ready", "no-model", "load-failed", "broken", "timed-out", "unreached"
+NOT_READY, NO_MODEL, NO_STORE, LOAD_FAILED = "not-ready", "no-model", "no-store", "load-failed"
+BROKEN, TIMED_OUT, UNREACHED = "broken", "timed-out", "unreached"
 
 
 class NotReady(Exception):

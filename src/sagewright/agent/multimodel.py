@@ -19,12 +19,13 @@ from typing import Any
 
 from ..gateway.client import Answer, Broken, Worker
 from .model_cache import Kept, Place, crowded, discard, nearest, next_worker, unload
-from .model_files import SEEN, Full, ModelFiles, NoModel
+from .model_files import SEEN, Full, ModelFiles, NoModel, Unreadable
 from .model_meter import ModelMeter
 from .model_parts import (
     BROKEN,
     LOAD_FAILED,
     NO_MODEL,
+    NO_STORE,
     NOT_READY,
     OUTCOME,
     TIMED_OUT,
@@ -112,6 +113,8 @@ class ModelManager:
             answer = await self._answered(model, headers, body, began)
         except NoModel as error:
             answer = said(NO_MODEL, str(error), 400)
+        except Unreadable as error:
+            answer = said(NO_STORE, str(error), 530)
         except LoadFailed as error:
             answer = Answer(error.answer.status, {OUTCOME: LOAD_FAILED}, error.answer.body)
         except Full as error:
@@ -166,7 +169,7 @@ class ModelManager:
         return None if ask is None else model.places[ask]
 
     async def _soon(self, model: Model, until: float) -> Place:
-        """Where the model is as soon as it is somewhere. Raises NotReady, NoModel, LoadFailed, Full, Broken."""
+        """Where the model is as soon as it is somewhere. Raises NotReady, NoModel, Unreadable, LoadFailed, Full, Broken."""
         while True:
             if (place := self._now(model)) is not None:
                 return place
@@ -234,8 +237,8 @@ class ModelManager:
             if error.untouched and self.workers.get(member.index) is member:
                 self.lost(member.index)
             raise
-        except (NoModel, LoadFailed, Full) as error:
-            await asyncio.to_thread(self._say, f"model {model.target} could not be loaded: {error}")
+        except (NoModel, Unreadable, LoadFailed, Full) as error:
+            await asyncio.to_thread(self._say, f"model {model.target} could not be loaded: {error.__cause__ or error}")
             async with model.files:
                 if not model.places and model.disk is not None:  # what is put in its place next is what is fetched next
                     model.disk = None
@@ -332,7 +335,7 @@ class ModelManager:
     # -- files
 
     async def _fetch(self, model: Model) -> None:
-        """Have the model's files here, once for all workers. Raises NoModel, Full."""
+        """Have the model's files here, once for all workers. Raises NoModel, Unreadable, Full."""
         async with model.files:
             if model.disk is not None:
                 return

@@ -131,13 +131,15 @@ def heard(answer: Answer) -> Answer:
     """The container's answer.
 
     Raises:
-        ServiceError: there is no such model, or it is not there yet.
+        ServiceError: there is no such model, it is not there yet, or the object store did not give it away.
         Broken, TimeoutError: as if the container had been asked directly.
     """
     text = answer.body.decode("utf-8", "replace")
     match answer.headers.get(OUTCOME, ""):
         case "not-ready":
             raise ServiceError("ModelNotReadyException", text, 429)
+        case "no-store":
+            raise ServiceError("InternalDependencyException", text, 530)
         case "no-model":
             raise ServiceError("ValidationError", text)
         case "timed-out":

@@ -57,8 +57,12 @@ class Connection:
 
     def exchange(self, raw: bytes) -> Reply:
         """Send and read the whole answer."""
-        self.socket.sendall(raw)
+        self.send(raw)
         return self.read()
+
+    def send(self, raw: bytes) -> None:
+        """Send a request; its answer is there to ``read``."""
+        self.socket.sendall(raw)
 
     def read(self) -> Reply:
         status = self._stream.readline().decode("latin-1").strip()

@@ -211,6 +211,21 @@ async def test_a_failed_load_says_why_and_the_next_request_tries_again(begin: Be
     assert await bench.say("x") == "good ?"
 
 
+async def test_a_store_that_fails_is_told_and_asked_again(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = await begin()
+
+    def refuse(bucket: str, key: str) -> Any:
+        raise ConnectionRefusedError("nobody listens at the store")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.objects, "open", refuse)
+        answer = await bench.ask("a")
+    assert (answer.status, answer.headers[OUTCOME]) == (530, "no-store")
+    assert b"nobody listens" not in answer.body, "callers are not told of what is behind the server"
+    assert "nobody listens at the store" in bench.lines[0]
+    assert await bench.say("a") == "a ?"
+
+
 async def test_names_that_mean_nothing_are_not_remembered(begin: Begin) -> None:
     bench = await begin()
     for number in range(50):
