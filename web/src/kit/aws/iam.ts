@@ -1,0 +1,5 @@
+import { IAMClient } from "@aws-sdk/client-iam";
+
+import { once, settings } from "../clients";
+
+export const iam = once(() => new IAMClient(settings()));

@@ -1,0 +1,120 @@
+/** What a page just showed or did, as code that does the same: boto3, the command line, and an SDK where it has words for it. */
+import Box from "@cloudscape-design/components/box";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import SegmentedControl from "@cloudscape-design/components/segmented-control";
+import { useState } from "react";
+
+import { stored } from "./stored";
+
+export interface Call {
+  /** As boto3 names it. */
+  service: string;
+  /** "CreateTrainingJob" */
+  operation: string;
+  input: object;
+}
+
+/** A call, or several in order; `sdk` is Python for the SageMaker SDK. */
+export interface Snippet {
+  calls: Call[];
+  sdk?: string;
+  curl?: string;
+  js?: string;
+}
+
+type Plain = string | number | boolean | null | undefined | Date | Uint8Array | Plain[] | { [name: string]: Plain };
+
+const snake = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
+const kebab = (name: string) => snake(name).replaceAll("_", "-");
+
+/** A value as a Python literal. */
+export function python(value: unknown, indent = 0): string {
+  const v = value as Plain;
+  const pad = " ".repeat(indent + 4);
+  if (v === null || v === undefined) return "None";
+  if (typeof v === "boolean") return v ? "True" : "False";
+  if (v instanceof Date) return `datetime.fromisoformat("${v.toISOString()}")`;
+  if (v instanceof Uint8Array) return `b"…"`;
+  if (typeof v !== "object") return JSON.stringify(v);
+  const parts = Array.isArray(v)
+    ? v.map((e) => python(e, indent + 4))
+    : Object.entries(v).filter(([, e]) => e !== undefined).map(([k, e]) => `${JSON.stringify(k)}: ${python(e, indent + 4)}`);
+  const [open, close] = Array.isArray(v) ? "[]" : "{}";
+  const line = `${open}${parts.join(", ")}${close}`;
+  return line.length + indent < 90 && !line.includes("\n") ? line : `${open}\n${parts.map((p) => pad + p).join(",\n")},\n${" ".repeat(indent)}${close}`;
+}
+
+function boto3({ calls }: Snippet): string {
+  const services = [...new Set(calls.map((c) => c.service))];
+  const variable = (service: string) => service.replaceAll("-", "_");
+  const lines = calls.map(({ service, operation, input }) => {
+    const given = Object.entries(input).filter(([, v]) => v !== undefined);
+    const call = `${variable(service)}.${snake(operation)}`;
+    if (given.length === 0) return `${call}()`;
+    return `${call}(\n${given.map(([k, v]) => `    ${k}=${python(v, 4)},\n`).join("")})`;
+  });
+  return ["import boto3", "", ...services.map((s) => `${variable(s)} = boto3.client("${s}")`), "", ...lines].join("\n");
+}
+
+/** An argument quoted for a POSIX shell. */
+const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
+function cli({ calls }: Snippet): string {
+  return calls
+    .map(({ service, operation, input }) => {
+      const given = Object.entries(input).filter(([, v]) => v !== undefined);
+      const options = given.map(([k, v]) => {
+        if (typeof v === "boolean") return `--${v ? "" : "no-"}${kebab(k)}`;
+        return `--${kebab(k)} ${quoted(typeof v === "object" ? JSON.stringify(v) : String(v))}`;
+      });
+      return [`aws ${service} ${kebab(operation)}`, ...options].join(" \\\n    ");
+    })
+    .join("\n\n");
+}
+
+const language = stored("language", "boto3");
+
+export function CodePanel({ snippet, title = "Same in code" }: { snippet: Snippet; title?: string }) {
+  const chosen = language.use();
+  const texts: Record<string, string | undefined> = {
+    boto3: boto3(snippet),
+    sdk: snippet.sdk,
+    cli: cli(snippet),
+    curl: snippet.curl,
+    js: snippet.js,
+  };
+  const names: Record<string, string> = { boto3: "boto3", sdk: "SageMaker SDK", cli: "AWS CLI", curl: "curl", js: "JavaScript" };
+  const options = Object.keys(names).filter((id) => texts[id]).map((id) => ({ id, text: names[id]! }));
+  const [own, setOwn] = useState<string>();
+  const wanted = own ?? chosen;
+  const shown = texts[wanted] ? wanted : "boto3";
+  return (
+    <div className="code-panel">
+      <div className="code-head">
+        <Box variant="awsui-key-label">{title}</Box>
+        <SegmentedControl
+          label="Language"
+          selectedId={shown}
+          options={options}
+          onChange={({ detail }) => {
+            setOwn(detail.selectedId);
+            language.set(detail.selectedId);
+          }}
+        />
+      </div>
+      <Code text={texts[shown]!} />
+    </div>
+  );
+}
+
+/** Text in a box with a copy button. */
+export function Code({ text, label = "Code" }: { text: string; label?: string }) {
+  return (
+    <div className="code-box">
+      <pre tabIndex={0} aria-label={label}>{text}</pre>
+      <div className="code-copy">
+        <CopyToClipboard variant="icon" textToCopy={text} copyButtonAriaLabel="Copy the code" copySuccessText="Copied" copyErrorText="Not copied" />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+/** An error as the server told it: code, message, request id, and where there is one the cause. Nothing is swallowed. */
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+
+export interface Told {
+  code: string;
+  message: string;
+  requestId?: string | undefined;
+  status?: number | undefined;
+}
+
+export function told(error: unknown): Told {
+  if (!(error instanceof Error)) return { code: "Error", message: String(error) };
+  const { $metadata, requestId, status } = error as Error & {
+    $metadata?: { requestId?: string; httpStatusCode?: number };
+    requestId?: string;
+    status?: number;
+  };
+  return {
+    code: error.name === "TypeError" && /fetch/i.test(error.message) ? "NetworkError" : error.name,
+    message: /failed to fetch|network/i.test(error.message) ? "The server cannot be reached. Is it still running?" : error.message,
+    requestId: $metadata?.requestId ?? requestId,
+    status: $metadata?.httpStatusCode ?? status,
+  };
+}
+
+/** What a person can do about it. */
+function advice({ code }: Told): string | undefined {
+  if (/AccessDenied|Unauthorized/.test(code)) return "The role of this profile does not allow it. An administrator can add the action named above to the role's policy.";
+  if (/ExpiredToken|NotSignedIn/.test(code)) return "The session has ended: sign in again.";
+  if (code === "NetworkError") return "Start it with `sagewright up`, then try again.";
+  return undefined;
+}
+
+export function ErrorPanel({ error, retry, doing }: { error: unknown; retry?: () => void; doing?: string }) {
+  const t = told(error);
+  return (
+    <Alert type="error" header={doing ? `${doing}: ${t.code}` : t.code} action={retry && <Button onClick={retry}>Try again</Button>}>
+      <SpaceBetween size="xxs">
+        <Box variant="span" color="inherit">
+          <span className="said">{t.message}</span>
+        </Box>
+        {advice(t) && <span>{advice(t)}</span>}
+        {t.requestId && (
+          <span className="dim">
+            Request id <CopyToClipboard variant="inline" textToCopy={t.requestId} copyButtonAriaLabel="Copy the request id" copySuccessText="Copied" copyErrorText="Not copied" />
+          </span>
+        )}
+      </SpaceBetween>
+    </Alert>
+  );
+}
+
+/** Why something failed by itself: the text that its resource carries. */
+export function FailureReason({ reason }: { reason: string | undefined }) {
+  if (!reason) return null;
+  const [first, ...rest] = reason.split("\n");
+  return (
+    <Alert type="error" header={first && first.length < 160 ? first : "It failed"}>
+      <pre className="said">{first && first.length < 160 ? rest.join("\n") || "The log says more." : reason}</pre>
+    </Alert>
+  );
+}

@@ -1,0 +1,164 @@
+/** Parts of forms that edit one request document: what the form has no field for stays as it was. */
+import Alert from "@cloudscape-design/components/alert";
+import AttributeEditor from "@cloudscape-design/components/attribute-editor";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Form from "@cloudscape-design/components/form";
+import FormField from "@cloudscape-design/components/form-field";
+import Header from "@cloudscape-design/components/header";
+import Input from "@cloudscape-design/components/input";
+import SegmentedControl from "@cloudscape-design/components/segmented-control";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Textarea from "@cloudscape-design/components/textarea";
+import { useState, type ReactNode } from "react";
+
+import { CodePanel, type Snippet } from "./code";
+import { Crumbs } from "./detail";
+import { ErrorPanel } from "./errors";
+
+export interface CreateFormProps<T extends object> {
+  title: string;
+  description: string;
+  parent: { text: string; href: string };
+  document: T;
+  change: (document: T) => void;
+  children: ReactNode;
+  /** Why it cannot be sent yet. */
+  missing?: string | undefined;
+  submit: () => Promise<void>;
+  label: string;
+  code: Snippet;
+}
+
+export function CreateForm<T extends object>({ title, description, parent, document, change, children, missing, submit, label, code }: CreateFormProps<T>) {
+  const [mode, setMode] = useState<"form" | "document">("form");
+  const [text, setText] = useState("");
+  const [fault, setFault] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const send = async () => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await submit();
+    } catch (failed) {
+      setError(failed);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <SpaceBetween size="l">
+      <Crumbs items={[parent, { text: title, href: "#" }]} />
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!missing && !fault) void send();
+        }}
+      >
+        <Form
+          header={
+            <Header
+              variant="h1"
+              description={description}
+              actions={
+                <SegmentedControl
+                  label="How to edit"
+                  selectedId={mode}
+                  options={[{ id: "form", text: "Form" }, { id: "document", text: "Document" }]}
+                  onChange={({ detail }) => {
+                    setText(JSON.stringify(document, null, 2));
+                    setFault("");
+                    setMode(detail.selectedId as typeof mode);
+                  }}
+                />
+              }
+            >
+              {title}
+            </Header>
+          }
+          actions={
+            <SpaceBetween direction="horizontal" size="s" alignItems="center">
+              {missing && <Box color="text-body-secondary">{missing}</Box>}
+              <Button variant="primary" loading={busy} disabled={Boolean(missing || fault)}>
+                {label}
+              </Button>
+            </SpaceBetween>
+          }
+          errorText={undefined}
+        >
+          <SpaceBetween size="l">
+            {mode === "form" ? (
+              children
+            ) : (
+              <FormField label="The request as a document" description="Every member of the operation is allowed, also those that the form has no field for." errorText={fault} stretch>
+                <Textarea
+                  value={text}
+                  rows={26}
+                  spellcheck={false}
+                  ariaLabel="The request as JSON"
+                  onChange={({ detail }) => {
+                    setText(detail.value);
+                    try {
+                      change(JSON.parse(detail.value) as T);
+                      setFault("");
+                    } catch (error) {
+                      setFault((error as Error).message);
+                    }
+                  }}
+                />
+              </FormField>
+            )}
+            <CodePanel snippet={code} title="What will be sent, as code" />
+            {error !== undefined && <ErrorPanel error={error} doing="Not created" />}
+          </SpaceBetween>
+        </Form>
+      </form>
+    </SpaceBetween>
+  );
+}
+
+/** Names and values, as hyperparameters, environment variables and tags are. */
+export function Pairs({ value, change, what, none }: { value: Record<string, string>; change: (value: Record<string, string>) => void; what: string; none: string }) {
+  // an array while it is edited: two names may be the same for a moment
+  const [items, setItems] = useState(() => Object.entries(value));
+  const [seen, setSeen] = useState(value);
+  if (seen !== value) {
+    setSeen(value);
+    if (JSON.stringify(Object.fromEntries(items.filter(([k]) => k))) !== JSON.stringify(value)) setItems(Object.entries(value));
+  }
+  const put = (next: [string, string][]) => {
+    setItems(next);
+    change(Object.fromEntries(next.filter(([k]) => k)));
+  };
+  return (
+    <AttributeEditor
+      items={items}
+      addButtonText={`Add a ${what}`}
+      removeButtonText="Remove"
+      empty={none}
+      onAddButtonClick={() => put([...items, ["", ""]])}
+      onRemoveButtonClick={({ detail }) => put(items.filter((_, i) => i !== detail.itemIndex))}
+      definition={[
+        { label: "Name", control: ([k, v], i) => <Input ariaLabel={`Name of the ${what}`} value={k} onChange={({ detail }) => put(items.map((item, j) => (j === i ? [detail.value, v] : item)))} /> },
+        { label: "Value", control: ([k, v], i) => <Input ariaLabel={`Value of ${k || `the ${what}`}`} value={v} onChange={({ detail }) => put(items.map((item, j) => (j === i ? [k, detail.value] : item)))} /> },
+      ]}
+    />
+  );
+}
+
+/** A name that nobody has yet. */
+export function fresh(stem: string): string {
+  const now = new Date();
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${stem}-${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+}
+
+/** Tells why a clone could not be read. */
+export function CloneFault({ error }: { error: unknown }) {
+  return error === undefined ? null : (
+    <Alert type="warning" header="The original cannot be read">
+      <ErrorPanel error={error} />
+    </Alert>
+  );
+}

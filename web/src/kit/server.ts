@@ -1,0 +1,73 @@
+/**
+ * Studio's own endpoints: session, credentials, events. Everything else goes to the public AWS API.
+ * The shapes are those of docs/reference/studio-endpoints.md; nothing but this module knows the paths.
+ */
+export const BASE = "/_sagewright/studio";
+
+export interface Session {
+  DomainId: string;
+  DomainName: string;
+  UserProfileName: string;
+  ExecutionRole: string;
+  SpaceName?: string;
+  HasPassword: boolean;
+  MaySetPassword: boolean;
+  /** Epoch seconds, as all times here. */
+  Expires: number;
+  Region: string;
+  Account: string;
+  Endpoint: string;
+  Version: string;
+}
+
+export interface Credentials {
+  AccessKeyId: string;
+  SecretAccessKey: string;
+  SessionToken: string;
+  Expiration: number;
+}
+
+/** What the server said when it said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId?: string,
+  ) {
+    super(message);
+    this.name = code;
+  }
+}
+
+async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<T> {
+  const answer = await fetch(`${BASE}/api/${path}`, {
+    method,
+    headers: method === "GET" ? {} : { "content-type": "application/json" },
+    body: body ? JSON.stringify(body) : null,
+    credentials: "same-origin",
+  });
+  const text = await answer.text();
+  const said: unknown = text.startsWith("{") ? JSON.parse(text) : {};
+  if (!answer.ok) {
+    const { __type: code = `HTTP ${answer.status}`, message = answer.statusText, RequestId } = said as Record<string, string | undefined>;
+    throw new Refused(answer.status, code, message, RequestId);
+  }
+  return said as T;
+}
+
+/** Who is signed in; null when nobody is. */
+export async function session(): Promise<Session | null> {
+  try {
+    return await ask<Session>("GET", "session");
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) return null;
+    throw error;
+  }
+}
+
+export const signIn = (UserProfileName: string, Password: string) => ask<Session>("POST", "session", { UserProfileName, Password });
+export const signOut = () => ask<object>("DELETE", "session");
+export const setPassword = (Password: string, Current?: string) => ask<object>("POST", "password", { Password, ...(Current && { Current }) });
+export const credentials = () => ask<Credentials>("POST", "credentials", {});
+export const eventsUrl = () => `${BASE}/api/events`;
