@@ -29,5 +29,6 @@ SLICES = (
     "edge",
     "recommender",
     "studio",
+    "studio_apps",
 )
 """Installed in this order; identity first, because every call is authorised."""

@@ -1,0 +1,109 @@
+"""Apps of Studio that are JupyterLab: an ``AppRunner``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ...resources import jobs
+from ...resources.apps import ACTIVITY, APP, IDLE
+from ...resources.platform import Platform
+from ...runtime.reconciler import Job
+from ...stores.compute import Task
+from ...stores.images import UnknownImage
+from ...stores.records import Record
+from ...wire.errors import Invalid
+from . import activity, lab
+from .keys import Keys
+from .sessions import Sessions
+from .table import Facts, Table, name_of
+
+BASES = {"JupyterLab": "/jupyterlab/default/", "JupyterServer": "/jupyter/default/"}
+"""AppType → path below which such apps answer, as AWS has them."""
+GROUPS = {"JupyterLab": "JupyterLabAppSettings", "JupyterServer": "JupyterServerAppSettings"}
+HOME = "/home/sagemaker-user"
+LOGS = "/aws/sagemaker/studio"
+WATCH = 60.0
+"""Seconds between two looks at an app in service."""
+SESSION = "SageMaker"
+
+
+class JupyterApps:
+    """Runs the apps of one platform."""
+
+    def __init__(self, platform: Platform, table: Table, sessions: Sessions, keys: Keys) -> None:
+        self.platform, self.table, self.sessions, self.keys = platform, table, sessions, keys
+        table.readers[APP] = facts
+
+    async def task(self, job: Job, task: str) -> Task:
+        doc = job.doc
+        spec, role, region = doc["ResourceSpec"], doc["_role"], job.record.scope.split("/", 1)[1]
+        env = await jobs.container_environment(self.platform, job.record, None, isolated=False, session="", seconds=0.0)
+        owner = doc.get("SpaceName") or doc["UserProfileName"]
+        where: dict[str, Any] = {m: doc[m] for m in ("DomainId", "SpaceName", "UserProfileName") if m in doc}
+        env |= {"SAGEMAKER_APP_TYPE": doc["AppType"], "SAGEMAKER_DOMAIN_ID": doc["DomainId"], "REGION_NAME": region}
+        if "SpaceName" in doc:
+            env["SAGEMAKER_SPACE_NAME"] = doc["SpaceName"]
+        if doc["_user"]:
+            env["SAGEMAKER_USER_PROFILE_NAME"] = doc["_user"]
+        return lab.task(
+            task,
+            tag=self._tag(spec),
+            instance_type=spec["InstanceType"],
+            env=env,
+            files=await self.keys.files(job, task, role, SESSION),
+            metadata={
+                "AppType": doc["AppType"], **where, "ExecutionRoleArn": role, "ResourceArn": doc["AppArn"],
+                "ResourceName": doc["AppName"], "AppImageVersion": "",
+            },
+            home=HOME,
+            root=HOME,
+            base=BASES[doc["AppType"]],
+            volumes={HOME: doc["_volume"]},
+            group=LOGS,
+            stream=f"{doc['DomainId']}/{owner}/{doc['AppType']}/{doc['AppName']}",
+            scripts=[lab.Script("LifecycleConfigOnStart", doc["_script"])] if doc.get("_script") else [],
+            shared=not doc["_user"],
+        )
+
+    async def watch(self, job: Job) -> float | None:
+        doc = job.doc
+        workspace = self.table.get(name_of(doc["AppArn"]))
+        if workspace is None or not doc.get("_task"):
+            return None
+        await self.keys.renew(job, doc["_task"], doc["AppArn"], doc["_role"], SESSION)
+        found, now = await activity.ask(workspace.worker, workspace.base), self.platform.clock()
+        if found is None:
+            return WATCH
+        await job.send(ACTIVITY, At=now if found.busy else found.last, Healthy=now)
+        if activity.idle(found, activity.timeout(doc["_settings"], GROUPS[doc["AppType"]]), now):
+            await job.send(IDLE)
+            return None
+        return WATCH
+
+    async def clear(self, job: Job) -> None:
+        """Nothing is kept of an app but its keys' end, which its tasks have taken with them."""
+
+    async def open(self, record: Record, *, who: str, seconds: float, lasts: float, path: str = "") -> str:
+        about = facts(record.doc)
+        if about is None or not about.sockets:
+            raise Invalid(f"The app {record.doc['AppArn']} is not in service: its status is {record.status}.")
+        path = f"{about.base}lab/tree/{quote(path.lstrip('/'))}" if path else f"{about.base}lab"
+        return await self.sessions.url(
+            self.table.url(about.arn), name_of(about.arn), about.born, who=who, path=path, seconds=seconds, lasts=lasts
+        )
+
+    def _tag(self, spec: Mapping[str, Any]) -> str:
+        """The image's tag: the alias or version that the app names, if there is such a one. Raises Invalid."""
+        tag = str(spec.get("SageMakerImageVersionAlias") or "latest")
+        try:
+            return self.platform.images.resolve(f"{lab.IMAGE}:{tag}").tag
+        except UnknownImage as error:
+            raise Invalid(str(error)) from None
+
+
+def facts(doc: Mapping[str, Any]) -> Facts | None:
+    """What an App's document says of its workspace."""
+    base = BASES.get(doc["AppType"])
+    return None if base is None else Facts(doc["AppArn"], base, doc["_volume"], doc.get("_sockets") or [])
