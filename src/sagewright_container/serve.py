@@ -24,6 +24,9 @@ BODY_LIMIT = 100 * 1024 * 1024
 class Handler:
     """A model behind the server. Override ``load`` and ``invoke``."""
 
+    together = False
+    """Whether requests gain from being answered together by ``invoke_many``; known once the model is loaded."""
+
     def load(self) -> None:
         """Called once, before the server listens."""
 
@@ -32,7 +35,7 @@ class Handler:
         raise NotImplementedError
 
     def invoke_many(self, requests: Sequence[Request]) -> List[Response]:
-        """Answer what was queued together; as good as one by one unless the model gains from a batch."""
+        """Answer what was queued together."""
         return [guarded(self.invoke, request) for request in requests]
 
     def execution_parameters(self) -> Optional[Dict[str, Any]]:
@@ -79,7 +82,6 @@ class Server:
         self._model = threading.Lock()
         self._queue: List[_Turn] = []
         self._queueing = threading.Lock()
-        self._batches = type(handler).invoke_many is not Handler.invoke_many
 
     def run(self, listener: socket.socket) -> None:
         """Accept until the listener is closed."""
@@ -110,7 +112,7 @@ class Server:
             return False
         if request.headers.get("upgrade", "") == frames.NAME:
             connection.sendall(frames.SWITCH)
-            together = self._invoke_all if self._batches else None
+            together = self._invoke_all if self._handler.together else None
             frames.Session(connection, self._answer, together, error_response, self._limit).run()
             return False
         try:

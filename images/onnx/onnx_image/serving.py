@@ -22,6 +22,8 @@ FORMATS = (content.JSON, content.CSV, content.JSONLINES, content.NPY)
 class Onnx(Handler):
     """One model. One output is the answer; of several, JSON has all by name, other formats the last."""
 
+    together = True
+
     def load(self) -> None:
         self.model = Model(find(paths.model()))
 

@@ -29,6 +29,8 @@ VERSION = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 class Builtin(Handler):
     """One booster, or the mean of several when the model folder holds an ensemble."""
 
+    together = True
+
     def __init__(self) -> None:
         self._boosters: List["xgb.Booster"] = []
         self._objective = ""
