@@ -21,6 +21,7 @@ from sagewright.testing.containers import Container, tar
 from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 STEP = """
     import json, os
@@ -37,6 +38,18 @@ STEP = """
             raise ValueError("not " + step)
         seen.append([step, kind, accept])
         return json.dumps(seen), "application/json"
+"""
+NAMED = """
+    import os
+
+    def model_fn(model_dir):
+        with open(os.path.join(model_dir, "word")) as file:
+            return file.read()
+
+    def transform_fn(model, body, kind, accept, context=None):
+        text = body.decode() if isinstance(body, bytes) else body
+        target = context.get_all_request_header(0).get("x-amzn-sagemaker-target-model", "")
+        return f"{text} {model}-{target}", "text/plain"
 """
 DIES = """
     import os
@@ -181,10 +194,12 @@ def test_containers_that_cannot_work_together(made: Pipelines) -> None:
     assert "32768 are the most" in made.refused(made.container("a", Environment=big), made.container("b", Environment=big))
 
 
-def test_a_multi_model_container_among_several_is_not_pretended(made: Pipelines, models: Models) -> None:
+def test_of_many_models_there_is_one_container_at_most_and_only_in_a_pipeline(made: Pipelines, models: Models) -> None:
     many = {"Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/many/"}
-    with pytest.raises(ClientError, match="MultiModel container among several") as caught:
-        made.model(made.container("a"), many)
+    assert "one MultiModel container at most; this one has 2" in made.refused(many, many)
+    named = [made.container("a", ContainerHostname="a"), {**many, "ContainerHostname": "b"}]
+    with pytest.raises(ClientError, match="MultiModel container and InferenceExecutionConfig.Mode Direct") as caught:
+        made.model(*named, InferenceExecutionConfig={"Mode": "Direct"})
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
@@ -223,6 +238,40 @@ def test_a_failure_names_its_container(models: Models, serial: str, body: bytes,
     assert f"Received server error (500) from {container} with message" in error["Error"]["Message"]
     assert (error["OriginalStatusCode"], error["OriginalMessage"]) == (500, f"ValueError: not {body.decode()}")
     assert error["LogStreamArn"].endswith(f"/{container}")
+
+
+def test_one_container_of_a_pipeline_may_have_many_models(models: Models, made: Pipelines) -> None:
+    """The request names a model; that container loads it, and the others hear nothing of it."""
+    prefix = unique("many")
+    for word in ("two", "three"):
+        models.put(f"{prefix}/{word}.tar.gz", archive(code__inference_py=NAMED, word=word))
+    models.put(f"{prefix}/bad.tar.gz", archive(code__inference_py="raise SystemExit('weights of another version')"))
+    step = made.container("a", ModelDataUrl=models.put(f"{unique('named')}/model.tar.gz", archive(code__inference_py=NAMED, word="one")))
+    many = {"Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/{prefix}/", "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}}
+    endpoint = made.deploy(step, many, step)
+
+    def ask(target: str) -> str:
+        return str(models.invoke(endpoint, "0", ContentType="text/plain", TargetModel=target)["Body"].decode())
+
+    assert ask("two.tar.gz") == "0 one- two-two.tar.gz one-"
+    assert ask("three.tar.gz") == "0 one- three-three.tar.gz one-"
+    assert ask("two.tar.gz") == "0 one- two-two.tar.gz one-"
+    assert "TargetModel is required" in invalid(models, endpoint)
+    assert f"key: {prefix}/none.tar.gz" in invalid(models, endpoint, TargetModel="none.tar.gz")
+    error = failed(models, endpoint, b"0", TargetModel="bad.tar.gz")
+    assert "from container-2" in error["Error"]["Message"]
+    assert "weights of another version" in error["OriginalMessage"]
+    cloudwatch = models.server.client("cloudwatch")
+
+    def loads() -> bool:
+        now = time.time()
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker", MetricName="ModelLoadingTime", StartTime=now - 600, EndTime=now + 60, Period=3600, Statistics=["SampleCount"],
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}])["Datapoints"]
+        return sum(point["SampleCount"] for point in found) == 2
+
+    until(loads, why=models.server.log)
+    models.delete(endpoint)
 
 
 def test_each_container_has_its_log_and_its_metrics(models: Models, serial: str) -> None:

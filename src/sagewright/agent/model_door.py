@@ -47,7 +47,8 @@ class ModelDoor(threading.Thread):
         files = ModelFiles(run.ports.objects, run.layout.folder / "models", plain=run.user.uid is not None and not run.idmap)
         run.make(run.layout.inside(SEEN))
         run.inputs.mounts.append(Mount(files.folder, SEEN, owned=run.idmap))
-        self._meter = ModelMeter(run.ports.metrics, task.usage_dimensions)
+        where = {name: value for name, value in task.usage_dimensions.items() if name != "ContainerName"}
+        self._meter = ModelMeter(run.ports.metrics, where)
         self._loop = uvloop.new_event_loop()
         self._stopped = asyncio.Event()
         self._manager = ModelManager(

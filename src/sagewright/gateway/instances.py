@@ -8,6 +8,7 @@ from typing import Any
 
 from ..stores.compute import Task
 from . import model as models
+from . import multimodel
 
 FIRST_PORT = 8081
 """Of the first container: none listens on 8080, so that no two could."""
@@ -44,5 +45,6 @@ def instance(
             hostname=name, log_stream=f"{made.log_stream}/{name}", workers=min(workers, most) if most else workers,
             usage_host=f"{made.usage_host}/{name}" if made.usage_host else "",
             usage_dimensions={**made.usage_dimensions, "ContainerName": name} if made.usage_dimensions else {},
+            models=multimodel.models(container, instance_type, len(about["Containers"])),
         ))
-    return replace(made, inputs=[], env={}, containers=members)
+    return replace(made, inputs=[], env={}, models={}, containers=members)

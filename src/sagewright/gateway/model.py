@@ -32,7 +32,7 @@ def deployable(model: dict[str, Any], operation: str) -> dict[str, Any]:
     """
     containers = model.get("_containers") or model.get("Containers") or [model["PrimaryContainer"]]
     container = containers[0]
-    if multimodel.multi(container) and operation not in MULTI_MODEL:
+    if any(map(multimodel.multi, containers)) and operation not in MULTI_MODEL:
         raise NotImplementedHere(f"{operation} with a MultiModel container is not implemented.")
     return {
         "Model": model["ModelName"],

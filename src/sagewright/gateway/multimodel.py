@@ -7,7 +7,9 @@ of the instances, so that it is loaded in as few as its requests need, and stays
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterable, Collection, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..resources.arn import s3_location, s3_uri
@@ -46,8 +48,8 @@ def prefix(container: dict[str, Any]) -> str:
     return uri if uri.endswith("/") else uri + "/"
 
 
-def models(container: dict[str, Any], instance_type: str) -> dict[str, Any]:
-    """What a task is told of its models; empty for a container of one."""
+def models(container: dict[str, Any], instance_type: str, sharing: int = 1) -> dict[str, Any]:
+    """What a task is told of its models; empty for a container of one. ``sharing``: containers that the instance has."""
     if not multi(container):
         return {}
     bucket, key = s3_location(prefix(container))
@@ -55,7 +57,7 @@ def models(container: dict[str, Any], instance_type: str) -> dict[str, Any]:
     return {
         "bucket": bucket,
         "prefix": key,
-        "memory": _mebibytes(env, "SAGEWRIGHT_MULTI_MODEL_MEMORY_MB") or int(instance(instance_type).memory * SHARE),
+        "memory": _mebibytes(env, "SAGEWRIGHT_MULTI_MODEL_MEMORY_MB") or int(instance(instance_type).memory * SHARE / sharing),
         "disk": _mebibytes(env, "SAGEWRIGHT_MULTI_MODEL_DISK_MB"),
         "wait": min(float(_number(env, "SAGEWRIGHT_MULTI_MODEL_WAIT_SECONDS") or 60), 60.0),
         "cache": container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled") == "Enabled",
@@ -72,8 +74,7 @@ def _number(env: dict[str, str], name: str) -> int:
 
 def check_variant(config: dict[str, Any], variant: dict[str, Any], about: dict[str, Any]) -> None:
     """Raises Invalid: requests of a queue, and those that are given an instance one by one, name no model."""
-    container = about.get("Container", {})
-    if multi(container) and ("AsyncInferenceConfig" in config or "ServerlessConfig" in variant):
+    if any(map(multi, about.get("Containers") or [about.get("Container", {})])) and ("AsyncInferenceConfig" in config or "ServerlessConfig" in variant):
         kind = "An asynchronous" if "AsyncInferenceConfig" in config else "A serverless"
         raise Invalid(f"{kind} endpoint cannot have a MultiModel container (variant {variant['VariantName']}).")
 
@@ -85,10 +86,10 @@ def check(name: str, variant: Variant, target: str | None) -> None:
     """A request names a model where there are many, and only there. Raises ServiceError."""
     if not variant.workers:
         return  # nothing can be said yet: it is told that no instance answers
-    many = behind(variant.workers[0].path)
-    if many and target is None:
+    some = many(variant.workers[0].path)
+    if some and target is None:
         raise ServiceError("ValidationError", f"TargetModel is required: endpoint {name} has many models in its container.")
-    if not many and target is not None:
+    if not some and target is not None:
         raise ServiceError("ValidationError", f"TargetModel cannot be given: endpoint {name} has one model in one container.")
 
 
@@ -108,6 +109,14 @@ class Instance(Worker):
 def behind(address: str) -> bool:
     """Whether many models are behind an address."""
     return address.partition("?")[0].endswith("/" + NAME)  # also by way of a relay
+
+
+@lru_cache(maxsize=1024)
+def many(address: str) -> bool:
+    """Whether requests to an address name a model: many are behind it, or behind one of several containers."""
+    if not address.startswith("["):
+        return behind(address)
+    return any(behind(path) for _, *paths in json.loads(address) for path in paths)
 
 
 def pick(workers: list[Worker], target: str, avoid: Collection[Worker] = ()) -> Worker | None:
@@ -154,3 +163,8 @@ def heard(answer: Answer) -> Answer:
 def waited(answer: Answer) -> float:
     """Seconds that a request waited for its model."""
     return float(answer.headers.get(WAITED, 0.0))
+
+
+def after(headers: dict[str, str], seconds: float) -> dict[str, str]:
+    """The headers of an answer to a request that has waited so long for its model."""
+    return {**headers, WAITED: f"{seconds:.6f}"} if seconds else headers

@@ -40,6 +40,11 @@ class Container:
     workers: list[Worker]
     turn: int = 0
 
+    @property
+    def many(self) -> bool:
+        """Whether it has many models, one of which the request names."""
+        return isinstance(self.workers[0], multimodel.Instance)
+
     def worker(self, tried: Collection[Worker], *, frames: bool = False) -> Worker | None:
         """The process with the fewest requests; with ``frames``, of those that the gateway has such a connection to."""
         found = [w for w in self.workers if w not in tried and (not frames or w.usable)]
@@ -79,7 +84,7 @@ class Pipeline(Worker):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.containers = [Container(name, [Worker(path) for path in paths]) for name, *paths in json.loads(address)]
+        self.containers = [Container(name, [worker_at(path) for path in paths]) for name, *paths in json.loads(address)]
         self.frames = Chain(self)
 
     @property
@@ -144,6 +149,8 @@ class _Travel:
     steps: tuple[Step, ...] = ()
     freed: float = field(default_factory=time.perf_counter)
     """When the step before had ended."""
+    waited: float = 0.0
+    """Seconds that the request waited for its model, where a container has many."""
 
     async def through(self, containers: list[Container], *, whole: bool = True) -> Answer:
         """The last one's answer, or the first that is no success. ``whole``: the way ends with these containers.
@@ -168,7 +175,7 @@ class _Travel:
             worker, sent = self._worker(container, tried), time.perf_counter()
             try:
                 answer, stream = await worker.stream(
-                    self.method, self.path, self._headers(True), self.body, seconds=self._left(), total=total
+                    self.method, self.path, self._headers(container, True), self.body, seconds=self._left(), total=total
                 )
             except (Broken, TimeoutError) as error:
                 self._failed(container, tried, worker, error, sent)
@@ -180,7 +187,7 @@ class _Travel:
         while True:
             worker, sent = self._worker(container, tried), time.perf_counter()
             try:
-                answer = await worker.request(self.method, self.path, self._headers(last), self.body, seconds=self._left())
+                answer = await worker.request(self.method, self.path, self._headers(container, last), self.body, seconds=self._left())
             except (Broken, TimeoutError) as error:
                 self._failed(container, tried, worker, error, sent)
                 continue
@@ -192,12 +199,12 @@ class _Travel:
             raise named(Broken("it has no process that answers", untouched=not self.steps), container.name, self.steps)
         return worker
 
-    def _headers(self, last: bool) -> dict[str, str]:
-        """What the client said, but the type of what the step before has made, and what the client accepts at the end only."""
-        if self.kind is None and last:
-            return dict(self.headers)
+    def _headers(self, container: Container, last: bool) -> dict[str, str]:
+        """What the client said, but the type of what the step before has made, what the client accepts at the end only, and the
+        model that it names where there are many."""
         dropped = {"content-type"} if self.kind is not None else set()
         dropped |= set() if last else {"accept"}
+        dropped |= set() if container.many else {multimodel.HEADER.lower()}
         kept = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         return kept | ({"Content-Type": self.kind} if self.kind else {})
 
@@ -205,10 +212,13 @@ class _Travel:
         return max(0.0, self.until - asyncio.get_running_loop().time())
 
     def _said(self, container: Container, answer: Answer, sent: float) -> Answer:
-        now = time.perf_counter()
-        self.steps = (*self.steps, Step(container.name, answer.status, sent - self.freed, now - sent))
+        now, waited = time.perf_counter(), multimodel.waited(answer)
+        self.steps = (*self.steps, Step(container.name, answer.status, sent - self.freed + waited, now - sent - waited))
         self.freed = now
+        self.waited += waited
+        self.until += waited  # a model that had to be loaded first takes no time from the containers behind it
         answer.container, answer.steps = container.name, self.steps
+        answer.headers = multimodel.after(answer.headers, self.waited)
         return answer
 
     def _failed(self, container: Container, tried: list[Worker], worker: Worker, error: Exception, sent: float) -> None:
@@ -291,6 +301,10 @@ class Chain:
     @property
     def usable(self) -> bool:
         return all(any(w.usable for w in container.workers) for container in self._pipeline.containers)
+
+    @property
+    def strained(self) -> bool:
+        return False
 
     def room(self, seconds: float) -> bool:
         """Whether one more request may wait; how long it would, several containers do not tell."""

@@ -7,7 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from sagewright.adapters.ray import hosts
+from sagewright.adapters.ray.policy import policy
 from sagewright.agent.layout import dump_task, load_task
+from sagewright.gateway import multimodel
 from sagewright.gateway.containers import containers, kept, names
 from sagewright.gateway.instances import instance
 from sagewright.gateway.routes import Variant
@@ -71,6 +74,29 @@ def test_an_instance_is_one_task_with_a_task_a_container() -> None:
     assert second.env["SAGEMAKER_BIND_TO_PORT"] == "8082"
     assert second.usage_dimensions == {"EndpointName": "e", "VariantName": "v", "ContainerName": "container-2"}
     assert load_task(dump_task(task)) == task, "an agent reads what was written"
+
+
+def test_the_container_of_many_models_gets_its_share_of_the_memory_and_no_files() -> None:
+    many = {"Image": "m:1", "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/many"}
+    made = Task(id="serve-1", kind="serve", image="m:1", argv=["serve"], models={"bucket": "bucket"}, limits=Limits(memory=10, grace=30.0))
+    task = instance(made, {"Container": many, **kept({}, [many, A])}, "ml.m5.large", env={})
+    first, second = task.containers
+    alone = multimodel.models(many, "ml.m5.large")
+    assert (task.models, second.models) == ({}, {})
+    assert first.models == {**alone, "memory": alone["memory"] // 2}
+    assert (first.models["prefix"], first.inputs, first.env["SAGEMAKER_MULTI_MODEL"]) == ("many/", [], "true")
+    placed = hosts.placed(task, {"cpus": 1.0, "memory": 1000, "gpus": 0})
+    assert placed.containers[0].models["memory"] == 800
+    assert "arn:aws:s3:::bucket/many/*" in policy(task)
+
+
+def test_where_requests_name_a_model() -> None:
+    assert multimodel.many("/x/models.sock")
+    assert multimodel.many('[["a", "/x/0/worker-0.sock"], ["b", "/x/1/models.sock"]]')
+    assert not multimodel.many('[["a", "/x/0/worker-0.sock"], ["b", "/x/1/worker-0.sock"]]')
+    several_of_them = {"Containers": [A, {"Mode": "MultiModel"}], "Container": A}
+    with pytest.raises(Invalid, match="asynchronous endpoint cannot have a MultiModel"):
+        multimodel.check_variant({"AsyncInferenceConfig": {}}, {"VariantName": "v"}, several_of_them)
 
 
 def test_ready_sockets_become_one_address() -> None:

@@ -27,10 +27,7 @@ def placed(task: Task, network: dict[str, Any]) -> Task:
             nodes by host name and {"address"} of this one.
     """
     limits = replace(task.limits, cpus=network["cpus"], memory=network["memory"], gpus=network["gpus"])
-    task = replace(task, limits=limits, containers=[replace(one, limits=limits) for one in task.containers])
-    if task.models:  # an instance that got less room than its type has holds fewer models
-        most = int(network["memory"] * SHARE) if network["memory"] else task.models["memory"]
-        task = replace(task, models={**task.models, "memory": min(task.models["memory"], most)})
+    task = _smaller(replace(task, limits=limits, containers=[_smaller(replace(one, limits=limits)) for one in task.containers]))
     if network.get("meeting"):
         return replace(task, meeting=network["meeting"])
     if not network.get("addresses"):
@@ -39,6 +36,13 @@ def placed(task: Task, network: dict[str, Any]) -> Task:
     if RESOURCES in files and (name := interface(network["address"])):
         files[RESOURCES] = json.dumps({**json.loads(files[RESOURCES]), "network_interface_name": name})
     return replace(task, files=files, peers=[], meeting="", addresses=network["addresses"])
+
+
+def _smaller(task: Task) -> Task:
+    """An instance that got less room than its type has holds fewer models."""
+    if not task.models or not task.limits.memory:
+        return task
+    return replace(task, models={**task.models, "memory": min(task.models["memory"], int(task.limits.memory * SHARE))})
 
 
 def machine() -> str:

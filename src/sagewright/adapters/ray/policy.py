@@ -23,9 +23,9 @@ def policy(task: Task) -> str:
             everywhere = item.type in ("ManifestFile", "AugmentedManifestFile")
             read.append("arn:aws:s3:::*/*" if everywhere else f"arn:aws:s3:::{bucket}/{_literal(key)}*")
             buckets.append("arn:aws:s3:::*" if everywhere else f"arn:aws:s3:::{bucket}")
-    if task.models:
-        read.append(f"arn:aws:s3:::{task.models['bucket']}/{_literal(task.models['prefix'])}*")
-        buckets.append(f"arn:aws:s3:::{task.models['bucket']}")
+    for many in [one.models for one in (task, *task.containers) if one.models]:
+        read.append(f"arn:aws:s3:::{many['bucket']}/{_literal(many['prefix'])}*")
+        buckets.append(f"arn:aws:s3:::{many['bucket']}")
     for output in task.outputs:
         bucket, _, key = output.uri.removeprefix("s3://").partition("/")
         write.append(f"arn:aws:s3:::{bucket}/{_literal(key)}*")

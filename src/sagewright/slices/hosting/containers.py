@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...gateway.containers import DIRECT, SERIAL, containers
+from ...gateway.multimodel import multi
 from ...gateway.routes import Variant
 from ...resources.platform import Platform
 from ...stores.images import UnknownImage, unlabelled
@@ -23,7 +24,7 @@ def check(platform: Platform, doc: dict[str, Any], resolved: list[dict[str, Any]
         resolved: the containers, with what their model packages say.
 
     Raises:
-        Invalid: they cannot work together. NotImplementedHere: a multi-model container among them.
+        Invalid: they cannot work together. NotImplementedHere: a multi-model container among those that requests name.
     """
     given = [c["ContainerHostname"] for c in resolved if "ContainerHostname" in c]
     if len(set(given)) < len(given):
@@ -43,9 +44,12 @@ def check(platform: Platform, doc: dict[str, Any], resolved: list[dict[str, Any]
     size = sum(len(name.encode()) + len(value.encode()) for c in resolved for name, value in c.get("Environment", {}).items())
     if size > ENVIRONMENT:
         raise Invalid(f"The Environment maps of all containers have {size} bytes together; {ENVIRONMENT} are the most.")
+    many = sum(map(multi, resolved))
+    if many and mode == DIRECT:
+        raise NotImplementedHere("CreateModel with a MultiModel container and InferenceExecutionConfig.Mode Direct is not implemented.")
+    if many > 1:
+        raise Invalid(f"An inference pipeline can have one MultiModel container at most; this one has {many}.")
     for container in resolved:
-        if container.get("Mode") == "MultiModel":
-            raise NotImplementedHere("CreateModel with a MultiModel container among several containers is not implemented.")
         _check_image(platform, container["Image"])
 
 
