@@ -4,13 +4,13 @@ import importlib
 import inspect
 import os
 import sys
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import content, isolation, models, paths, serve, sources
+from . import content, isolation, models, paths, serve, sources, together
 from .context import Context
 from .http import Request, Response
 from .job import decode
-from .serve import Handler
+from .serve import Handler, error_response, guarded
 
 Functions = Dict[str, Callable[..., Any]]
 FORMATS = (content.JSON, content.JSONLINES, content.CSV, content.NPY, content.TEXT)
@@ -65,11 +65,14 @@ def find_script() -> Optional[Tuple[str, str]]:
     return None
 
 
-def main(defaults: Optional[Functions] = None, builtin: Optional[Callable[[], Handler]] = None) -> int:
+def main(
+    defaults: Optional[Functions] = None, builtin: Optional[Callable[[], Handler]] = None, joins: Optional[Callable[[Any], int]] = None
+) -> int:
     """Serve one model, or many of them under SAGEMAKER_MULTI_MODEL, until SIGTERM. Returns the exit code.
 
     Each is served by its script, with ``defaults`` for what that leaves out; without a script by ``builtin``, or by the
-    defaults alone when they have a ``model_fn``.
+    defaults alone when they have a ``model_fn``. ``joins``: how many requests ``predict_fn`` of the defaults may predict
+    together, given a model: 1 unless that predicts each row for itself.
     """
 
     def made() -> Handler:
@@ -78,7 +81,7 @@ def main(defaults: Optional[Functions] = None, builtin: Optional[Callable[[], Ha
             return builtin()
         if found is None and "model_fn" not in (defaults or {}):
             raise FileNotFoundError("no inference script: put inference.py into the model's code folder, or set SAGEMAKER_PROGRAM")
-        return Script(*(found or ("", "")), defaults=defaults)
+        return Script(*(found or ("", "")), defaults=defaults, joins=joins)
 
     if models.wanted():
         return models.main(made)
@@ -93,17 +96,24 @@ def main(defaults: Optional[Functions] = None, builtin: Optional[Callable[[], Ha
 class Script(Handler):
     """The user's functions where the script has them, ``defaults`` elsewhere; without a ``program``, these alone."""
 
-    def __init__(self, folder: str, program: str, defaults: Optional[Functions] = None) -> None:
+    def __init__(
+        self, folder: str, program: str, defaults: Optional[Functions] = None, joins: Optional[Callable[[Any], int]] = None
+    ) -> None:
         self._folder = folder
         self._program = program
         self._functions: Functions = {**DEFAULTS, **(defaults or {})}
+        self._rooms: Dict[str, int] = {}
         self._context = Context()
+        self._joins, self._most = joins, 1
         self.model: Any = None
 
     def load(self) -> None:
         if self._program:
             self._import()
         self.model = self._call("model_fn", paths.model())
+        default = not self._own("predict_fn") and "transform_fn" not in self._functions
+        self._most = self._joins(self.model) if default and self._joins is not None else 1
+        self.together = self._most > 1
 
     def _import(self) -> None:
         where = os.path.dirname(os.path.join(self._folder, self._program))
@@ -120,18 +130,46 @@ class Script(Handler):
                 self._functions[name] = getattr(module, name)
 
     def invoke(self, request: Request) -> Response:
+        if "transform_fn" in self._functions:
+            accept, context, body = self._begin(request)
+            result = self._call("transform_fn", self.model, body, request.content_type or content.JSON, accept)
+            return _response(result, accept, context)
+        asked = self._read(request)
+        return self._write(asked, self._call("predict_fn", asked.data, self.model))
+
+    def invoke_many(self, requests: Sequence[Request]) -> List[Response]:
+        if len(requests) == 1 or not self.together:
+            return super().invoke_many(requests)
+        read = [_tried(self._read, request) for request in requests]
+        good = [one for one in read if isinstance(one, _Asked)]
+        found = iter(together.predict([one.data for one in good], lambda rows: self._call("predict_fn", rows, self.model), self._most))
+        return [
+            error_response(one) if isinstance(one, Exception) else guarded(lambda _, one=one: self._write(one, next(found)), request)
+            for one, request in zip(read, requests)  # noqa: B905  (Python 3.8)
+        ]
+
+    def _begin(self, request: Request) -> Tuple[str, Context, Any]:
+        """(content type of the answer, context, body as the user's function expects it)."""
         accept = self._accept(request)
         context = self._context = Context(request.headers)
-        content_type = request.content_type or content.JSON
+        media = content.media(request.content_type or content.JSON)
         body: Any = request.body
-        if content.media(content_type).startswith("text/") or content.media(content_type) in (content.JSON, content.JSONLINES):
-            # scripts are written for text where the type is text
-            body = body.decode("utf-8", "replace") if self._own("input_fn") or "transform_fn" in self._functions else body
-        if "transform_fn" in self._functions:
-            return _response(self._call("transform_fn", self.model, body, content_type, accept), accept, context)
-        data = self._call("input_fn", body, content_type)
-        prediction = self._call("predict_fn", data, self.model)
-        return _response(self._call("output_fn", prediction, accept), accept, context)
+        if (media.startswith("text/") or media in (content.JSON, content.JSONLINES)) and (
+            self._own("input_fn") or "transform_fn" in self._functions
+        ):
+            body = body.decode("utf-8", "replace")  # scripts are written for text where the type is text
+        return accept, context, body
+
+    def _read(self, request: Request) -> "_Asked":
+        accept, context, body = self._begin(request)
+        return _Asked(accept, context, self._call("input_fn", body, request.content_type or content.JSON))
+
+    def _write(self, asked: "_Asked", prediction: Any) -> Response:
+        """Raises what was raised instead of a prediction."""
+        if isinstance(prediction, Exception):
+            raise prediction
+        self._context = asked.context
+        return _response(self._call("output_fn", prediction, asked.accept), asked.accept, asked.context)
 
     def _accept(self, request: Request) -> str:
         wanted = request.headers.get("accept", "")
@@ -147,12 +185,34 @@ class Script(Handler):
 
     def _call(self, name: str, *arguments: Any) -> Any:
         function = self._functions[name]
-        try:
-            room = len(inspect.signature(function).parameters)
-        except (TypeError, ValueError):
-            room = len(arguments)
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = _room(function, len(arguments))
         # newer frameworks' scripts take a context after the documented arguments
         return function(*arguments, *([self._context] if room > len(arguments) else []))
+
+
+class _Asked(NamedTuple):
+    """A request that has been read."""
+
+    accept: str
+    context: Context
+    data: Any
+
+
+def _tried(read: Callable[[Request], _Asked], request: Request) -> Any:
+    try:
+        return read(request)
+    except Exception as error:
+        return error
+
+
+def _room(function: Any, otherwise: int) -> int:
+    """How many arguments it takes."""
+    try:
+        return len(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return otherwise
 
 
 def _response(result: Any, accept: str, context: Context) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 import sagewright_container
 from sagewright.agent.images import Catalogue
+from sagewright.gateway import frames
+from sagewright.gateway.client import Answer
 from sagewright.stores.images import Image
 
 ROOT = Path(__file__).parents[3]
@@ -139,3 +142,18 @@ def serving(tmp_path: Path) -> Iterator[Callable[..., Any]]:
         assert process.wait(10) in (0, 1)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture
+def together(tmp_path: Path) -> Callable[[str, list[str]], list[Answer]]:
+    """``together(content_type, bodies)``: the first model server's answers to requests that come to it at once, as the gateway sends them."""
+
+    async def ask(content_type: str, bodies: list[str]) -> list[Answer]:
+        connection = await frames.connect(str(tmp_path / "s0"))
+        assert connection is not None
+        futures: list[asyncio.Future[Any]] = [asyncio.get_running_loop().create_future() for _ in bodies]
+        for body, future in zip(bodies, futures, strict=True):
+            connection.submit(f"POST /invocations\ncontent-type:{content_type}".encode(), body.encode(), future.set_result)
+        return list(await asyncio.gather(*futures))
+
+    return lambda content_type, bodies: asyncio.run(ask(content_type, bodies))

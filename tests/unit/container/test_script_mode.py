@@ -89,6 +89,37 @@ def test_scikit_learn_serves(make, serving):
     assert "ValueError: X has 2 features" in broken.text
 
 
+COUNTING = """
+import os
+from sklearn.linear_model import LinearRegression
+
+class Counting(LinearRegression):
+    def predict(self, rows):
+        with open(os.path.join(os.environ["SAGEMAKER_BASE_DIR"], "rows"), "a") as file:
+            file.write(f"{len(rows)}\\n")
+        return super().predict(rows)
+
+def model_fn(model_dir):
+    return Counting().fit([[0.0], [1.0]], [0.0, 2.0])
+"""
+
+
+@pytest.mark.parametrize("own", ["", "def predict_fn(data, model): return model.predict(data)"])
+def test_requests_that_come_together_share_a_prediction_of_scikit_learn(make, serving, together, own):
+    """Unless the prediction is the user's own function, which may look at its rows together."""
+    container = make(SKLEARN)
+    container.put("model/code/inference.py", COUNTING + own)
+    client = serving(container)
+    bodies = ["[[1]]", "[[2], [3]]", "[[1, 2]]", "nothing", "[4]", *(f"[[{n}]]" for n in range(20))]
+    alone = [client.post("/invocations", content=body, headers={"Content-Type": "application/json"}) for body in bodies]
+    (container.ml / "rows").unlink()
+    for body, one, other in zip(bodies, alone, together("application/json", bodies), strict=True):
+        assert (one.status_code, one.content) == (other.status, other.body), body
+    most = max(int(line) for line in (container.ml / "rows").read_text().split())
+    assert most == 2 if own else most > 2
+    assert {one.status_code for one in alone} == {200, 400, 500}
+
+
 def test_without_model_fn_the_server_says_so(make, serving):
     container = make(SKLEARN)
     (container.ml / "model").mkdir(parents=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -11,8 +10,6 @@ import time
 import numpy as np
 import pytest
 
-from sagewright.gateway import frames
-from sagewright.gateway.client import Answer
 from sagewright_container import recordio
 from sagewright_container.recordio import Record, Tensor
 
@@ -79,7 +76,7 @@ def test_model_and_endpoint_equal_open_xgboost(make, serving, uri, kind, paramet
 
 
 @pytest.mark.parametrize("uri", RELEASES)
-def test_requests_that_come_together_are_answered_as_if_alone(make, serving, tmp_path, uri):
+def test_requests_that_come_together_are_answered_as_if_alone(make, serving, together, uri):
     container = make(uri)
     container.put("input/data/train/part.csv", as_csv(table(0, 300, "multi")))
     container.configure({"num_round": "5", "objective": "multi:softprob", "num_class": "3"}, {"train": "text/csv"})
@@ -89,15 +86,7 @@ def test_requests_that_come_together_are_answered_as_if_alone(make, serving, tmp
     bodies = [*rows, "\n".join(rows[:3]), "1,2,3", "1,x,3,4,5", "", "1\t2\t3\t4\t5", ",1,2,3,4", " 1, 2,3,4,5 \r\n", rows[0]]
     alone = [client.post("/invocations", content=body, headers={"Content-Type": "text/csv"}) for body in bodies]
 
-    async def together() -> list[Answer]:
-        connection = await frames.connect(str(tmp_path / "s0"))
-        assert connection is not None
-        futures = [asyncio.get_running_loop().create_future() for _ in bodies]
-        for body, future in zip(bodies, futures, strict=True):
-            connection.submit(b"POST /invocations\ncontent-type:text/csv", body.encode(), future.set_result)
-        return list(await asyncio.gather(*futures))
-
-    for body, one, other in zip(bodies, alone, asyncio.run(together()), strict=True):
+    for body, one, other in zip(bodies, alone, together("text/csv", bodies), strict=True):
         assert (one.status_code, one.content) == (other.status, other.body), body
     assert {one.status_code for one in alone} == {200, 204, 400, 415}
 
