@@ -6,16 +6,10 @@ pages, or a bearer token.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import secrets
-from typing import Any
-
 from ...resources.platform import Platform
+from ...resources.seals import Seals
 from ...resources.tickets import Tickets
-from ...stores.records import Conflict, Put, Record
+from ...stores.records import Record
 from ...wire.types import Call
 from .resources import arn_of
 from .servers import Servers
@@ -30,8 +24,7 @@ class Sessions:
 
     def __init__(self, platform: Platform, servers: Servers) -> None:
         self.platform, self.servers = platform, servers
-        self.tickets = Tickets(platform, KIND)
-        self._key = b""
+        self.tickets, self.seals = Tickets(platform, KIND), Seals(platform, KEYS)
 
     async def presign(self, call: Call, record: Record) -> str:
         """A URL that opens a session once. Raises AccessDenied unless the caller may use the pages."""
@@ -50,30 +43,9 @@ class Sessions:
         if said is None:
             return None
         seconds = int(said["Seconds"])
-        about = {"Server": server, "Until": int(self.platform.clock()) + seconds, "Who": said["Who"]}
-        text = base64.urlsafe_b64encode(json.dumps(about).encode()).decode().rstrip("=")
-        return f"{text}.{await self._sign(text)}", seconds
+        return await self.seals.seal({"Server": server, "Who": said["Who"]}, seconds), seconds
 
     async def who(self, server: str, session: str) -> str | None:
         """The ARN of whoever opened a session that is good for this server now; None if it is not."""
-        text, _, signature = session.partition(".")
-        if not text or not hmac.compare_digest(signature.encode(), (await self._sign(text)).encode()):
-            return None
-        about: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return about["Who"] if about["Server"] == server and self.platform.clock() < about["Until"] else None
-
-    async def _sign(self, text: str) -> str:
-        return hmac.new(await self._secret(), text.encode(), hashlib.sha256).hexdigest()
-
-    async def _secret(self) -> bytes:
-        """The key that signs sessions: made once, kept with the records."""
-        while not self._key:
-            record = await self.platform.records.get(KEYS, "", "key")
-            if record is not None:
-                self._key = bytes.fromhex(record.doc["Key"])
-                break
-            try:
-                await self.platform.records.commit(Put(KEYS, "", "key", {"Key": secrets.token_hex(32)}, 0))
-            except Conflict:
-                continue
-        return self._key
+        said = await self.seals.opened(session, Server=server)
+        return None if said is None else str(said["Who"])

@@ -55,7 +55,7 @@ def timeout(settings: Mapping[str, Any], group: str) -> float | None:
     minutes = idle.get("IdleTimeoutInMinutes", idle.get("MaxIdleTimeoutInMinutes"))
     if minutes is None:
         return None
-    least, most = idle.get("MinIdleTimeoutInMinutes", minutes), idle.get("MaxIdleTimeoutInMinutes", minutes)
+    least, most = idle.get("MinIdleTimeoutInMinutes", minutes), idle.get("MaxIdleTimeoutInMinutes", float("inf"))
     return 60.0 * float(min(max(minutes, least), most))
 
 
