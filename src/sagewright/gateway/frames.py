@@ -1,7 +1,8 @@
 """Many requests on one connection to a model server that offers it (``sagewright_container.frames`` is the other side).
 
 Whatever is submitted in one turn of the event loop goes out in one write, and every answer that has come is taken in one
-read: at a high rate a request costs two copies and no system call of its own.
+read: at a high rate a request costs two copies and no system call of its own. Requests beyond what the model has to do for a
+while wait here, where they can still be refused, or be given to another process when this one ends.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import struct
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
 
+from .admission import FEWEST, Admission
 from .client import Answer, Broken
 from .dial import dial
 
@@ -20,13 +23,17 @@ NAME = "sagewright-frames"
 FRAME = struct.Struct("!IIHB")
 """Bytes that follow, number of the request, bytes of the head, flags."""
 MORE, BROKEN = 1, 2
-FEWEST, MOST = 32, 1000
-"""Requests that may wait for a model however slow, and however fast, it is."""
+SENT = 0.1
+"""Seconds of work that a model has at least before requests wait here for it."""
 HANDSHAKE = (
     f"GET /ping HTTP/1.1\r\nHost: model\r\nConnection: Upgrade\r\nUpgrade: {NAME}\r\n\r\n"
 ).encode()
 
 Done = Callable[[Answer | Exception], None]
+
+
+class Refused(Exception):
+    """The request has waited a moment, and would have to wait for too long."""
 
 
 class Frames(asyncio.Protocol):
@@ -43,27 +50,44 @@ class Frames(asyncio.Protocol):
         self._parts: dict[int, tuple[bytes, list[bytes]]] = {}
         self._out: list[bytes] = []
         self._unsent: list[int] = []
+        self._held: deque[tuple[int, bytes, bytes]] = deque()
+        """Of those that wait, the last: number, head and body of what the model has not got yet."""
+        self._span = FEWEST
+        """How many the model may have."""
         self._settled, self._since = 0, 0.0
-        self.pace = 0.0
-        """Seconds that a request takes of a busy model, on average of late; those it answers together share them."""
+        self.admission = Admission()
         self.lost = False
 
     @property
     def usable(self) -> bool:
         return not self.lost
 
+    @property
+    def strained(self) -> bool:
+        """Whether there have been too many requests of late: ``room`` may well be False."""
+        return self.admission.strained
+
     def room(self, seconds: float) -> bool:
-        """Whether one more request would be answered within about so many seconds."""
-        waiting = len(self._waiting)
-        return waiting < FEWEST or (waiting < MOST and waiting * self.pace <= seconds)
+        """Whether one more request may wait, that is to be answered within about so many seconds."""
+        calm = not self.admission.strained
+        fits = self.admission.room(len(self._waiting), seconds, self._loop.time())
+        if calm and self.admission.strained and self._held:
+            self._loop.call_soon(self._shed)
+        return fits
 
     def submit(self, head: bytes, body: bytes, done: Done) -> None:
-        """Send a request; ``done`` gets the whole answer, or Broken, or TimeoutError from ``expire``."""
+        """Send a request; ``done`` gets the whole answer, or Broken, TimeoutError from ``expire``, or Refused."""
         number = self._next = (self._next + 1) & 0xFFFFFFFF
         now = self._loop.time()
         if not self._waiting:
             self._since = now
         self._waiting[number] = done, now
+        if len(self._waiting) > self._span:
+            self._held.append((number, head, body))
+        else:
+            self._send(number, head, body)
+
+    def _send(self, number: int, head: bytes, body: bytes) -> None:
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(FRAME.pack(len(head) + len(body), number, len(head), 0))
@@ -78,6 +102,9 @@ class Frames(asyncio.Protocol):
         for number in late:
             self._parts.pop(number, None)
             self._settle(number, TimeoutError())
+        if late:
+            self._held = deque(held for held in self._held if held[0] in self._waiting)
+            self._go_on()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -121,12 +148,25 @@ class Frames(asyncio.Protocol):
         self._buffer = bytearray(data[at:])
         if self._settled:
             self._measure()
+            self._go_on()
 
     def _measure(self) -> None:
         now = self._loop.time()
-        took = (now - self._since) / self._settled
-        self.pace += (took - self.pace) / 8 if self.pace else took
+        self.admission.took((now - self._since) / self._settled)
+        # those that it answers together it would also answer with as many more
+        self._span = max(FEWEST, int(SENT / max(self.admission.pace, 1e-6)), 2 * self._settled)
         self._settled, self._since = 0, now
+
+    def _go_on(self) -> None:
+        """The model gets of what waits here as much as it may have."""
+        while self._held and len(self._waiting) - len(self._held) < self._span:
+            self._send(*self._held.popleft())
+
+    def _shed(self) -> None:
+        """There are too many: of those that the model has not got, only a few go on waiting."""
+        while self._held and len(self._waiting) > self.admission.few:
+            number, _, _ = self._held.pop()
+            self._waiting.pop(number)[0](Refused())
 
     def _received(self, number: int, flags: int, head: bytes, body: bytes) -> None:
         if flags == BROKEN:
@@ -153,7 +193,8 @@ class Frames(asyncio.Protocol):
         self.lost = True
         if not self._upgraded.done():
             self._upgraded.set_result(False)
-        unsent = set(self._unsent)
+        unsent = {*self._unsent, *(number for number, _, _ in self._held)}
+        self._held.clear()
         waiting, self._waiting = self._waiting, {}
         for number, (done, _) in waiting.items():
             done(Broken("the container closed the connection without an answer", untouched=number in unsent))

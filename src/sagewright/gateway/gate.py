@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, cast
 
 from ..wire.http import WireFault
-from ..wire.sigv4 import SigV4, header_scope
+from ..wire.sigv4 import Scope, SigV4, header_scope
 from ..wire.types import Principal
 from . import frames
 from .client import Answer, Broken, Worker
@@ -30,6 +30,8 @@ MOST = 10_000
 """Keys and permissions that are remembered."""
 SWEEP = 1.0
 RECONNECT = 0.05
+_MORE = {"x-amzn-sagemaker-target-variant", "x-amzn-sagemaker-inference-component", TARGET.lower()}
+"""Headers by which something else may have to be said of a request than that there are too many."""
 
 Grant = tuple[str, str, str, str, str, str]
 """Access key, region, endpoint, peer's address, user agent, target container: everything that a policy may look at."""
@@ -147,6 +149,9 @@ class Gate:
                     self._question(grant, plain)
                     return None
                 raise WireFault("AccessDeniedException", "")
+            if (crowd := self._crowd(plain, scope)) is not None:
+                plain.front.answer(failure(busy(crowd)))
+                return None
             digest = hashlib.sha256(plain.body).hexdigest()
             verified = self._v4.verify_header(request, scope, lambda: digest)
             if verified.payload_sha256 != digest:
@@ -156,6 +161,22 @@ class Gate:
             return None
         self._region = scope.region
         return verified.principal
+
+    def _crowd(self, plain: Plain, scope: Scope) -> Variant | None:
+        """The only variant of the endpoint, when it takes no more requests: then nobody need verify this one.
+
+        Whoever asks from the same address in the name of the same key was allowed to a moment ago, and learns no more than that
+        the endpoint is busy. Refusing has to cost less than answering, or it keeps the model from its work.
+        """
+        known = self.keys.secret(scope.key)
+        route = self.routes.get((f"{known[2].account}/{scope.region}", plain.name.lower())) if known is not None else None
+        if route is None or len(route.every) != 1 or not _MORE.isdisjoint(plain.request.headers):
+            return None
+        [variant] = route.every
+        worker = variant.worker()
+        carrier = worker.frames if worker is not None else None
+        full = carrier is not None and carrier.usable and carrier.strained and not carrier.room(self._queue)
+        return variant if full else None
 
     def _question(self, grant: Grant, plain: Plain) -> None:
         found = self._asked.get(grant)
@@ -189,6 +210,9 @@ class Gate:
         sent: float, outcome: Answer | Exception,
     ) -> None:
         worker.leave()
+        if isinstance(outcome, frames.Refused):
+            plain.front.answer(failure(busy(variant)))
+            return
         if isinstance(outcome, Broken) and outcome.untouched:
             if any(w is not worker and w not in tried for w in variant.workers):
                 self._send(plain, where, route, variant, (*tried, worker))

@@ -84,7 +84,12 @@ async def test_what_was_taken_is_not(client: tuple[socket.socket, socket.socket]
 async def test_what_it_gave_back_is_taken_before(client: tuple[socket.socket, socket.socket]) -> None:
     ours, line = pair()
     taken: list[bytes] = []
-    connections = Connections(ours, lambda connection, read, _: (connection.close(), taken.append(read))[0])
+
+    def take(connection: socket.socket, read: bytes, lent: bool) -> None:
+        connection.close()
+        taken.append(read)
+
+    connections = Connections(ours, take)
     other = Connections(line, lambda *_: None)
     assert other.give(client[0], b"POST /")
     other.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.gateway import frames
+from sagewright.gateway import admission, frames
 from sagewright.gateway.client import Answer, Broken
 from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler, Server
@@ -18,6 +18,8 @@ from sagewright_container.serve import Handler, Server
 
 class Echo(Handler):
     """Answers with what it got; ``batches`` holds how many came together."""
+
+    together = True
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -153,21 +155,67 @@ async def test_room_is_for_as_many_as_are_answered_in_time(served: tuple[Echo, s
     connection = await connect(path)
     await ask(connection, b"0")
     handler.hold.clear()
-    waiting = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(frames.FEWEST - 1)]
+    waiting = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(admission.FEWEST - 1)]
     await asyncio.sleep(0)
-    connection.pace = 1.0
+    connection.admission.pace = 1.0
     assert connection.room(0.5)
     waiting.append(asyncio.create_task(ask(connection, b"last")))
     await asyncio.sleep(0)
-    assert not connection.room(frames.FEWEST - 0.5)
-    assert connection.room(frames.FEWEST)
-    connection.pace = 1e-6
-    assert connection.room(0.5)
-    waiting += [asyncio.create_task(ask(connection, b"more")) for _ in range(frames.MOST - frames.FEWEST)]
-    await asyncio.sleep(0)
-    assert not connection.room(0.5)
+    assert connection.room(admission.FEWEST)
+    assert not connection.room(admission.FEWEST - 0.5)
+    assert connection.strained
     handler.hold.set()
-    await asyncio.gather(*waiting)
+    assert all(isinstance(answer, Answer) for answer in await asyncio.gather(*waiting))
     assert connection.room(0.5)
-    assert 0 < connection.pace < 0.1, "what is answered together shares its time"
+    assert 0 < connection.admission.pace < 1.0, "what is answered together shares its time"
     connection.close()
+
+
+async def test_what_the_model_has_not_got_can_still_be_refused(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    connection.admission.pace, connection._span = 0.01, admission.FEWEST
+    asking = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(200)]
+    await asyncio.sleep(0)
+    assert not connection.room(1.0)
+    handler.hold.set()
+    outcomes = await asyncio.gather(*asking)
+    answers = [outcome.body for outcome in outcomes if isinstance(outcome, Answer)]
+    assert answers == [b"%d" % n for n in range(len(answers))], "who came first is answered"
+    assert len(answers) >= admission.FEWEST
+    refused = outcomes[len(answers) :]
+    assert refused
+    assert all(isinstance(outcome, frames.Refused) for outcome in refused)
+    connection.close()
+
+
+async def test_what_waits_here_goes_on_when_the_model_has_answered(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    connection._span = 3
+    asking = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(50)]
+    await asyncio.sleep(0)
+    handler.hold.set()
+    assert [a.body for a in await asyncio.gather(*asking) if isinstance(a, Answer)] == [b"%d" % n for n in range(50)]
+    connection.close()
+
+
+async def test_what_waits_here_is_given_up_in_time_and_is_nobodys_when_the_model_ends(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    connection._span = 1
+    late = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(3)]
+    await asyncio.sleep(0.01)
+    connection.expire(0.0)
+    assert all(isinstance(outcome, TimeoutError) for outcome in await asyncio.gather(*late))
+    asking = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(3)]
+    await asyncio.sleep(0.01)
+    connection.close()
+    outcomes = await asyncio.gather(*asking)
+    assert [isinstance(outcome, Broken) and outcome.untouched for outcome in outcomes] == [False, True, True]
