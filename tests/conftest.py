@@ -40,8 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
 
 @pytest.fixture(scope="session")
 def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A Ray cluster of three nodes, of which jobs may reserve more than the machine has. Nodes that a test kills it starts again."""
-    with local_cluster(tmp_path_factory.mktemp("ray"), cpus=8, memory=32 << 30) as running:
+    """A Ray cluster of three nodes. A test that kills one starts it again."""
+    with local_cluster(tmp_path_factory.mktemp("ray")) as running:
         yield running
 
 

@@ -20,14 +20,14 @@ from sagewright.testing.server import TestServer
 from .conftest import counted, waiting
 
 pytest.importorskip("ray")
-from sagewright.testing.ray import LocalCluster, local_cluster
+from sagewright.testing.ray import LocalCluster
 from sagewright.testing.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
 
 class Ray:
-    """A server of the test's own on a cluster that the tests share; nodes that a test has killed come back."""
+    """A server and a cluster that the tests share; what a test has killed comes back."""
 
     def __init__(self, cluster: LocalCluster, server: TestServer) -> None:
         self.cluster, self.server, self.jobs = cluster, server, Jobs(server)
@@ -88,16 +88,11 @@ class Ray:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("ray")) as running:
-        yield running
-
-
-@pytest.fixture
-def ray(cluster: LocalCluster, tmp_path: Path) -> Iterator[Ray]:
-    settings = {"ray": cluster.address, "ray_token": str(cluster.token), "stop_grace": "30"}
-    with TestServer(tmp_path / "data", settings) as server:
-        yield Ray(cluster, server)
+def ray(ray_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+    """Killed by each test and started again: what a fresh one would cost is the agents of its nodes."""
+    settings = {"ray": ray_cluster.address, "ray_token": str(ray_cluster.token), "stop_grace": "30"}
+    with TestServer(tmp_path_factory.mktemp("killed") / "data", settings) as server:
+        yield Ray(ray_cluster, server)
 
 
 def test_server_and_bridge_are_killed_and_the_very_process_goes_on(ray: Ray) -> None:

@@ -1,4 +1,5 @@
-"""The examples of training, unchanged, on a Ray cluster of three nodes: the same results as with local processes."""
+"""The examples of training and of every mode of serving, unchanged, on a Ray cluster of three nodes: the same results as with
+local processes, which tests/sdk has."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.backends import agree
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
@@ -40,25 +42,20 @@ def member(server: TestServer, result: dict[str, Any], name: str) -> Any:
         return json.load(file)
 
 
-def test_a_scikit_learn_script(server: TestServer, ray_server: TestServer) -> None:
-    here, there = (run(one, "v2", EXAMPLES / "sklearn_script" / "v2.py", timeout=600) for one in (server, ray_server))
-    assert here == there
+def test_a_scikit_learn_script(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
+    agree(tmp_path_factory, "sklearn-v3", "ray", run(ray_server, "v3", EXAMPLES / "sklearn_script" / "v3.py", timeout=600))
 
 
-def test_data_parallel_training_on_two_hosts(server: TestServer, ray_server: TestServer) -> None:
-    """By both SDKs; v3 trains on the data that v2's script has made."""
-    found = [
-        member(one, run(one, sdk, EXAMPLES / "pytorch_ddp" / f"{sdk}.py", timeout=400), "report.json")
-        for one in (server, ray_server) for sdk in ("v2", "v3")
-    ]  # fmt: skip
-    assert all(report == found[0] for report in found)
-    assert found[0]["processes"] == 2
+def test_data_parallel_training_on_two_hosts(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
+    report = member(ray_server, run(ray_server, "v2", EXAMPLES / "pytorch_ddp" / "v2.py", timeout=600), "report.json")
+    assert (report["processes"], report["same_weights"]) == (2, True)
+    agree(tmp_path_factory, "ddp", "ray", report)
 
 
-def test_mpi_on_three_hosts(server: TestServer, ray_server: TestServer) -> None:
-    here, there = (member(one, run(one, "v2", EXAMPLES / "mpi" / "v2.py", timeout=600), "model.json") for one in (server, ray_server))
-    assert here["hosts"] == there["hosts"]
-    assert here["weights"] == pytest.approx(there["weights"], abs=1e-9)
+def test_mpi_on_three_hosts(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = member(ray_server, run(ray_server, "v2", EXAMPLES / "mpi" / "v2.py", timeout=600), "model.json")
+    assert model["hosts"] == ["algo-1", "algo-2", "algo-3"]
+    agree(tmp_path_factory, "mpi", "ray", model["weights"], within=1e-9)
 
 
 def test_spot_interruptions(ray_server: TestServer) -> None:
@@ -67,13 +64,13 @@ def test_spot_interruptions(ray_server: TestServer) -> None:
     assert found["same"]
 
 
-def test_a_hugging_face_fine_tune(server: TestServer, ray_server: TestServer) -> None:
-    here, there = (run(one, "v2", EXAMPLES / "huggingface" / "v2.py", timeout=800)["metrics"] for one in (server, ray_server))
-    assert here["eval:accuracy"] == pytest.approx(there["eval:accuracy"], abs=0.05)
+def test_a_hugging_face_fine_tune(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
+    metrics = run(ray_server, "v2", EXAMPLES / "huggingface" / "v2.py", timeout=800)["metrics"]
+    agree(tmp_path_factory, "huggingface", "ray", metrics["eval:accuracy"], within=0.05)
 
 
 def test_one_percent_of_ten_gibibytes(ray_server: TestServer) -> None:
-    found = run(ray_server, "v2", EXAMPLES / "fastfile" / "v2.py", timeout=800)
+    found = run(ray_server, "v3", EXAMPLES / "fastfile" / "v3.py", timeout=800)
     assert found["metrics"]["channel:bytes"] == 10 * 2**30
     assert member(ray_server, found, "found.json")["wrong"] == 0
 

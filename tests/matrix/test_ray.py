@@ -19,7 +19,8 @@ from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 
 pytest.importorskip("ray")
-from sagewright.testing.ray import LocalCluster, local_cluster
+from sagewright.testing.ray import LocalCluster
+from sagewright.testing.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
@@ -67,11 +68,10 @@ def room(server: TestServer) -> Iterator[None]:
     """What a test has deployed is gone after it."""
     yield
     sagemaker = server.client("sagemaker")
-    while found := sagemaker.list_endpoints()["Endpoints"]:
-        for one in found:
-            with contextlib.suppress(ClientError):  # it is on its way already
-                sagemaker.delete_endpoint(EndpointName=one["EndpointName"])
-        time.sleep(0.05)  # until the endpoints are gone, which the API tells who asks
+    for one in sagemaker.list_endpoints()["Endpoints"]:
+        with contextlib.suppress(ClientError):  # it is on its way already
+            sagemaker.delete_endpoint(EndpointName=one["EndpointName"])
+    until(lambda: not sagemaker.list_endpoints()["Endpoints"])
 
 
 def test_a_batch_transform_job(models: Any) -> None:
@@ -88,16 +88,8 @@ def test_a_batch_transform_job(models: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("ray")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def server(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    settings = {"ray": cluster.address, "ray_token": str(cluster.token), "ray_relay": "true"}
-    with TestServer(tmp_path_factory.mktemp("server") / "data", settings) as running:
-        yield running
+def server(ray_server: TestServer) -> TestServer:
+    return ray_server
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +97,8 @@ def jobs(server: TestServer) -> Jobs:
     return Jobs(server, "ray-bucket")
 
 
-def cluster_of(jobs: Jobs, count: int) -> dict[str, Any]:
-    return {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1}}
+def cluster_of(count: int, kind: str = "ml.m5.large") -> dict[str, Any]:
+    return {"ResourceConfig": {"InstanceType": kind, "InstanceCount": count, "VolumeSizeInGB": 1}}
 
 
 RING = """
@@ -130,20 +122,20 @@ open('/opt/ml/model/' + me, 'w').write(me)
 
 
 def test_three_hosts_talk_to_each_other_on_one_port(jobs: Jobs) -> None:
-    name = jobs.train(RING, **cluster_of(jobs, 3))
+    name = jobs.train(RING, **cluster_of(3))
     job = jobs.ended(name)
     assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), jobs.log(name))
     assert sorted(jobs.log(name).splitlines()) == ["heard algo-1", "heard algo-2", "heard algo-3"]
     assert sorted(jobs.members(job["ModelArtifacts"]["S3ModelArtifacts"])) == ["algo-1", "algo-2", "algo-3"]
 
 
-def test_the_hosts_of_a_job_are_spread_over_the_nodes(jobs: Jobs, cluster: LocalCluster, server: TestServer) -> None:
-    name = jobs.train("import time\nprint('up', flush=True)\nwhile True: time.sleep(1)", **cluster_of(jobs, 3))
+def test_the_hosts_of_a_job_are_spread_over_the_nodes(jobs: Jobs, ray_cluster: LocalCluster, server: TestServer) -> None:
+    name = jobs.train("import time\nprint('up', flush=True)\nwhile True: time.sleep(1)", **cluster_of(3))
     jobs.until(name, ["Training"])
     places = [json.loads(path.read_text()) for path in server.data.glob(f"ray/tasks/*-{name}-*/place.json")]
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     assert jobs.ended(name)["TrainingJobStatus"] == "Stopped"
-    assert {place["address"] for place in places} == set(cluster.state()["nodes"])
+    assert {place["address"] for place in places} == set(ray_cluster.state()["nodes"])
     assert {place["cpus"] for place in places} == {2.0}
 
 
@@ -152,12 +144,10 @@ def test_logs_come_while_the_job_runs(jobs: Jobs) -> None:
 import time
 for number in range(10_000):
     print('line', number, flush=True)
-    time.sleep(0.05)  # until the endpoints are gone, which the API tells who asks
+    time.sleep(0.05)
 """)
     jobs.until(name, ["Training"])
-    end = time.monotonic() + 20
-    while len(jobs.log(name).splitlines()) < 3:
-        assert time.monotonic() < end, jobs.log(name)
+    until(lambda: len(jobs.log(name).splitlines()) >= 3, why=lambda: jobs.log(name))
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     jobs.ended(name)
     lines = jobs.log(name).splitlines()
@@ -165,9 +155,9 @@ for number in range(10_000):
 
 
 def test_a_job_waits_for_room_and_then_runs(jobs: Jobs) -> None:
-    """Three hosts of two processors fill the cluster; nobody is refused, and a stop frees one that waits."""
+    """Three hosts of eight processors fill the cluster; nobody is refused, and a stop frees one that waits."""
     wait = "import time\nprint('up', flush=True)\nwhile True: time.sleep(1)"
-    first = jobs.train(wait, **cluster_of(jobs, 3))
+    first = jobs.train(wait, **cluster_of(3, "ml.m5.2xlarge"))
     jobs.until(first, ["Training"])
     second, third = jobs.train("print('at last')"), jobs.train("print('never')")
     time.sleep(1.0)
@@ -208,12 +198,12 @@ def test_metrics_and_use_of_a_node_arrive_once(jobs: Jobs, server: TestServer) -
     assert (sum(p["SampleCount"] for p in found), sum(p["Sum"] for p in found)) == (20.0, 190.0)
 
 
-def test_keys_of_a_task_open_only_its_own_objects(jobs: Jobs, cluster: LocalCluster, server: TestServer) -> None:
+def test_keys_of_a_task_open_only_its_own_objects(jobs: Jobs, ray_cluster: LocalCluster, server: TestServer) -> None:
     """The keys that lie on the node: not for the job, and good for nothing but the job's inputs and outputs."""
     secret = jobs.put("elsewhere/secret", "no")
     name = jobs.train("import time\nprint('up', flush=True)\nwhile True: time.sleep(1)", data=jobs.put("mine/a", "1"))
     jobs.until(name, ["Training"])
-    stored = [json.loads(path.read_text()) for path in cluster.folder.glob(f"nodes/*/*/jobs/*-{name}-*/storage.json")]
+    stored = [json.loads(path.read_text()) for path in ray_cluster.folder.glob(f"nodes/*/*/jobs/*-{name}-*/storage.json")]
     assert len(stored) == 1
     keys = {
         "aws_access_key_id": stored[0]["access_key"], "aws_secret_access_key": stored[0]["secret_key"],
@@ -232,12 +222,13 @@ def test_keys_of_a_task_open_only_its_own_objects(jobs: Jobs, cluster: LocalClus
             call()
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     jobs.ended(name)
-    end = time.monotonic() + 20
-    while True:  # the job is cleaned up behind its end
+
+    def refused() -> str:
         try:
             s3.get_object(Bucket="ray-bucket", Key="mine/a")
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            break
-        assert time.monotonic() < end, "the keys outlive the job"
-    assert code == "InvalidAccessKeyId"
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    # the job is cleaned up behind its end
+    assert until(refused, why=lambda: "the keys outlive the job") == "InvalidAccessKeyId"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.backends import agree
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
@@ -28,8 +29,9 @@ def artifact(server: TestServer, uri: str, member: str) -> bytes:
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
-def test_scikit_learn_with_requirements(server: TestServer, sdk: str) -> None:
+def test_scikit_learn_with_requirements(server: TestServer, tmp_path_factory: pytest.TempPathFactory, sdk: str) -> None:
     result = run(server, sdk, EXAMPLES / f"sklearn_script/{sdk}.py", timeout=580)
+    agree(tmp_path_factory, f"sklearn-{sdk}", "local", result)
     assert result["metrics"]["validation:accuracy"] > 0.9
     assert sum(a == b for a, b in zip(result["truth"], result["predicted"], strict=True)) >= 4
 
@@ -39,7 +41,8 @@ def ddp(server: TestServer) -> dict[str, Any]:
     return run(server, "v2", EXAMPLES / "pytorch_ddp/v2.py", timeout=580)
 
 
-def test_pytorch_on_two_hosts_trains_one_model(server: TestServer, ddp: dict[str, Any]) -> None:
+def test_pytorch_on_two_hosts_trains_one_model(server: TestServer, tmp_path_factory: pytest.TempPathFactory, ddp: dict[str, Any]) -> None:
+    agree(tmp_path_factory, "ddp", "local", json.loads(artifact(server, ddp["model"], "report.json")))
     assert ddp["metrics"]["accuracy"] > 0.9
     assert json.loads(artifact(server, ddp["model"], "report.json"))["same_weights"] is True
     assert json.loads(artifact(server, ddp["model"], "report.json"))["processes"] == 2
@@ -53,9 +56,10 @@ def test_model_trainer_of_v3_brings_its_own_torchrun(server: TestServer, ddp: di
     assert report == json.loads(artifact(server, ddp["model"], "report.json")), "the same data, seeds and hosts: the same model"
 
 
-def test_mpi_on_three_hosts(server: TestServer) -> None:
+def test_mpi_on_three_hosts(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
     result = run(server, "v2", EXAMPLES / "mpi/v2.py", timeout=580)
     model = json.loads(artifact(server, result["model"], "model.json"))
+    agree(tmp_path_factory, "mpi", "local", model["weights"], within=1e-9)
     assert model["hosts"] == ["algo-1", "algo-2", "algo-3"]
     assert model["rows"] == 120_000
     assert model["weights"] == pytest.approx(list(range(1, 9)), abs=0.02)
@@ -80,7 +84,8 @@ def test_tensorflow_on_two_hosts(server: TestServer) -> None:
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
-def test_hugging_face_fine_tune(server: TestServer, sdk: str) -> None:
+def test_hugging_face_fine_tune(server: TestServer, tmp_path_factory: pytest.TempPathFactory, sdk: str) -> None:
     result = run(server, sdk, EXAMPLES / f"huggingface/{sdk}.py", timeout=580)
+    agree(tmp_path_factory, "huggingface", f"local-{sdk}", result["metrics"]["eval:accuracy"], within=0.05)
     assert result["metrics"]["eval:accuracy"] > 0.95
     assert json.loads(artifact(server, result["model"], "config.json"))["architectures"] == ["BertForSequenceClassification"]

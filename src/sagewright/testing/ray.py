@@ -13,11 +13,8 @@ __all__ = ["LocalCluster", "local_cluster"]
 
 
 @contextlib.contextmanager
-def local_cluster(folder: Path, *, cpus: int = 2, memory: int = 2 * 2**30) -> Iterator[LocalCluster]:
-    """A cluster of three nodes in ``folder``; jobs may reserve ``cpus`` and ``memory`` bytes on each.
-
-    Or the one that ``make ray-cluster`` has made in SAGEWRIGHT_TEST_RAY, which stays.
-    """
+def local_cluster(folder: Path) -> Iterator[LocalCluster]:
+    """A cluster of three nodes in ``folder``; or the one that ``make ray-cluster`` has made in SAGEWRIGHT_TEST_RAY, which stays."""
     standing = os.environ.get("SAGEWRIGHT_TEST_RAY")
     if standing:
         cluster = LocalCluster(Path(standing))
@@ -25,5 +22,5 @@ def local_cluster(folder: Path, *, cpus: int = 2, memory: int = 2 * 2**30) -> It
             raise RuntimeError(f"no cluster runs in {standing}: make ray-cluster")
         yield cluster
         return
-    with LocalCluster(folder, cpus=cpus, memory=memory) as started:
+    with LocalCluster(folder) as started:
         yield started

@@ -41,9 +41,10 @@ class LocalCluster:
 
     folder: Path
     nodes: int = 3
-    cpus: int = 2
-    memory: int = 2 * 2**30
-    """Of each node, bytes that jobs may reserve."""
+    cpus: int = 8
+    """Of each node, that jobs may reserve; more than the machine may have, so that hosts get what their types declare."""
+    memory: int = 32 * 2**30
+    """Bytes, likewise."""
     environ: dict[str, str] = field(default_factory=dict)
     """More for the nodes' environment."""
     dashboard: int = 0
@@ -196,8 +197,8 @@ def main() -> None:
     parser.add_argument("verb", choices=["up", "down", "status"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nodes", type=int, default=3)
-    parser.add_argument("--cpus", type=int, default=2, help="processors that jobs may reserve on each node")
-    parser.add_argument("--memory", type=int, default=2, help="GiB that they may")
+    parser.add_argument("--cpus", type=int, default=LocalCluster.cpus, help="processors that jobs may reserve on each node")
+    parser.add_argument("--memory", type=int, default=LocalCluster.memory >> 30, help="GiB that they may")
     given = parser.parse_args()
     cluster = LocalCluster(given.folder.absolute(), given.nodes, given.cpus, given.memory << 30)
     if given.verb == "up":
