@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import content, isolation, models, paths, serve, sources, together
+from . import content, isolation, modelbuilder, models, paths, serve, sources, together
 from .context import Context
 from .http import Request, Response
 from .job import decode
@@ -124,7 +124,12 @@ class Script(Handler):
             for folder in (*sources.install_for_workers(self._folder, paths.packages()), self._folder):
                 sources.expose(folder)
             sys.path.insert(0, where)
+        made = modelbuilder.made(self._folder)
+        if made:
+            modelbuilder.provide()
         module = importlib.import_module(os.path.basename(self._program).rpartition(".")[0] or self._program)
+        if made:
+            modelbuilder.adapt(module)
         for name in (*DEFAULTS, "transform_fn"):
             if hasattr(module, name):
                 self._functions[name] = getattr(module, name)

@@ -13,7 +13,7 @@ import tempfile
 from typing import List, Optional
 from urllib.parse import urlparse
 
-from . import paths, s3
+from . import modelbuilder, paths, s3
 from .errors import CustomerError, ScriptError
 
 
@@ -125,7 +125,9 @@ def install_for_workers(folder: str, prefix: str) -> List[str]:
     with open(os.path.join(prefix, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(complete):
-            _pip(["-r", "requirements.txt"], folder, "InstallRequirementsError", ["--prefix", prefix])
+            listed = modelbuilder.wanted(folder, prefix) if modelbuilder.made(folder) else "requirements.txt"
+            if listed:
+                _pip(["-r", listed], folder, "InstallRequirementsError", ["--prefix", prefix])
             open(complete, "w").close()
     places = {"base": prefix, "platbase": prefix}
     return list(dict.fromkeys(sysconfig.get_path(kind, vars=places) for kind in ("purelib", "platlib")))

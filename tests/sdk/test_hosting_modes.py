@@ -46,13 +46,3 @@ def test_streams(server: TestServer, sdk: str) -> None:
 def test_batch(server: TestServer, sdk: str) -> None:
     found = run(server, sdk, EXAMPLES / "batch" / f"{sdk}.py")
     assert found == {"right": {"north": True, "south": True}, "status": "Completed"}
-
-
-def test_model_builder(server: TestServer) -> None:
-    """In this process, and as a model of the server."""
-    found = run(server, "v3", EXAMPLES / "model_builder" / "v3.py")
-    assert found["here"] == [320_000, 160_000]
-    assert found["image"].endswith("/sagemaker-scikit-learn:1.2-1-cpu-py3")
-    assert found["program"] == "inference.py"
-    bucket, _, key = found["data"].removeprefix("s3://").partition("/")
-    assert server.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
