@@ -7,73 +7,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from websockets.exceptions import InvalidStatus
 
-from sagewright.testing.browser import Browser, Refused, execute
+from sagewright.testing.browser import Browser, execute
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.studio import BASE, SLOW, Team
 from sagewright.testing.waiting import until
-
-BASE = "/jupyterlab/default/"
-SLOW = 600.0
-"""Seconds for the first app of a fresh clone: its environment may have to be built."""
-
-
-@dataclass
-class Team:
-    """A server's default domain, with what the tests make in it."""
-
-    server: TestServer
-
-    def __post_init__(self) -> None:
-        self.sagemaker = self.server.client("sagemaker")
-        self.domain: str = self.sagemaker.list_domains()["Domains"][0]["DomainId"]
-        self.role = f"arn:aws:iam::123456789012:role/{self.server.execution_role()}"
-
-    def profile(self) -> str:
-        name = unique("ada")
-        self.sagemaker.create_user_profile(DomainId=self.domain, UserProfileName=name, UserSettings={"ExecutionRole": self.role})
-        until(lambda: self.sagemaker.describe_user_profile(DomainId=self.domain, UserProfileName=name)["Status"] == "InService")
-        return name
-
-    def space(self, owner: str, **settings: Any) -> str:
-        name = unique("space")
-        self.sagemaker.create_space(
-            DomainId=self.domain, SpaceName=name, SpaceSettings={"AppType": "JupyterLab", **settings},
-            OwnershipSettings={"OwnerUserProfileName": owner}, SpaceSharingSettings={"SharingType": "Private"},
-        )
-        until(lambda: self.sagemaker.describe_space(DomainId=self.domain, SpaceName=name)["Status"] == "InService")
-        return name
-
-    def where(self, space: str) -> dict[str, str]:
-        return {"DomainId": self.domain, "SpaceName": space, "AppType": "JupyterLab", "AppName": "default"}
-
-    def app(self, space: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.sagemaker.describe_app(**self.where(space))
-        return found
-
-    def start(self, space: str, **more: Any) -> dict[str, Any]:
-        """Start a space's app; its description once it is over Pending."""
-        self.sagemaker.create_app(**self.where(space), **more)
-        until(lambda: self.app(space)["Status"] != "Pending", SLOW, lambda: f"{self.app(space)} {self.server.log()}")
-        return self.app(space)
-
-    def url(self, space: str, profile: str, path: str = "") -> str:
-        said = self.sagemaker.create_presigned_domain_url(
-            DomainId=self.domain, UserProfileName=profile, SpaceName=space, LandingUri=f"app:JupyterLab:{path}"
-        )
-        return str(said["AuthorizedUrl"])
-
-    def browser(self, space: str, profile: str) -> Browser:
-        return Browser.opened(self.url(space, profile))
-
-    def log(self, stream: str) -> list[str]:
-        said = self.server.client("logs").get_log_events(logGroupName="/aws/sagemaker/studio", logStreamName=stream, startFromHead=True)
-        return [event["message"] for event in said["events"]]
 
 
 def kernel(browser: Browser) -> str:
@@ -225,7 +169,7 @@ def test_strangers_are_refused(lab: Lab) -> None:
     assert stranger.ask("GET", f"{BASE}lab").status == 403
     assert stranger.ask("POST", f"{BASE}api/kernels", {}).status == 403
     assert Browser(lab.browser.url, {"sagewright-workspace": "e30.00"}).ask("GET", f"{BASE}lab").status == 403
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(InvalidStatus, match="403"):
         stranger.socket(f"{BASE}terminals/websocket/1")
     changed = dict(lab.browser.cookies)
     (name,) = changed
@@ -251,7 +195,7 @@ def test_a_url_leads_to_the_page_that_it_names(lab: Lab) -> None:
 def test_pages_of_other_sites_get_nothing(lab: Lab, server: TestServer) -> None:
     """Not even with the visitor's cookie: neither Studio's own page nor another workspace."""
     for origin in (server.url, "http://w-0123456789abcdef.localhost:1", "null", ""):
-        with pytest.raises(Refused, match="403"):
+        with pytest.raises(InvalidStatus, match="403"):
             lab.browser.socket(f"{BASE}api/events/subscribe", origin=origin)
         if origin:
             assert lab.browser.ask("POST", f"{BASE}api/kernels", {}, Origin=origin).status == 403

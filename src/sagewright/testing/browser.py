@@ -5,18 +5,16 @@ Names below ``localhost`` are this machine to browsers, and nothing to most reso
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
-import os
-import secrets
 import socket
-import struct
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 
 @dataclass
@@ -74,63 +72,19 @@ class Browser:
             self.cookies[name] = value
         return page
 
-    def socket(self, path: str, origin: str | None = None, timeout: float = 60.0) -> WebSocket:
-        """A WebSocket. Raises Refused."""
-        return WebSocket(self, path, self.url if origin is None else origin, timeout)
-
-
-class Refused(Exception):
-    """An upgrade was answered with something else; the status is the first argument."""
-
-
-class WebSocket:
-    """Text messages over a WebSocket (RFC 6455), no more than that."""
-
-    def __init__(self, browser: Browser, path: str, origin: str, timeout: float) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", urlsplit(browser.url).port or 80), timeout)
-        lines = [
-            f"GET {path} HTTP/1.1", f"Host: {browser.host}", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}",
-            "Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
-        ]
-        if origin:
-            lines.append(f"Origin: {origin}")
-        self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        self._read = self._socket.makefile("rb")
-        status = int(self._read.readline().split()[1])
-        while self._read.readline().strip():
-            continue
-        if status != 101:
-            self.close()
-            raise Refused(status)
-
-    def send(self, text: str) -> None:
-        data, mask = text.encode(), os.urandom(4)
-        size = len(data)
-        length = struct.pack("!BB", 0x81, 0x80 | size) if size < 126 else (
-            struct.pack("!BBH", 0x81, 0xFE, size) if size < 1 << 16 else struct.pack("!BBQ", 0x81, 0xFF, size)
-        )
-        self._socket.sendall(length + mask + bytes(byte ^ mask[at & 3] for at, byte in enumerate(data)))
-
-    def messages(self) -> Iterator[str]:
-        """Text messages until the other side ends."""
-        text = b""
-        while head := self._read.read(2):
-            size = head[1] & 0x7F
-            if size >= 126:
-                size = int.from_bytes(self._read.read(2 if size == 126 else 8), "big")
-            data = self._read.read(size)
-            kind = head[0] & 0x0F
-            if kind == 8:
-                return
-            if kind in (0, 1):
-                text += data
-                if head[0] & 0x80:
-                    yield text.decode()
-                    text = b""
-
-    def close(self) -> None:
-        self._socket.close()
+    def socket(self, path: str, origin: str | None = None, timeout: float = 60.0) -> ClientConnection:
+        """A WebSocket. Raises ``InvalidStatus`` where it is refused."""
+        place = socket.create_connection(("127.0.0.1", urlsplit(self.url).port or 80), timeout)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        where = Origin(self.url if origin is None else origin) or None
+        try:
+            return connect(
+                f"ws://{self.host}{path}", sock=place, origin=where, additional_headers={"Cookie": cookies}, open_timeout=timeout, max_size=None,
+                compression=None, proxy=None,
+            )
+        except BaseException:
+            place.close()
+            raise
 
 
 def execute(browser: Browser, base: str, kernel: str, code: str, timeout: float = 60.0) -> str:
@@ -141,9 +95,9 @@ def execute(browser: Browser, base: str, kernel: str, code: str, timeout: float 
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
     channel.send(json.dumps({"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}))
     printed = ""
-    try:
-        for text in channel.messages():
-            message = json.loads(text)
+    with channel:
+        while True:
+            message = json.loads(channel.recv(timeout))
             if message["parent_header"].get("msg_id") != wanted:
                 continue
             kind, content = message["msg_type"], message["content"]
@@ -152,6 +106,3 @@ def execute(browser: Browser, base: str, kernel: str, code: str, timeout: float 
             assert kind != "error", "\n".join([printed, *content.get("traceback", [])])
             if kind == "status" and content["execution_state"] == "idle":
                 return printed
-    finally:
-        channel.close()
-    raise AssertionError(f"the kernel's WebSocket ended before the cell: {printed}")
