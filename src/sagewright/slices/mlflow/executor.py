@@ -55,12 +55,7 @@ class MlflowExecutor:
         made = await self._task(job, task)
         if key := made.env.get("AWS_ACCESS_KEY_ID"):
             await job.send("Keyed", Task=task, Key=key)
-        await self.platform.tasks.submit(job.record, made)
-        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
-        if record is None:
-            await self.platform.tasks.forget(task)
-        elif task in record.doc.get("_retiring", {}):
-            await self.platform.tasks.stop(task, GRACE)
+        await servings.submit(self.platform, job, made, GRACE)
 
     async def retire(self, job: Job) -> None:
         """Let requests under way end, then stop the tasks that have to go."""

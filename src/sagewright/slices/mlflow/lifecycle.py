@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...resources.lone import keyed, next_task, retired, without
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, Rule, ignore
 
 DEPLOY, RETIRE, FORGET, ERASE, APPLY, REGISTER = "Deploy", "Retire", "Forget", "Erase", "Apply", "Register"
@@ -30,17 +31,11 @@ def active(doc: dict[str, Any]) -> bool:
     return bool(doc.get("_task")) and doc["_state"] not in (CREATING, STARTING, DELETING)
 
 
-def next_task(doc: dict[str, Any]) -> dict[str, Any]:
-    """The changes that give the document a task of its own again."""
-    serial = doc.get("_serial", 0)
-    return {"_task": f"{doc['_prefix']}-{serial}", "_serial": serial + 1, "_sockets": []}
-
-
 # -- what callers ask for
 
 
 def stop(doc: dict[str, Any], event: Event, now: float) -> Move:
-    return Move(STOPPING, _retired(doc), (Instruction(RETIRE),))
+    return Move(STOPPING, retired(doc), (Instruction(RETIRE),))
 
 
 def start(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -51,7 +46,7 @@ def update(doc: dict[str, Any], event: Event, now: float) -> Move:
     """Other settings; a running server whose task depends on them begins anew, on the same store."""
     changes = dict(event.data["Changes"])
     if event.data["Restart"] and active(doc):
-        changes |= _retired(doc) | {"_again": True}
+        changes |= retired(doc) | {"_again": True}
         return Move(UPDATING, changes, (Instruction(RETIRE),))
     return Move(UPDATING, changes, (Instruction(APPLY),))
 
@@ -61,17 +56,11 @@ def applied(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def delete(doc: dict[str, Any], event: Event, now: float) -> Move:
-    changes = _retired(doc)
+    changes = retired(doc)
     return Move(DELETING, changes, (Instruction(RETIRE if changes["_retiring"] else ERASE),))
 
 
 # -- what tasks report
-
-
-def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """A task's keys, written down before it gets them: they are revoked when it goes."""
-    task, keys = event.data["Task"], doc.get("_keys", {})
-    return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
 
 
 def ready(doc: dict[str, Any], event: Event, now: float) -> Move | None:
@@ -93,7 +82,7 @@ def ended(doc: dict[str, Any], event: Event, now: float) -> Move | None:
         return _fail(doc, _reason(event.data))
     losses, last = doc.get("_losses", [0, 0.0])
     losses = losses if now - last < CALM else 0
-    changes = _retired(doc)
+    changes = retired(doc)
     changes |= next_task(doc) | {"_losses": [losses + 1, now]}
     delay = min(FIRST_DELAY * 2**losses, LONGEST_DELAY)
     return Move(state, changes, (Instruction(RETIRE), Instruction(DEPLOY, {}, delay)))
@@ -102,9 +91,8 @@ def ended(doc: dict[str, Any], event: Event, now: float) -> Move | None:
 def forgotten(doc: dict[str, Any], event: Event, now: float) -> Move:
     """Nothing is left of a task; when it was the last, what waited for that goes on."""
     task, state = event.data["Task"], doc["_state"]
-    left = {k: v for k, v in doc.get("_retiring", {}).items() if k != task}
-    changes: dict[str, Any] = {"_retiring": left, "_keys": {k: v for k, v in doc.get("_keys", {}).items() if k != task}}
-    if left:
+    changes = without(doc, task)
+    if changes["_retiring"]:
         return Move(state, changes)
     if state == STOPPING:
         return Move(DONE[STOPPING], changes)
@@ -136,14 +124,8 @@ def fault(doc: dict[str, Any], event: Event, now: float) -> Move:
 # -- parts
 
 
-def _retired(doc: dict[str, Any]) -> dict[str, Any]:
-    """The changes that take the task away."""
-    going = {doc["_task"]: doc.get("_sockets", [])} if doc.get("_task") else {}
-    return {"_task": None, "_sockets": None, "_retiring": {**doc.get("_retiring", {}), **going}}
-
-
 def _fail(doc: dict[str, Any], reason: str) -> Move:
-    return Move(FAILED[doc["_state"]], {**_retired(doc), "_failure": reason[:1024], "_again": None}, (Instruction(RETIRE),))
+    return Move(FAILED[doc["_state"]], {**retired(doc), "_failure": reason[:1024], "_again": None}, (Instruction(RETIRE),))
 
 
 def _reason(data: dict[str, Any]) -> str:

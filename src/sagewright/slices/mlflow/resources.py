@@ -6,13 +6,14 @@ import hashlib
 from typing import Any
 
 from ...resources.jobs import check_assumable, check_role, check_s3
+from ...resources.lone import next_task
 from ...resources.platform import Platform
 from ...resources.resource import Resource
 from ...runtime.lifecycle import Instruction
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid
 from ...wire.types import Call
-from .lifecycle import DEPLOY, active, lifecycle, next_task
+from .lifecycle import DEPLOY, active, lifecycle
 
 SERVER, APP = "MlflowTrackingServer", "MlflowApp"
 KINDS = {SERVER: "mlflow-tracking-server", APP: "mlflow-app"}

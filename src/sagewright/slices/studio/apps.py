@@ -44,12 +44,7 @@ class AppExecutor:
             return
         if key := made.env.get("AWS_ACCESS_KEY_ID"):
             await job.send("Keyed", Task=task, Key=key)
-        await self.platform.tasks.submit(job.record, made)
-        record = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
-        if record is None:
-            await self.platform.tasks.forget(task)
-        elif task in record.doc.get("_retiring", {}):
-            await self.platform.tasks.stop(task, GRACE)
+        await servings.submit(self.platform, job, made, GRACE)
 
     async def retire(self, job: Job) -> None:
         await servings.stop(self.platform, job, list(job.doc.get("_retiring", {})), GRACE)
