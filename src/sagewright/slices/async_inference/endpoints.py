@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ...gateway.client import Worker
 from ...gateway.pipeline import worker_at
 from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
+from ...runtime.timer import Timer
 from ...stores.records import Query, Record
 from . import gauges
 from .backlog import ANSWERED, KIND, WAITING, WINDOW, Backlog, remove
@@ -44,7 +46,7 @@ class Endpoint:
     accepts: bool = True
     pumping: bool = False
     again: bool = False
-    timer: asyncio.TimerHandle | None = None
+    timer: Timer = field(init=False)
     """Until the backlog is published next."""
     told: float = float("-inf")
     """When it was published last, on the loop's clock."""
@@ -130,6 +132,7 @@ class Endpoints:
                 return
             backlog = Backlog(self.records, record.scope, doc["_prefix"])
             endpoint = Endpoint(doc["EndpointName"], record.scope.split("/", 1)[1], backlog, since=self.platform.clock())
+            endpoint.timer = Timer(partial(self._publish, endpoint))
             await backlog.open()
             self._table[key] = endpoint
         endpoint.accepts = accepts
@@ -233,14 +236,12 @@ class Endpoints:
         if seconds is None and endpoint.silent:
             return
         due = max(loop.time(), endpoint.told + (seconds or 0.0))
-        if endpoint.timer is not None:
-            if endpoint.timer.when() <= due:
-                return
-            endpoint.timer.cancel()
-        endpoint.timer = loop.call_at(due, lambda: self._background(self._gauge(endpoint)))
+        endpoint.timer.by(due)
+
+    def _publish(self, endpoint: Endpoint) -> None:
+        self._background(self._gauge(endpoint))
 
     async def _gauge(self, endpoint: Endpoint) -> None:
-        endpoint.timer = None
         if endpoint.ended or self._closed:
             return
         now = self.platform.clock()
@@ -285,8 +286,7 @@ class Endpoints:
         self._closed = True
         for endpoint in self._table.values():
             endpoint.ended = True
-            if endpoint.timer is not None:
-                endpoint.timer.cancel()
+            endpoint.timer.cancel()
         if self._forgetting is not None:
             self._forgetting.cancel()
         for task in self._tasks:

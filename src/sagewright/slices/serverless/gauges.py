@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ...runtime.timer import Timer
 from ...stores.metrics import Dimensions, Sample
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Gauges:
     ) -> None:
         self._put, self._clock, self._idle = put, clock, idle
         self._gauges: dict[tuple[str, str], Gauge] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._due)
         self._writing: set[asyncio.Task[None]] = set()
 
     def of(self, endpoint: str, variant: str) -> Gauge:
@@ -98,22 +99,14 @@ class Gauges:
         self._later(QUIET)
 
     async def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         await self.flush()
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     def _later(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + seconds
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(due, self._due)
+        self._timer.by(asyncio.get_running_loop().time() + seconds)
 
     def _due(self) -> None:
-        self._timer = None
         for endpoint, variant, most, kept in self._idle():
             self._later(QUIET)
             if (endpoint, variant) not in self._gauges:
