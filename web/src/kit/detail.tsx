@@ -60,7 +60,7 @@ export function DetailPage<T extends object>({ name, parent, loaded, status, fir
   return (
     <SpaceBetween size="l">
       <Crumbs items={[parent, { text: name, href: "#" }]} />
-      <Header variant="h1" actions={value && <SpaceBetween direction="horizontal" size="xs">{actions?.(value, reload)}</SpaceBetween>}>
+      <Header variant="h1" actions={value && <div className="actions">{actions?.(value, reload)}</div>}>
         <span className="detail-name">{name}</span> {value && status && <span className="detail-status"><Status value={status(value)} /></span>}
       </Header>
       {error !== undefined && <ErrorPanel error={error} retry={reload} />}

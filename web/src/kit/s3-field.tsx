@@ -50,13 +50,12 @@ export interface S3FieldProps {
 
 export function S3Field({ label, description, value, change, only, error }: S3FieldProps) {
   return (
-    <FormField label={label} description={description} errorText={error} stretch>
+    <FormField description={description} errorText={error} stretch>
       <S3ResourceSelector
         resource={{ uri: value }}
         selectableItemsTypes={only ? ["objects"] : ["buckets", "objects"]}
         inputPlaceholder="s3://bucket/prefix/"
-        inputAriaDescribedby=""
-        i18nStrings={WORDS}
+        i18nStrings={{ ...WORDS, inContextUriLabel: label }}
         onChange={({ detail }) => change(detail.resource.uri)}
         fetchBuckets={async () => (await s3().send(new ListBucketsCommand({}))).Buckets?.map((b) => ({ Name: b.Name!, CreationDate: b.CreationDate?.toISOString() ?? "" })) ?? []}
         fetchObjects={async (Bucket, Prefix) => {

@@ -190,7 +190,7 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
             variant="awsui-h1-sticky"
             {...(spec.description ? { description: spec.description } : {})}
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
+              <div className="actions">
                 {spec.actions?.(selected, () => {
                   write({ selected: undefined });
                   loaded.reload();
@@ -202,7 +202,7 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
                     {spec.create.label}
                   </Button>
                 )}
-              </SpaceBetween>
+              </div>
             }
           >
             {spec.title}

@@ -1,0 +1,48 @@
+/** An ARN that leads to the page of what it names, and can be copied whole. */
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import { Link } from "react-router";
+
+import { dataHref } from "./s3-link";
+
+/** Resources that have pages of their own; every other resource of SageMaker has a model-driven one. */
+const PAGES: Record<string, (name: string) => string> = {
+  "training-job": (n) => `/training-jobs/${n}`,
+  "processing-job": (n) => `/processing-jobs/${n}`,
+  "transform-job": (n) => `/transform-jobs/${n}`,
+  "hyper-parameter-tuning-job": (n) => `/tuning-jobs/${n}`,
+  endpoint: (n) => `/endpoints/${n}`,
+  model: (n) => `/models/${n}`,
+  experiment: (n) => `/experiments?experiment=${n}`,
+  "experiment-trial-component": (n) => `/experiments/runs/${n}`,
+};
+const KINDS: Record<string, string> = { "experiment-trial": "Trial", "mlflow-tracking-server": "MlflowTrackingServer" };
+
+const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
+
+/** Where the thing of this ARN is shown; undefined where nothing shows it. */
+export function arnHref(arn: string): string | undefined {
+  const [, , service, , , ...rest] = arn.split(":");
+  const [type = "", ...parts] = rest.join(":").split("/");
+  const name = encodeURIComponent(parts.at(-1) ?? "");
+  if (service === "s3") return dataHref(`s3://${rest.join(":")}`);
+  if (!name) return undefined;
+  if (service === "iam") {
+    if (type === "policy") return `/access/policies?arn=${encodeURIComponent(arn)}`;
+    return type === "role" || type === "user" ? `/access/${type}s/${name}` : undefined;
+  }
+  if (service !== "sagemaker") return undefined;
+  if (PAGES[type]) return PAGES[type](name);
+  if (type === "model-package" && parts.length > 1) return `/resources/ModelPackage/${encodeURIComponent(arn)}`;
+  return parts.length === 1 ? `/resources/${noun(type)}/${name}` : undefined;
+}
+
+export function Arn({ arn }: { arn: string | undefined }) {
+  if (!arn) return <>–</>;
+  const href = arnHref(arn);
+  return (
+    <span className="s3-link">
+      {href ? <Link className="text-link" to={href} title={arn}>{arn.split("/").pop()}</Link> : <span title={arn}>{arn.split("/").pop()}</span>}
+      <CopyToClipboard variant="icon" textToCopy={arn} copyButtonAriaLabel="Copy the ARN" copySuccessText="Copied" copyErrorText="Not copied" />
+    </span>
+  );
+}

@@ -1,0 +1,69 @@
+/**
+ * Any operation of a service that speaks JSON, by its name: for pages that a table of the API's model draws, and for answers so large
+ * that building them member by member would be felt. Signed and sent as the SDK's own clients do.
+ */
+import { SignatureV4 } from "@smithy/signature-v4";
+
+import { here, once, settings } from "../clients";
+import { sagemaker } from "./sagemaker";
+
+interface Service {
+  /** In the signature's scope. */
+  signs: string;
+  /** AWS JSON 1.1: what stands before the operation in X-Amz-Target. Without it, REST: POST to /Operation. */
+  target?: string;
+}
+
+const SERVICES = {
+  sagemaker: { signs: "sagemaker", target: "SageMaker" },
+  "sagemaker-metrics": { signs: "sagemaker" },
+  cloudtrail: { signs: "cloudtrail", target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" },
+} as const satisfies Record<string, Service>;
+
+export type AnyService = keyof typeof SERVICES;
+
+const signers = Object.fromEntries(
+  Object.entries(SERVICES).map(([name, { signs }]) => [
+    name,
+    once(() => new SignatureV4({ service: signs, region: here().Region, credentials: settings().credentials, sha256: sagemaker().config.sha256 })),
+  ]),
+) as Record<AnyService, () => SignatureV4>;
+
+/** What the server said no with, in the shape of the SDK's own errors. */
+class ServiceFault extends Error {
+  readonly $metadata: { httpStatusCode: number; requestId?: string };
+  constructor(name: string, message: string, httpStatusCode: number, requestId: string | null) {
+    super(message);
+    this.name = name;
+    this.$metadata = { httpStatusCode, ...(requestId && { requestId }) };
+  }
+}
+
+/** @returns the answer as JSON has it: times are epoch seconds. */
+export async function call<T>(service: AnyService, operation: string, input: object, signal?: AbortSignal): Promise<T> {
+  const about: Service = SERVICES[service];
+  const body = JSON.stringify(input);
+  const path = about.target ? "/" : `/${operation}`;
+  const signed = await signers[service]().sign({
+    method: "POST",
+    protocol: location.protocol,
+    hostname: location.hostname,
+    ...(location.port && { port: Number(location.port) }),
+    path,
+    query: {},
+    headers: {
+      host: location.host,
+      ...(about.target
+        ? { "content-type": "application/x-amz-json-1.1", "x-amz-target": `${about.target}.${operation}` }
+        : { "content-type": "application/json" }),
+    },
+    body,
+  });
+  const { host: _, ...headers } = signed.headers;
+  const answer = await fetch(path, { method: "POST", headers, body, ...(signal && { signal }) });
+  if (answer.ok) return (await answer.json()) as T;
+  const text = await answer.text();
+  const said = (text.startsWith("{") ? JSON.parse(text) : {}) as { __type?: string; message?: string; Message?: string };
+  const name = (answer.headers.get("x-amzn-errortype") ?? said.__type ?? `HTTP ${answer.status}`).split("#").pop()!.split(":")[0]!;
+  throw new ServiceFault(name, said.message ?? said.Message ?? answer.statusText, answer.status, answer.headers.get("x-amzn-requestid"));
+}

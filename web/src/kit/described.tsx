@@ -1,0 +1,102 @@
+/**
+ * A detail page that the answer of a Describe operation draws by itself: its plain members as facts, lists and groups as sections, the
+ * cause of a failure first. A capability adds what it knows better: tabs, actions, a log.
+ */
+import Container from "@cloudscape-design/components/container";
+import Header from "@cloudscape-design/components/header";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { ReactNode } from "react";
+import { useNavigate } from "react-router";
+
+import type { Snippet } from "./code";
+import { Confirm } from "./confirm";
+import { Copied, DetailPage, Facts, type Tab } from "./detail";
+import { FailureReason } from "./errors";
+import { JsonView } from "./json";
+import { useLoad } from "./load";
+import { S3Link } from "./s3-link";
+import { moving, words } from "./status";
+import { RelativeTime } from "./time";
+
+type Document = Record<string, unknown>;
+
+/** One plain member as people want it. */
+export function plain(value: unknown): ReactNode {
+  if (value instanceof Date) return <RelativeTime at={value} />;
+  if (typeof value === "boolean") return value ? "Yes" : "No";
+  if (typeof value === "number") return value.toLocaleString();
+  if (typeof value !== "string") return undefined;
+  if (value.startsWith("s3://")) return <S3Link uri={value} />;
+  if (value.startsWith("arn:")) return <Copied text={value} what="the ARN" />;
+  return value;
+}
+
+const isGroup = (value: unknown): value is object => typeof value === "object" && value !== null && !(value instanceof Date);
+
+export function Sections({ of, without = [] }: { of: Document; without?: string[] }) {
+  const entries = Object.entries(of).filter(([k, v]) => v !== undefined && k !== "$metadata" && !without.includes(k) && !/FailureReason$/.test(k));
+  const groups = entries.filter(([, v]) => isGroup(v) && Object.keys(v).length > 0);
+  return (
+    <SpaceBetween size="l">
+      <Container header={<Header variant="h2">What it is</Header>}>
+        <Facts of={Object.fromEntries(entries.filter(([, v]) => !isGroup(v)).map(([k, v]) => [words(k), plain(v)]))} />
+      </Container>
+      {groups.map(([k, v]) => isGroup(v) && (
+        <Container key={k} header={<Header variant="h2">{words(k)}</Header>}>
+          {Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [words(n), plain(e)]))} />}
+        </Container>
+      ))}
+    </SpaceBetween>
+  );
+}
+
+export interface DescribedSpec<T extends object> {
+  kind: string;
+  name: string;
+  parent: { text: string; href: string };
+  describe: (abort: AbortSignal) => Promise<T>;
+  status?: (value: T) => string | undefined;
+  /** Drawn by something else, or not at all. */
+  without?: string[];
+  tabs?: (value: T) => Tab[];
+  actions?: (value: T, reload: () => void) => ReactNode;
+  stop?: () => Promise<unknown>;
+  remove?: () => Promise<unknown>;
+  code: Snippet | ((value: T) => Snippet);
+  /** Further kinds whose events change it. */
+  kinds?: string[];
+}
+
+export function Described<T extends object>({ kind, name, parent, describe, status, without = [], tabs, actions, stop, remove, code, kinds = [] }: DescribedSpec<T>) {
+  const navigate = useNavigate();
+  const loaded = useLoad(describe, [kind, name], { kinds: [kind, ...kinds], ...(kinds.length === 0 && { name }) });
+  const busy = loaded.value && status ? moving(status(loaded.value)) : false;
+  return (
+    <DetailPage<T>
+      name={name}
+      parent={parent}
+      loaded={loaded}
+      {...(status && { status })}
+      first={(value) => <FailureReason reason={(value as { FailureReason?: string }).FailureReason} />}
+      actions={(value, reload) => (
+        <>
+          {actions?.(value, reload)}
+          {stop && busy && <Confirm label="Stop" question={`Stop ${name}?`} run={stop} said="Stopping." done={reload} />}
+          {remove && (
+            <Confirm label="Delete" question={`Delete ${name}?`} run={remove} said="Deleted." disabled={busy && Boolean(stop)} done={() => void navigate(parent.href)}>
+              It cannot be brought back.
+            </Confirm>
+          )}
+        </>
+      )}
+      tabs={(value) => [{ id: "overview", label: "Overview", content: <Sections of={value as Document} without={without} /> }, ...(tabs?.(value) ?? [])]}
+      code={(value) => (typeof code === "function" ? code(value) : code)}
+    />
+  );
+}
+
+/** Those members of a description that its Create operation takes, where they say something. */
+export function picked(value: object, members: readonly string[]): Document {
+  const all = value as Document;
+  return Object.fromEntries(members.map((k) => [k, all[k]]).filter(([, v]) => v !== undefined && !(isGroup(v) && Object.keys(v).length === 0)));
+}

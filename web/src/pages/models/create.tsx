@@ -1,0 +1,83 @@
+import { CreateModelCommand, DescribeTrainingJobCommand, type CreateModelInput } from "@aws-sdk/client-sagemaker";
+import Autosuggest from "@cloudscape-design/components/autosuggest";
+import Container from "@cloudscape-design/components/container";
+import FormField from "@cloudscape-design/components/form-field";
+import Header from "@cloudscape-design/components/header";
+import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useEffect, useState } from "react";
+import { useNavigate } from "react-router";
+
+import { sagemaker } from "../../kit/aws/sagemaker";
+import { here } from "../../kit/clients";
+import { ErrorPanel } from "../../kit/errors";
+import { CreateForm, fresh, Pairs } from "../../kit/form";
+import { IMAGES } from "../../kit/images";
+import { notify } from "../../kit/notify";
+import { S3Field } from "../../kit/s3-field";
+import { useView } from "../../kit/view";
+import { href } from "./api";
+
+export default function CreateModel() {
+  const navigate = useNavigate();
+  const [read] = useView();
+  const job = read("job");
+  const [draft, setDraft] = useState<CreateModelInput>(() => ({
+    ModelName: fresh(job || "model").slice(0, 63),
+    PrimaryContainer: { Image: IMAGES[0]!.uri, ModelDataUrl: "" },
+    ExecutionRoleArn: here().ExecutionRole,
+  }));
+  const [fault, setFault] = useState<unknown>();
+  useEffect(() => {
+    if (!job) return;
+    sagemaker()
+      .send(new DescribeTrainingJobCommand({ TrainingJobName: job }))
+      .then(
+        (j) =>
+          setDraft({
+            ModelName: job.slice(0, 63),
+            PrimaryContainer: { Image: j.AlgorithmSpecification?.TrainingImage, ModelDataUrl: j.ModelArtifacts?.S3ModelArtifacts },
+            ExecutionRoleArn: j.RoleArn,
+          }),
+        setFault,
+      );
+  }, [job]);
+  const container = draft.PrimaryContainer;
+  const set = (part: object) => setDraft((d) => ({ ...d, PrimaryContainer: { ...d.PrimaryContainer, ...part } }));
+  return (
+    <CreateForm<CreateModelInput>
+      title="Create a model"
+      description={job ? `Of what ${job} has learnt.` : "It can be deployed at once."}
+      parent={{ text: "Models", href: "/models" }}
+      document={draft}
+      change={setDraft}
+      label="Create the model"
+      missing={!draft.ModelName ? "It needs a name." : !container?.Image && !draft.Containers ? "Choose an image." : undefined}
+      code={{ calls: [{ service: "sagemaker", operation: "CreateModel", input: draft }] }}
+      submit={async () => {
+        await sagemaker().send(new CreateModelCommand(draft));
+        notify.done(`${draft.ModelName} is there.`);
+        void navigate(href(draft.ModelName!));
+      }}
+    >
+      {fault !== undefined && <ErrorPanel error={fault} doing="The job cannot be read" />}
+      <Container header={<Header variant="h2">What serves</Header>}>
+        <SpaceBetween size="l">
+          <FormField label="Name">
+            <Input value={draft.ModelName ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, ModelName: detail.value }))} />
+          </FormField>
+          <FormField label="Image">
+            <Autosuggest value={container?.Image ?? ""} enteredTextLabel={(v) => `Use ${v}`} options={IMAGES.filter((i) => i.serves).map((i) => ({ value: i.uri, label: i.label, description: i.description }))} onChange={({ detail }) => set({ Image: detail.value })} />
+          </FormField>
+          <S3Field label="Artifact" description="model.tar.gz, as a training job leaves it." value={container?.ModelDataUrl ?? ""} change={(uri) => set({ ModelDataUrl: uri || undefined })} only="objects" />
+          <FormField label="Environment variables" stretch>
+            <Pairs what="variable" none="None." value={container?.Environment ?? {}} change={(Environment) => set({ Environment: Object.keys(Environment).length ? Environment : undefined })} />
+          </FormField>
+          <FormField label="Execution role" stretch>
+            <Input value={draft.ExecutionRoleArn ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, ExecutionRoleArn: detail.value }))} />
+          </FormField>
+        </SpaceBetween>
+      </Container>
+    </CreateForm>
+  );
+}
