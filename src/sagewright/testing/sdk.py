@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ class Parent:
 
 
 _parents: dict[str, Parent] = {}
+_starting = threading.Lock()
 
 
 def run(server: TestServer, sdk: str, script: Path, *argv: str, timeout: float = 280, **environ: str) -> dict[str, Any]:
@@ -88,8 +90,9 @@ def run(server: TestServer, sdk: str, script: Path, *argv: str, timeout: float =
         AssertionError: it failed; with what it and the server said.
     """
     given = {**server.environment(), **environ}
-    if sdk not in _parents:
-        _parents[sdk] = Parent(sdk, {**os.environ, **given})
+    with _starting:
+        if sdk not in _parents:
+            _parents[sdk] = Parent(sdk, {**os.environ, **given})
     code, out, err = _parents[sdk].run([str(script), *argv], given, timeout)
     assert code == 0, f"{out[-4000:]}\n{err[-4000:]}\n{server.log()}"
     sys.stdout.write(out[-3000:])
