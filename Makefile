@@ -43,9 +43,11 @@ lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the 
 	$(RUN)lint-imports
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit
 	$(RUN)python scripts/pages.py --check
+	$(RUN)python scripts/nouns.py --check
 
 docs: .venv/.dev  ## write the pages that are generated from the code
 	$(RUN)python scripts/pages.py
+	$(RUN)python scripts/nouns.py
 
 coverage-page: docs  ## (part of docs)
 

@@ -8,9 +8,10 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 
+import { Arn } from "./arn";
 import type { Snippet } from "./code";
 import { Confirm } from "./confirm";
-import { Copied, DetailPage, Facts, type Tab } from "./detail";
+import { DetailPage, Facts, type Tab } from "./detail";
 import { FailureReason } from "./errors";
 import { JsonView } from "./json";
 import { useLoad } from "./load";
@@ -27,7 +28,7 @@ export function plain(value: unknown): ReactNode {
   if (typeof value === "number") return value.toLocaleString();
   if (typeof value !== "string") return undefined;
   if (value.startsWith("s3://")) return <S3Link uri={value} />;
-  if (value.startsWith("arn:")) return <Copied text={value} what="the ARN" />;
+  if (value.startsWith("arn:")) return <Arn arn={value} />;
   return value;
 }
 
