@@ -1,25 +1,22 @@
 """A fleet of three devices: train, compile, package, deploy in stages. One device cannot take version 2 and keeps version 1.
 
-Plain boto3, and three agents as processes of this machine. EDGE_PYTHON names a Python that has the agent; this one unless given.
+Plain boto3, and three agents as processes of this machine (code/line.py).
 """
 
-import json
 import os
-import random
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import boto3
-import numpy as np
-from sagewright_edge_agent.client import Client
 
-BUCKET, FLEET, DEVICES = f"sagemaker-edge-{os.getpid()}", f"line-{os.getpid()}", ("press", "oven", "saw")
-sagemaker, s3, iam = boto3.client("sagemaker"), boto3.client("s3"), boto3.client("iam")
-ACCOUNT = boto3.client("sts").get_caller_identity()["Account"]
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/SagewrightExecutionRole"
+sys.path.insert(0, str(Path(__file__).parent / "code"))
+from line import CSV, DEVICES, Line
+
+BUCKET, FLEET = f"sagemaker-edge-{os.getpid()}", f"line-{os.getpid()}"
+sagemaker, s3 = boto3.client("sagemaker"), boto3.client("s3")
+ROLE = f"arn:aws:iam::{boto3.client('sts').get_caller_identity()['Account']}:role/SagewrightExecutionRole"
 
 
 def until(describe, status, wanted, seconds=120.0):
@@ -57,41 +54,9 @@ def package(name, model, version):
     until(lambda: sagemaker.describe_compilation_job(CompilationJobName=name), "CompilationJobStatus", ("COMPLETED",))
     sagemaker.create_edge_packaging_job(
         EdgePackagingJobName=name, CompilationJobName=name, ModelName="faults", ModelVersion=version, RoleArn=ROLE,
-        OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/packages"},
+        OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/{FLEET}/packages"},
     )  # fmt: skip
     return until(lambda: sagemaker.describe_edge_packaging_job(EdgePackagingJobName=name), "EdgePackagingJobStatus", ("COMPLETED",))
-
-
-def keys(device):
-    """Keys of a device's own: it may speak for itself, read packages and write captures."""
-    user = f"{FLEET}-{device}"
-    iam.create_user(UserName=user)
-    allow = [
-        {"Action": ["sagemaker:SendHeartbeat", "sagemaker:GetDeployments", "sagemaker:GetDeviceRegistration"],
-         "Resource": f"arn:aws:sagemaker:*:{ACCOUNT}:device-fleet/{FLEET}/device/{device}"},
-        {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/packages/*"},
-        {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{BUCKET}/captures/*"},
-    ]  # fmt: skip
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in allow]}
-    iam.put_user_policy(UserName=user, PolicyName="device", PolicyDocument=json.dumps(policy))
-    made = iam.create_access_key(UserName=user)["AccessKey"]
-    return {"access_key": made["AccessKeyId"], "secret_key": made["SecretAccessKey"]}
-
-
-def start_agent(folder, device, limit):
-    """One device: its configuration and its agent."""
-    home = Path(folder, device)
-    home.mkdir()
-    (home / "keys.json").write_text(json.dumps(keys(device)))
-    (home / "config.json").write_text(json.dumps({
-        "sagemaker_edge_core_device_name": device, "sagemaker_edge_core_device_fleet_name": FLEET,
-        "sagewright_edge_endpoint_url": os.environ["AWS_ENDPOINT_URL"], "sagewright_edge_root": str(home / "agent"),
-        "sagewright_edge_credentials_file": str(home / "keys.json"), "sagewright_edge_heartbeat_seconds": 0.2,
-        "sagewright_edge_max_model_bytes": limit,
-    }))  # fmt: skip
-    python = os.environ.get("EDGE_PYTHON", sys.executable)
-    command = [python, "-m", "sagewright_edge_agent", "-a", str(home / "agent.sock"), "-c", str(home / "config.json")]
-    return subprocess.Popen(command, stderr=(home / "agent.log").open("wb"))
 
 
 def deploy(name, job, stages):
@@ -121,19 +86,14 @@ def deploy(name, job, stages):
 
 def main(folder):
     s3.create_bucket(Bucket=BUCKET)
-    draw = random.Random(1)
-    rows = [[draw.gauss(0, 1) for _ in range(6)] for _ in range(2000)]
-    lines = "\n".join(",".join(f"{v:.5f}" for v in (int(r[0] * r[1] + r[2] > 0), *r)) for r in rows)
-    s3.put_object(Bucket=BUCKET, Key="train/faults.csv", Body=lines.encode())
+    s3.put_object(Bucket=BUCKET, Key="train/faults.csv", Body=CSV.encode())
     jobs = {v: f"{FLEET}-v{v}" for v in ("1", "2")}
     made = {v: package(jobs[v], train(jobs[v], rounds), v) for v, rounds in (("1", 5), ("2", 60))}
     sizes = {v: s3.head_object(Bucket=BUCKET, Key=made[v]["ModelArtifact"].partition(f"{BUCKET}/")[2])["ContentLength"] for v in made}
 
-    sagemaker.create_device_fleet(DeviceFleetName=FLEET, RoleArn=ROLE, OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/captures"})
+    sagemaker.create_device_fleet(DeviceFleetName=FLEET, RoleArn=ROLE, OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/{FLEET}/captures"})
     sagemaker.register_devices(DeviceFleetName=FLEET, Devices=[{"DeviceName": device} for device in DEVICES])
-    room = (sizes["1"] + sizes["2"]) // 2  # the saw's flash holds version 1, not version 2
-    agents = [start_agent(folder, device, room if device == "saw" else 0) for device in DEVICES]
-    try:
+    with Line(folder, FLEET, BUCKET, (sizes["1"] + sizes["2"]) // 2) as line:  # the saw's flash holds version 1, not version 2
         print("version 1:", *deploy(f"{FLEET}-one", jobs["1"], {"all": {"DeviceSubsetType": "PERCENTAGE", "Percentage": 100}}))
         two = {
             "first": {"DeviceSubsetType": "SELECTION", "DeviceNames": ["press"]},
@@ -142,23 +102,13 @@ def main(folder):
         print("version 2:", *deploy(f"{FLEET}-two", jobs["2"], two))
         for device in sagemaker.list_stage_devices(EdgeDeploymentPlanName=f"{FLEET}-two", StageName="rest")["DeviceDeploymentSummaries"]:
             print(device["DeviceName"], device["DeviceDeploymentStatus"], device.get("DeviceDeploymentStatusMessage", "").split(", this")[0])
-        sample = np.array(rows[:1], np.float32)
         for device in DEVICES:
-            agent = Client(str(Path(folder, device, "agent.sock")))
-            version = agent.call("DescribeModel", name="faults")["model"]["model_version"]
-            print(f"{device} predicts with version {version}: {agent.predict('faults', data=sample)['predictions'][0]:.3f}")
-            agent.call("CaptureData", model_name="faults", capture_id=f"sample-{device}", inputs=sample.tolist())
-        end = time.monotonic() + 30
-        while (count := s3.list_objects_v2(Bucket=BUCKET, Prefix="captures/")["KeyCount"]) < len(DEVICES) and time.monotonic() < end:
-            time.sleep(0.05)
+            version, prediction = line.ask(device)
+            print(f"{device} predicts with version {version}: {prediction:.3f}")
+        count = line.captured()
         report = sagemaker.get_device_fleet_report(DeviceFleetName=FLEET)
         print(f"{count} samples captured; connected: {report['DeviceStats']['ConnectedDeviceCount']} of {report['DeviceStats']['RegisteredDeviceCount']}")
         print("versions:", *(f"{m['ModelVersion']} on {m['ConnectedDeviceCount']}" for m in report["ModelStats"]))
-    finally:
-        for agent in agents:
-            agent.terminate()
-        for agent in agents:
-            agent.wait()
 
 
 with tempfile.TemporaryDirectory() as folder:
