@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ from sagewright.agent.launcher import start_time
 from sagewright.agent.layout import Layout
 from sagewright.gateway import frames
 from sagewright.gateway.client import Answer, Broken, Worker
-from sagewright.gateway.dial import remote
+from sagewright.gateway.dial import beside, remote
+from sagewright.slices.serverless.line import Line
 from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler, Server
 
@@ -48,6 +50,7 @@ class Node:
         self.path = str(sockets / "worker-0.sock")
         self.listener = listen(self.path)
         self.strays: list[Path] = []
+        self.others: list[socket.socket] = []
 
     def start(self) -> subprocess.Popen[bytes]:
         started = subprocess.Popen([sys.executable, "-m", "sagewright.adapters.ray.relay", str(self.folder), "127.0.0.1"])
@@ -78,7 +81,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
     yield found
     found.relay.kill()
     found.relay.wait()
-    found.listener.close()
+    for listener in (found.listener, *found.others):
+        listener.close()
     for stray in found.strays:
         shutil.rmtree(stray)
 
@@ -138,11 +142,63 @@ def nobody(node: Node) -> str:
     return node.address(node.path.replace("worker-0", "worker-1"))
 
 
-@pytest.mark.parametrize("address", [stranger, outside, around, nobody])
+def private(node: Node) -> str:
+    """Where the node's own processes meet; whoever came in there could run anything."""
+    path = Layout(node.folder, "one").launcher.with_name("warm-1.sock")
+    node.others.append(listen(str(path)))
+    return node.address(str(path))
+
+
+def private_by_a_link(node: Node) -> str:
+    path = Path(node.path).with_name("worker-2.sock")
+    warm = Layout(node.folder, "one").launcher.with_name("warm-2.sock")
+    node.others.append(listen(str(warm)))
+    path.symlink_to(warm)
+    return node.address(str(path))
+
+
+def somebodys_pool(node: Node) -> str:
+    """What a sandbox puts among its sockets under such a name."""
+    path = Path(node.path).with_name("own.pool")
+    node.others.append(listen(str(path)))
+    return node.address(str(path))
+
+
+@pytest.mark.parametrize("address", [stranger, outside, around, nobody, private, private_by_a_link, somebodys_pool])
 def test_nothing_else_is_reached(node: Node, address: Callable[[Node], str]) -> None:
     with pytest.raises(Broken, match="does not accept") as caught:
         asyncio.run(ask(address(node), b"x"))
     assert caught.value.untouched
+
+
+def test_the_line_to_sleepers_and_the_instances_that_it_tells_of(node: Node) -> None:
+    """As ``agent.pool`` speaks: sockets of its own machine, which are reached the way that the line is."""
+    pool = Layout(node.folder, "one").pool
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(pool))
+    listener.listen()
+    node.others.append(listener)
+
+    def speak() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(json.dumps({"hello": {"0": node.path}}).encode() + b"\n")
+            slot = json.loads(connection.makefile().readline())["wake"]
+            connection.sendall(json.dumps({"ready": slot, "socket": node.path, "seconds": 0.1}).encode() + b"\n")
+
+    threading.Thread(target=speak, daemon=True).start()
+
+    async def main() -> bytes:
+        heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        line = Line(node.address(str(pool)), heard.put_nowait)
+        assert (await heard.get())["hello"] == {"0": node.path}
+        line.tell(wake=1)
+        ready = await heard.get()
+        line.close()
+        return (await ask(beside(line.path, ready["socket"]), b"awake")).body
+
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == b"awake"
+    assert beside(node.path, "/other.sock") == "/other.sock", "without a relay it is this machine's"
 
 
 def test_it_comes_back_where_it_was_and_ends_with_the_node(node: Node) -> None:

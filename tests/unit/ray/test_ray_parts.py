@@ -16,6 +16,7 @@ from sagewright.adapters.ray import frames, hosts, spool
 from sagewright.adapters.ray.gang import Size, fit, gang, wanted
 from sagewright.adapters.ray.ledger import Ledger
 from sagewright.adapters.ray.policy import policy
+from sagewright.adapters.ray.split import stays
 from sagewright.adapters.sqlite.metrics import SqliteMetrics
 from sagewright.agent.layout import Layout
 from sagewright.stores.compute import Input, Limits, Output, Task
@@ -115,6 +116,38 @@ def test_a_task_may_read_its_inputs_and_write_its_outputs() -> None:
     assert buckets["Resource"] == ["arn:aws:s3:::in", "arn:aws:s3:::out"]
 
 
+def test_a_task_may_read_the_inputs_of_its_containers_and_the_models_below_its_prefix() -> None:
+    containers = [task(inputs=[Input("/opt/ml/model", f"s3://{name}/model.tar.gz")]) for name in ("one", "two")]
+    read, buckets = json.loads(policy(task(containers=containers)))["Statement"]
+    assert read["Resource"] == ["arn:aws:s3:::one/model.tar.gz*", "arn:aws:s3:::two/model.tar.gz*"]
+    assert buckets["Resource"] == ["arn:aws:s3:::one", "arn:aws:s3:::two"]
+    models = json.loads(policy(task(models={"bucket": "b", "prefix": "shops/"})))["Statement"]
+    assert [one["Resource"] for one in models] == [["arn:aws:s3:::b/shops/*"], ["arn:aws:s3:::b"]]
+
+
+# -- what goes where
+
+
+def test_only_what_belongs_to_the_server_stays_beside_it() -> None:
+    serve = {"kind": "serve", "id": "t"}
+    for one in ({"on_demand": True}, {"models": {"bucket": "b", "prefix": ""}}, {"containers": [task(**serve)]}, {}):
+        assert not stays(task(**{**serve, **one}))
+    folder = [Input("/opt/ml/input/data/a", "file:///data", "Folder")]
+    for one in ({"beside": True}, {"volumes": {"/opt/ml/x": "v"}}, {"containers": [task(**serve, inputs=folder)]}):
+        assert stays(task(**{**serve, **one}))
+    assert stays(task(inputs=folder))
+
+
+def test_less_room_means_fewer_models_and_every_container_is_told_of_it() -> None:
+    there = {"cpus": 1.0, "memory": 10 * GIB, "gpus": 0, "address": "127.0.0.1"}
+    large, small = ({"bucket": "b", "prefix": "", "memory": memory * GIB} for memory in (64, 1))
+    assert hosts.placed(task(models=large), there).models["memory"] == 8 * GIB
+    assert hosts.placed(task(models=small), there).models["memory"] == 1 * GIB
+    placed = hosts.placed(task(containers=[task(models=large), task()]), there)
+    assert [one.limits.cpus for one in placed.containers] == [1.0, 1.0]
+    assert placed.containers[0].models["memory"] == 8 * GIB
+
+
 # -- the ledger
 
 
@@ -192,6 +225,37 @@ def test_a_kill_between_log_and_cursor_doubles_nothing(place: Place, killed: str
     place.take(again)
     assert place.lines() == ["of an earlier task", *(f"line {n} é\u2028" for n in (1, 2, 3, 4, 5))]
     assert place.values() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_each_container_has_its_stream_and_a_kill_doubles_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = ("s/one", "s/two")
+    whole = task(containers=[task(log_stream=stream) for stream in streams])
+
+    def lines() -> dict[str, list[str]]:
+        return {stream: [e.message for e in place.logs.read("/g", stream)[0]] for stream in place.logs.stream_names("/g")}
+
+    def more(number: int) -> None:
+        for stream in streams:
+            place.spool.append("/g", stream, [LogEvent(number, f"{stream} {number}")])
+
+    real, written = place.logs.append, []
+
+    def append(group: str, stream: str, events: list[LogEvent]) -> None:
+        written.append(stream)
+        if len(written) == 2:  # killed with the lines of one stream written, and those of the other not
+            raise InterruptedError
+        real(group, stream, events)
+
+    ledger = Ledger.create(place.folder, whole)
+    more(1)
+    place.take(ledger)
+    more(2)
+    monkeypatch.setattr(place.logs, "append", append)
+    with pytest.raises(InterruptedError):
+        place.take(ledger)
+    monkeypatch.undo()
+    place.take(Ledger(place.folder))
+    assert lines() == {stream: [f"{stream} {number}" for number in (1, 2)] for stream in streams}
 
 
 def test_the_same_batch_twice_counts_once(place: Place) -> None:
