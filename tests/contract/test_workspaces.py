@@ -169,8 +169,8 @@ def test_strangers_are_refused(lab: Lab) -> None:
     assert stranger.ask("GET", f"{BASE}lab").status == 403
     assert stranger.ask("POST", f"{BASE}api/kernels", {}).status == 403
     assert Browser(lab.browser.url, {"sagewright-workspace": "e30.00"}).ask("GET", f"{BASE}lab").status == 403
-    with pytest.raises(InvalidStatus, match="403"):
-        stranger.socket(f"{BASE}terminals/websocket/1")
+    with pytest.raises(InvalidStatus, match="403"), stranger.socket(f"{BASE}terminals/websocket/1"):
+        raise AssertionError("it is open")
     changed = dict(lab.browser.cookies)
     (name,) = changed
     text, _, seal = changed[name].partition(".")
@@ -195,8 +195,8 @@ def test_a_url_leads_to_the_page_that_it_names(lab: Lab) -> None:
 def test_pages_of_other_sites_get_nothing(lab: Lab, server: TestServer) -> None:
     """Not even with the visitor's cookie: neither Studio's own page nor another workspace."""
     for origin in (server.url, "http://w-0123456789abcdef.localhost:1", "null", ""):
-        with pytest.raises(InvalidStatus, match="403"):
-            lab.browser.socket(f"{BASE}api/events/subscribe", origin=origin)
+        with pytest.raises(InvalidStatus, match="403"), lab.browser.socket(f"{BASE}api/events/subscribe", origin=origin):
+            raise AssertionError("it is open")
         if origin:
             assert lab.browser.ask("POST", f"{BASE}api/kernels", {}, Origin=origin).status == 403
     fetched = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "cors"}

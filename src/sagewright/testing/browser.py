@@ -9,6 +9,8 @@ import http.client
 import json
 import socket
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,30 +74,27 @@ class Browser:
             self.cookies[name] = value
         return page
 
-    def socket(self, path: str, origin: str | None = None, timeout: float = 60.0) -> ClientConnection:
+    @contextmanager
+    def socket(self, path: str, origin: str | None = None, timeout: float = 60.0) -> Iterator[ClientConnection]:
         """A WebSocket. Raises ``InvalidStatus`` where it is refused."""
-        place = socket.create_connection(("127.0.0.1", urlsplit(self.url).port or 80), timeout)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         where = Origin(self.url if origin is None else origin) or None
-        try:
-            return connect(
-                f"ws://{self.host}{path}", sock=place, origin=where, additional_headers={"Cookie": cookies}, open_timeout=timeout, max_size=None,
-                compression=None, proxy=None,
-            )
-        except BaseException:
-            place.close()
-            raise
+        with socket.create_connection(("127.0.0.1", urlsplit(self.url).port or 80), timeout) as place, connect(
+            f"ws://{self.host}{path}", sock=place, origin=where, additional_headers={"Cookie": cookies}, open_timeout=timeout, max_size=None,
+            compression=None, proxy=None,
+        ) as channel:
+            yield channel
 
 
 def execute(browser: Browser, base: str, kernel: str, code: str, timeout: float = 60.0) -> str:
     """Run a cell in a kernel over its WebSocket; what it printed. Raises AssertionError with the traceback of a cell that failed."""
-    channel = browser.socket(f"{base}api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}", timeout=timeout)
     wanted = uuid.uuid4().hex
     header = {"msg_id": wanted, "msg_type": "execute_request", "username": "", "session": wanted, "version": "5.3"}
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
-    channel.send(json.dumps({"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}))
+    request = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}
     printed = ""
-    with channel:
+    with browser.socket(f"{base}api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}", timeout=timeout) as channel:
+        channel.send(json.dumps(request))
         while True:
             message = json.loads(channel.recv(timeout))
             if message["parent_header"].get("msg_id") != wanted:

@@ -33,7 +33,7 @@ class Script:
 
 def task(
     task_id: str, *, tag: str, instance_type: str, env: dict[str, str], files: dict[str, str], metadata: dict[str, Any], home: str,
-    root: str, base: str, volumes: dict[str, str], group: str, stream: str, scripts: list[Script], shared: bool = False,
+    root: str, base: str, volumes: dict[str, str], group: str, stream: str, scripts: list[Script], main: str = "", shared: bool = False,
 ) -> Task:
     """The task.
 
@@ -44,7 +44,9 @@ def task(
         metadata: what the SDK and others read of where they are.
         root: folder that JupyterLab shows.
         base: path below which it answers.
-        scripts: run before JupyterLab starts, in this order; each has a log stream below the task's own.
+        stream: of the log; a script's is ``<stream>/<its name>``.
+        main: what JupyterLab's own stream is called below that; ``stream`` itself when empty.
+        scripts: run before JupyterLab starts, in this order.
     """
     marks = {f"\x1e{script.name}\x1e": f"{stream}/{script.name}" for script in scripts}
     said = [
@@ -67,7 +69,7 @@ def task(
         limits=limits(instance_type, seconds=0.0, grace=GRACE),
         hostname="default",
         log_group=group,
-        log_stream=stream,
+        log_stream=f"{stream}/{main}" if main else stream,
         log_marks=marks,
         usage_namespace=group,
         usage_dimensions={"Workspace": stream},

@@ -1,0 +1,1 @@
+"""Notebook instances: JupyterLab on its own, without a domain."""
