@@ -117,14 +117,6 @@ def test_a_token_signs_in_by_post_too(desk: Desk) -> None:
     assert asked(desk.browser(), "POST", "session", {"Token": token}).status_code == 403
 
 
-def test_a_link_expires(desk: Desk) -> None:
-    link = desk.link(ExpiresInSeconds=5)
-    begun = time.monotonic()
-    # the expiry itself is what is tested, and nothing tells of it; looking would use the link up
-    until(lambda: time.monotonic() - begun > 5.05)
-    assert httpx.get(link).status_code == 403
-
-
 def test_a_link_names_a_space_and_a_page(desk: Desk) -> None:
     desk.sagemaker.create_space(DomainId=desk.domain, SpaceName=desk.name)
     until(lambda: desk.sagemaker.describe_space(DomainId=desk.domain, SpaceName=desk.name)["Status"] == "InService")
