@@ -124,12 +124,9 @@ class Script(Handler):
             for folder in (*sources.install_for_workers(self._folder, paths.packages()), self._folder):
                 sources.expose(folder)
             sys.path.insert(0, where)
-        made = modelbuilder.made(self._folder)
-        if made:
-            modelbuilder.provide()
-        module = importlib.import_module(os.path.basename(self._program).rpartition(".")[0] or self._program)
-        if made:
-            modelbuilder.adapt(module)
+        with modelbuilder.importing(self._folder):
+            module = importlib.import_module(os.path.basename(self._program).rpartition(".")[0] or self._program)
+        modelbuilder.adapt(self._folder, module)
         for name in (*DEFAULTS, "transform_fn"):
             if hasattr(module, name):
                 self._functions[name] = getattr(module, name)

@@ -18,15 +18,18 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 from types import ModuleType
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
 from . import payloads
 
 PICKLE = "serve.pkl"
 DECLARED = "sagemaker[huggingface]>=2.199"
 """What SDK v2 writes into the requirements of every model; pip would take it for SDK v3, in which v2's pickles do not load."""
+COMMANDS = ("pip install sagemaker", "pip install boto3==1.17.52")
+"""What SDK v2's script for XGBoost images runs in a shell before anything else, whatever comes of it: 700 MB at each start."""
 
 
 def made(folder: str) -> bool:
@@ -49,6 +52,28 @@ def wanted(folder: str, place: str) -> str:
     return path
 
 
+@contextlib.contextmanager
+def importing(folder: str) -> Iterator[None]:
+    """While the script of ``folder`` is imported. ModelBuilder's finds the SDK's names, and installs no SDK by itself."""
+    if not made(folder):
+        yield
+        return
+    provide()
+    call = subprocess.check_call
+
+    def check_call(command: Any, *more: Any, **how: Any) -> int:
+        if command not in COMMANDS:
+            return call(command, *more, **how)
+        sys.stderr.write("left out: %s\n" % command)
+        return 0
+
+    subprocess.check_call = check_call  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        subprocess.check_call = call
+
+
 def provide() -> None:
     """Put the SDK's names into ``sys.modules``, unless the SDK is here. What there is of it stays as it is."""
     if not _missing("sagemaker.serve"):
@@ -59,9 +84,9 @@ def provide() -> None:
             module.__dict__.setdefault(member.__name__, member)
 
 
-def adapt(script: ModuleType) -> None:
+def adapt(folder: str, script: ModuleType) -> None:
     """Have ModelBuilder's script load shared libraries from the model, where it would copy them to /lib."""
-    if hasattr(script, "shutil"):
+    if made(folder) and hasattr(script, "shutil"):
         script.shutil = _Libraries()  # type: ignore[attr-defined]
 
 

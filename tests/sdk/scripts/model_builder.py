@@ -17,7 +17,7 @@ from sagemaker.serve.utils.types import ModelServer  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
-from xgboost import XGBClassifier  # noqa: E402
+from xgboost import XGBRFClassifier  # noqa: E402
 
 if sdk == "v2":
     from sagemaker import Session, get_execution_role
@@ -83,7 +83,7 @@ def asked(name, image, given, schema, question):
     return answer
 
 
-forest = XGBClassifier(n_estimators=5, max_depth=2).fit(rows, labels)
+forest = XGBRFClassifier(n_estimators=5, max_depth=2).fit(rows, labels)
 forest._estimator_type = "classifier"  # XGBoost 3.0 saves it, scikit-learn has done without since 1.8
 answer = asked("forest", XGBOOST, {"model": forest}, SchemaBuilder(rows, labels), rows[:20])
 found["xgboost"] = np.array_equal(answer, forest.predict(rows[:20]))

@@ -135,10 +135,24 @@ def test_deserializers(deserializer: Any, body: bytes, value: Any) -> None:
     assert deserializer.deserialize(io.BytesIO(body), deserializer.ACCEPT[0]) == value
 
 
-def test_a_shared_library_is_loaded_from_the_model(tmp_path: Path) -> None:
+def test_the_script_of_sdk_v2_installs_no_sdk_while_it_is_imported(code: Path, names: None, capfd: pytest.CaptureFixture[str]) -> None:
+    real = subprocess.check_call
+    with modelbuilder.importing(str(code)):
+        assert subprocess.check_call("pip install sagemaker", shell=True) == 0
+        with pytest.raises(subprocess.CalledProcessError):
+            subprocess.check_call([sys.executable, "-c", "raise SystemExit(3)"])
+    assert subprocess.check_call is real
+    assert capfd.readouterr().err == "left out: pip install sagemaker\n"
+    with modelbuilder.importing(str(code / "elsewhere")):
+        assert subprocess.check_call is real
+
+
+def test_a_shared_library_is_loaded_from_the_model(code: Path, tmp_path: Path) -> None:
     script = ModuleType("inference")
     script.shutil = shutil  # type: ignore[attr-defined]
-    modelbuilder.adapt(script)
+    modelbuilder.adapt(str(code / "elsewhere"), script)
+    assert script.shutil is shutil
+    modelbuilder.adapt(str(code), script)
     (tmp_path / "libs").mkdir()
     script.shutil.copytree(tmp_path / "libs", "/lib", dirs_exist_ok=True)  # none at all: the usual case
     script.shutil.copytree(tmp_path / "libs", tmp_path / "copy")
