@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ...resources.platform import Platform
-from ...wire.answers import Receive, Send
+from ...wire.answers import Disconnected, Receive, Send
 from ...wire.errors import DomainError
 from ...wire.exchange import Exchange, Scope, exchange_of
 from ...wire.http import Answer
@@ -30,7 +32,8 @@ class Pages:
             answer = await self._answer(exchange)
         except DomainError as error:
             answer = guarded(refused(error, exchange.request_id))
-        await finish(exchange, answer, send)
+        with contextlib.suppress(Disconnected):  # a stream's browser goes away whenever it likes
+            await finish(exchange, answer, send)
 
     async def _answer(self, exchange: Exchange) -> Answer:
         request = exchange.request
