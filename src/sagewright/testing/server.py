@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from ..agent.layout import socket_folder
 
 READY = 60.0
 """Seconds a server may take to open its port, before the test fails."""
@@ -77,11 +80,14 @@ class TestServer:
                 self.process.wait()
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process that works for this data directory, the server itself among them."""
-        found = []
+        """Every living process that works for this data directory, the server itself among them.
+
+        Agents are told of their folder of sockets alone, which lies elsewhere where the data directory's path is long.
+        """
+        found, names = [], (str(self.data), str(socket_folder(self.data)))
         for process in psutil.process_iter():
             try:
-                if process.status() != psutil.STATUS_ZOMBIE and any(str(self.data) in a for a in process.cmdline()):
+                if process.status() != psutil.STATUS_ZOMBIE and any(name in a for a in process.cmdline() for name in names):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -135,3 +141,5 @@ class TestServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self.sweep()
+        if not (sockets := socket_folder(self.data)).is_relative_to(self.data):
+            shutil.rmtree(sockets, ignore_errors=True)
