@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from sagewright.testing.models import Models
+from sagewright.agent.oci import sources
+from sagewright.agent.oci.blobs import Blobs
+from sagewright.agent.oci.reference import parse
+from sagewright.testing import containers
+from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.steady import Steady
@@ -213,6 +218,89 @@ def test_requests_are_measured(server: TestServer, models: Models, endpoint: str
         assert time.monotonic() < end
         time.sleep(0.2)
     assert total("ModelLatency") > 0
+
+
+MANY = """
+    import os
+
+    def model_fn(model_dir):
+        return open(os.path.join(model_dir, "word")).read()
+
+    def transform_fn(model, body, content_type, accept):
+        return model, "text/plain"
+"""
+
+
+def test_target_models_are_the_gateways(server: TestServer, models: Models, endpoint: str) -> None:
+    for word in ("one", "two"):
+        models.put(f"gate/{word}.tar.gz", archive(code__inference_py=MANY, word=word))
+    name = models.name()
+    models.sagemaker.create_model(ModelName=name, ExecutionRoleArn=models.role, PrimaryContainer={
+        "Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/gate/",
+        "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"},
+    })
+    many = models.endpoint(models.config(name))
+    assert models.settled(many, 300)["EndpointStatus"] == "InService"
+    client = until_served(server, endpoint)
+
+    def ask(target: str) -> tuple[int, str, bytes]:
+        found = client.send(many, b"x", client.signed(many, b"x", **({"X_Amzn_SageMaker_Target_Model": target} if target else {})))
+        return found[0], found[1].get("x-amzn-errortype", ""), found[2]
+
+    assert until(lambda: ask("one.tar.gz") == (200, "", b"one") and served_by_gateway(server, client), why=lambda: str(ask("one.tar.gz")))
+    assert ask("two.tar.gz") == (200, "", b"two")
+    status, code, body = ask("none.tar.gz")
+    assert (status, code) == (400, "ValidationError")
+    assert served_by_gateway(server, client), "also what the instance itself says"
+    with pytest.raises(ClientError) as caught:
+        models.invoke(many, b"x", TargetModel="none.tar.gz")
+    assert caught.value.response["Error"]["Message"] == json.loads(body)["Message"]
+    assert ask("")[1] == "ValidationError"
+    assert not served_by_gateway(server, client), "what is wrong with a request, the server says"
+    models.delete(many)
+
+
+OWN = """
+import socket, threading
+
+def serve(conn):
+    with conn, conn.makefile("rb") as reader:
+        while reader.readline():
+            length = 0
+            while (header := reader.readline().strip().lower()):
+                if header.startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+            body = b"own " + reader.read(length)
+            conn.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/own\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+
+with socket.create_server(("0.0.0.0", 8080)) as server:
+    while True:
+        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+
+def test_containers_of_others_are_the_gateways(server: TestServer, models: Models, endpoint: str, tmp_path: Path) -> None:
+    """They speak HTTP only."""
+    root = containers.root(tmp_path / "root", programs=("sh",))
+    words = containers.python(root)
+    image = containers.Container(
+        [containers.tar_of(root), containers.tar([("srv/serve.py", OWN)])],
+        {"Entrypoint": ["sh", "-c", f"exec {' '.join(words)} /srv/$0.py"], "Env": [containers.PYTHON_ENV, "PATH=/bin"]}, compress=False,
+    )
+    sources.import_path(Blobs(server.data / "oci"), parse("gate/own:1"), image.layout(tmp_path / "layout"), {})
+    name = models.name()
+    models.sagemaker.create_model(ModelName=name, ExecutionRoleArn=models.role, PrimaryContainer={
+        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/gate/own:1",
+    })
+    own = models.endpoint(models.config(name))
+    about = models.settled(own, 120)
+    assert about["EndpointStatus"] == "InService", about["FailureReason"]
+    client = until_served(server, endpoint)
+    until(lambda: client.send(own, b"x")[0] == 200 and served_by_gateway(server, client))
+    status, headers, body = client.send(own, b"x" * 100_000)
+    assert (status, headers["content-type"], body) == (200, "text/own", b"own " + b"x" * 100_000)
+    assert served_by_gateway(server, client)
+    models.delete(own)
 
 
 def test_killed_it_comes_back_and_nobody_is_refused(own_server: TestServer) -> None:

@@ -111,7 +111,7 @@ class Frames(asyncio.Protocol):
             self._transport.abort()
 
     async def upgrade(self) -> bool:
-        """Whether the server speaks frames; then the connection does from now on."""
+        """Whether the server speaks frames; then the connection does from now on. Raises OSError if it says nothing."""
         assert self._transport is not None
         self._transport.write(HANDSHAKE)
         return await self._upgraded
@@ -192,7 +192,7 @@ class Frames(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
         if not self._upgraded.done():
-            self._upgraded.set_result(False)
+            self._upgraded.set_exception(ConnectionResetError("the container closed the connection without an answer"))
         unsent = {*self._unsent, *(number for number, _, _ in self._held)}
         self._held.clear()
         waiting, self._waiting = self._waiting, {}

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from typing import cast
 
 import httptools
@@ -22,18 +23,20 @@ import orjson
 from ..wire.errors import ServiceError
 from ..wire.http import Request
 from .client import Answer
+from .multimodel import HEADER
 from .pipeline import TARGET
 
+MODEL = HEADER.lower()
 _RANDOM = random.Random()
 LONGEST_HEAD = 64 << 10
 _PATH = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations")
 _MORE = {
-    "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5", "x-amzn-sagemaker-target-model",
+    "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5",
     "x-amzn-sagemaker-enable-explanations",
     "x-amzn-sagemaker-session-id",
 }
 """Headers that make a request more than plain."""
-_PHRASES = {424: "Failed Dependency", 429: "Too Many Requests", 503: "Service Unavailable"}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _UNMODELLED = {"ThrottlingException"}
 """Codes that the runtime's model does not know."""
 _SIMPLE = re.compile(r"[\x20-\x7e]{0,1024}")
@@ -41,6 +44,7 @@ FORWARDED = (
     ("content-type", "content-type"), ("accept", "accept"),
     ("x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-custom-attributes"),
     ("x-amzn-sagemaker-inference-id", "x-amzn-sagemaker-inference-id"), (TARGET.lower(), TARGET.lower()),
+    (MODEL, MODEL),
 )
 
 
@@ -143,7 +147,7 @@ class Front(asyncio.Protocol):
         for name, _ in FORWARDED:
             if name in headers and not _SIMPLE.fullmatch(headers[name]):
                 return False
-        if len(headers.get("x-amzn-sagemaker-inference-id", "x")) not in range(1, 65):
+        if len(headers.get("x-amzn-sagemaker-inference-id", "x")) not in range(1, 65) or not headers.get(MODEL, "x"):
             return False
         self._keep = parser.should_keep_alive()
         self._name = found[1]
@@ -218,7 +222,7 @@ def failure(error: ServiceError) -> bytes:
     request_id = new_id()
     body = orjson.dumps({**error.members, "message" if error.code in _UNMODELLED else "Message": error.message})
     return (
-        f"HTTP/1.1 {error.status} {_PHRASES.get(error.status, 'Error')}\r\ncontent-type: application/json\r\n"
+        f"HTTP/1.1 {error.status} {_PHRASES.get(error.status, '')}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\ndate: {_date(int(time.time()))}\r\nx-amzn-errortype: {error.code}\r\nx-amzn-requestid: {request_id}\r\n"
         f"x-amz-request-id: {request_id}\r\nx-amz-id-2: {request_id}\r\n\r\n"
     ).encode("latin-1") + body

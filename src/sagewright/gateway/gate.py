@@ -6,16 +6,18 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Literal, cast
 
+from ..wire.errors import ServiceError
 from ..wire.http import WireFault
 from ..wire.sigv4 import Scope, SigV4, header_scope
 from ..wire.types import Principal
-from . import frames
+from . import frames, multimodel
+from .calls import Calls
 from .client import Answer, Broken, Worker
-from .front import Plain, failure, request_head, success
+from .front import MODEL, Plain, failure, request_head, success
 from .meter import Meter
 from .outcomes import busy, measure, model_error, no_answer, unreached
 from .pipeline import TARGET
@@ -30,11 +32,11 @@ MOST = 10_000
 """Keys and permissions that are remembered."""
 SWEEP = 1.0
 RECONNECT = 0.05
-_MORE = {"x-amzn-sagemaker-target-variant", "x-amzn-sagemaker-inference-component", TARGET.lower()}
+_MORE = {"x-amzn-sagemaker-target-variant", "x-amzn-sagemaker-inference-component", TARGET.lower(), MODEL}
 """Headers by which something else may have to be said of a request than that there are too many."""
 
-Grant = tuple[str, str, str, str, str, str]
-"""Access key, region, endpoint, peer's address, user agent, target container: everything that a policy may look at."""
+Grant = tuple[str, str, str, str, str, str, str]
+"""Access key, region, endpoint, peer's address, user agent, target container and model: everything that a policy may look at."""
 
 
 class Keys:
@@ -128,7 +130,7 @@ class Gate:
         scope, component = f"{principal.account}/{region}", plain.request.headers.get("x-amzn-sagemaker-inference-component")
         route = self.routes.get(component_key(scope, plain.name, component) if component else (scope, plain.name.lower()))
         variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
-        if route is None or variant is None or len(plain.body) > self._largest or not _aimed(variant, plain.request.headers.get(TARGET.lower())):
+        if route is None or variant is None or len(plain.body) > self._largest or not _aimed(variant, plain.request.headers):
             plain.front.give_back()
             return
         self._send(plain, (principal.account, region), route, variant, ())
@@ -142,7 +144,8 @@ class Gate:
                 raise WireFault("InvalidSignatureException", "")
             headers = request.headers
             grant = (
-                scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""), headers.get(TARGET.lower(), "")
+                scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""),
+                headers.get(TARGET.lower(), ""), headers.get(MODEL, ""),
             )
             if self.keys.secret(scope.key) is None or self._grants.get(grant, 0.0) < time.monotonic():
                 if not asked:
@@ -189,7 +192,7 @@ class Gate:
         self._ask(self._number, grant)
 
     def _send(self, plain: Plain, where: tuple[str, str], route: Route, variant: Variant, tried: Collection[Worker]) -> None:
-        worker = variant.worker(tried)
+        worker = variant.worker(tried, plain.request.headers[MODEL] if variant.many else None)
         if worker is None or worker.frames is None or not worker.frames.usable:
             if worker is not None:
                 self.put(worker)
@@ -213,6 +216,9 @@ class Gate:
         if isinstance(outcome, frames.Refused):
             plain.front.answer(failure(busy(variant)))
             return
+        if isinstance(outcome, ServiceError):  # what an instance of many models says itself
+            plain.front.answer(failure(outcome))
+            return
         if isinstance(outcome, Broken) and outcome.untouched:
             if any(w is not worker and w not in tried for w in variant.workers):
                 self._send(plain, where, route, variant, (*tried, worker))
@@ -221,6 +227,8 @@ class Gate:
                 plain.front.answer(failure(unreached(variant, outcome)))
             return
         answer = outcome if isinstance(outcome, Answer) else no_answer(outcome)
+        if variant.many:
+            sent += multimodel.waited(answer)
         measure(self._meter, variant, answer.status, plain.began, sent, time.perf_counter(), answer.steps)
         if 200 <= answer.status < 300:
             plain.front.answer(success(answer, variant.name))
@@ -239,7 +247,7 @@ class Gate:
             except OSError:
                 await asyncio.sleep(RECONNECT)  # another process: it listens when it does
                 continue
-            worker.frames = made
+            worker.frames = made or Calls(worker.path, self._seconds)
             return
 
     def _sweep(self) -> None:
@@ -253,8 +261,11 @@ class Gate:
         asyncio.get_running_loop().call_later(min(SWEEP, self._seconds / 4), self._sweep)
 
 
-def _aimed(variant: Variant, target: str | None) -> bool:
-    """Whether the request names a container where it must, and none where it cannot."""
+def _aimed(variant: Variant, headers: Mapping[str, str]) -> bool:
+    """Whether the request names a container and a model where it must, and none where it cannot."""
+    if variant.many is not (MODEL in headers) or (variant.many and variant.containers):
+        return False  # a model of one of several containers is for the server to find
+    target = headers.get(TARGET.lower())
     return target in variant.containers if variant.direct else target is None
 
 

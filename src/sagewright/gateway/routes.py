@@ -84,8 +84,11 @@ class Variant:
     shadows: list[Variant] = field(default_factory=list)
     tapped: bool = field(init=False)
     """Whether something more becomes of its requests than an answer."""
+    many: bool = field(init=False)
+    """Whether requests name a model."""
 
     def __post_init__(self) -> None:
+        self.many = bool(self.workers) and multimodel.many(self.workers[0].path)
         self.tapped = self.capture is not None or bool(self.shadows)
 
     def concurrency(self) -> float:

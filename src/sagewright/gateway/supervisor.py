@@ -177,7 +177,7 @@ class Gateway:
                 task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._metrics.put, samples))
                 task.add_done_callback(_logged)
 
-    def _answer(self, number: int, key: str, region: str, endpoint: str, address: str, agent: str, target: str) -> None:
+    def _answer(self, number: int, key: str, region: str, endpoint: str, address: str, agent: str, target: str, model: str) -> None:
         """Whose key it is, and whether he may invoke the endpoint."""
         authority = self._authority()
         found = authority.secret(key) if authority is not None else None
@@ -188,6 +188,7 @@ class Gateway:
                 "aws:RequestedRegion": region, "aws:SourceIp": address, "aws:UserAgent": agent,
                 "aws:PrincipalArn": who.arn, "aws:PrincipalAccount": who.account,
                 **({"sagemaker:TargetContainerHostname": target} if target else {}),
+                **({"sagemaker:TargetModel": model} if model else {}),
             }
             resource = arn("sagemaker", region, who.account, f"endpoint/{endpoint.lower()}")
             allowed = True
