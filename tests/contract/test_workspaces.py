@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatus
@@ -33,6 +35,16 @@ def run(browser: Browser, code: str, timeout: float = 60.0) -> str:
         return execute(browser, BASE, which, code, timeout)
     finally:
         browser.ask("DELETE", f"{BASE}api/kernels/{which}")
+
+
+def processes(domain: str) -> list[psutil.Process]:
+    """Everything that runs in workspaces of a domain, kernels included."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile, or is another user's
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("SAGEMAKER_DOMAIN_ID") == domain:
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +280,10 @@ def test_the_home_outlives_the_app_and_a_killed_server_loses_nothing(own_server:
     # the cookie of before is as good as it was
     assert Browser(after.url, before.cookies).ask("GET", f"{BASE}api/status").status == 200
 
+    assert processes(team.domain)
     team.sagemaker.delete_app(**team.where(space))
     until(lambda: team.app(space)["Status"] == "Deleted", 60, lambda: str(team.app(space)))
-    assert not any("jupyter" in " ".join(p.cmdline()) for p in own_server.processes())
+    assert processes(team.domain) == []
     with pytest.raises(ClientError, match="not in service"):
         team.url(space, owner)
     assert Browser(after.url, after.cookies).ask("GET", f"{BASE}lab").status == 503

@@ -52,7 +52,7 @@ class JupyterApps:
             tag=self._tag(spec),
             instance_type=spec["InstanceType"],
             env=env,
-            files=await self.keys.files(job, task, role, SESSION),
+            files=await self.keys.files(job, task, doc["AppArn"], role, SESSION),
             metadata={
                 "AppType": doc["AppType"], **where, "ExecutionRoleArn": role, "ResourceArn": doc["AppArn"],
                 "ResourceName": doc["AppName"], "AppImageVersion": "",
@@ -64,7 +64,7 @@ class JupyterApps:
             group=LOGS,
             stream=f"{doc['DomainId']}/{owner}/{doc['AppType']}/{doc['AppName']}",
             scripts=[lab.Script("LifecycleConfigOnStart", doc["_script"])] if doc.get("_script") else [],
-            shared=not doc["_user"],
+            shared=await self._shared(job.record),
         )
 
     async def watch(self, job: Job) -> float | None:
@@ -83,7 +83,7 @@ class JupyterApps:
         return WATCH
 
     async def clear(self, job: Job) -> None:
-        """Nothing is kept of an app but its keys' end, which its tasks have taken with them."""
+        self.keys.forget(job.doc["AppArn"])
 
     async def open(self, record: Record, *, who: str, seconds: float, lasts: float, path: str = "") -> str:
         about = facts(record.doc)
@@ -93,6 +93,11 @@ class JupyterApps:
         return await self.sessions.url(
             self.table.url(about.arn), name_of(about.arn), about.born, who=who, path=path, seconds=seconds, lasts=lasts
         )
+
+    async def _shared(self, record: Record) -> bool:
+        """Whether several profiles work in the app's space."""
+        space = await self.platform.records.get("Space", record.scope, f"{record.doc['DomainId']}/{record.doc.get('SpaceName', '')}".lower())
+        return space is not None and space.doc.get("SpaceSharingSettings", {}).get("SharingType", "Shared") == "Shared"
 
     def _tag(self, spec: Mapping[str, Any]) -> str:
         """The image's tag: the alias or version that the app names, if there is such a one. Raises Invalid."""

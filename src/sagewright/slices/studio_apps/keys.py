@@ -26,20 +26,20 @@ class Keys:
     def __init__(self, platform: Platform, table: Table) -> None:
         self.platform, self.table = platform, table
         self._ends: dict[str, float] = {}
-        """Task → when the keys that it has end; tasks of an earlier server are not in it, and get new ones."""
+        """ARN of a workspace → when the keys that it has end; those of an earlier server are not in it, and get new ones."""
 
-    async def files(self, job: Job, task: str, role: str, session: str) -> dict[str, str]:
+    async def files(self, job: Job, task: str, arn: str, role: str, session: str) -> dict[str, str]:
         """The files that give a task its first keys. Raises Invalid: no such role, or it does not trust the service."""
         region = job.record.scope.split("/", 1)[1]
         config = f"[default]\nregion = {region}\ncredential_process = cat {FILE}\n"
         made = await self._new(job, task, role, session)
-        self._ends[task] = made.expires
+        self._ends[arn] = made.expires
         return {CONFIG: config, FILE: json.dumps(_form(made))}
 
     async def renew(self, job: Job, task: str, arn: str, role: str, session: str) -> None:
         """Give a running workspace new keys if its own are old. One that does not answer is asked again next time."""
         workspace = self.table.get(name_of(arn))
-        if workspace is None or self._ends.get(task, 0.0) - self.platform.clock() > RENEW:
+        if workspace is None or self._ends.get(arn, 0.0) - self.platform.clock() > RENEW:
             return
         made = await self._new(job, task, role, session)
         body = json.dumps(_form(made)).encode()
@@ -48,10 +48,10 @@ class Keys:
         except (Broken, TimeoutError):
             return
         if answer.good:
-            self._ends[task] = made.expires
+            self._ends[arn] = made.expires
 
-    def forget(self, task: str) -> None:
-        self._ends.pop(task, None)
+    def forget(self, arn: str) -> None:
+        self._ends.pop(arn, None)
 
     async def _new(self, job: Job, task: str, role: str, session: str) -> Credentials:
         assert self.platform.identity is not None

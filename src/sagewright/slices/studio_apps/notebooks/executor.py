@@ -37,7 +37,7 @@ class InstanceExecutor:
             return
         env = await jobs.container_environment(self.platform, job.record, None, isolated=False, session="", seconds=0.0)
         try:
-            files = await self.keys.files(job, task, doc["RoleArn"], SESSION)
+            files = await self.keys.files(job, task, doc["NotebookInstanceArn"], doc["RoleArn"], SESSION)
             scripts = await self._scripts(job)
         except DomainError as error:
             await job.send("Refused", Reason=f"ClientError: {error.message}")
@@ -53,7 +53,6 @@ class InstanceExecutor:
         await servings.stop(self.platform, job, list(job.doc.get("_retiring", {})), lab.GRACE)
 
     async def forget(self, job: Job) -> None:
-        self.keys.forget(job.args["Task"])
         await servings.forget(self.platform, job)
 
     async def watch(self, job: Job) -> None:
@@ -66,6 +65,7 @@ class InstanceExecutor:
         await job.send("Applied")
 
     async def erase(self, job: Job) -> None:
+        self.keys.forget(job.doc["NotebookInstanceArn"])
         await self.platform.compute.erase(job.doc["_prefix"])
         await job.send("Erased")
 
