@@ -13,8 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.models import Models
 from sagewright.testing.server import TestServer
 
 from .conftest import counted, waiting
@@ -90,7 +92,7 @@ class Ray:
 @pytest.fixture(scope="module")
 def ray(ray_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
     """Killed by each test and started again: what a fresh one would cost is the agents of its nodes."""
-    settings = {"ray": ray_cluster.address, "ray_token": str(ray_cluster.token), "stop_grace": "30"}
+    settings = {"ray": ray_cluster.address, "ray_token": str(ray_cluster.token), "stop_grace": "30", "ray_relay": "true"}
     with TestServer(tmp_path_factory.mktemp("killed") / "data", settings) as server:
         yield Ray(ray_cluster, server)
 
@@ -174,6 +176,34 @@ def test_an_agent_of_a_node_is_killed_and_adopted(ray: Ray) -> None:
     ray.let_go(name)
     assert ray.jobs.ended(name)["TrainingJobStatus"] == "Completed"
     assert counted(ray.jobs.log(name)) > 50
+
+
+def test_models_answer_again_when_server_and_relays_are_killed(ray: Ray) -> None:
+    """One of an instance, and one that sleeps: its line leads over the relay, too."""
+    models = Models(ray.server)
+    awake, sleeping = models.deploy(), models.name("c")
+    models.sagemaker.create_endpoint_config(EndpointConfigName=sleeping, ProductionVariants=[{
+        "VariantName": "AllTraffic", "ModelName": models.model(), "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 2},
+    }])
+    sleeper = models.endpoint(sleeping)
+    assert models.settled(sleeper, 120)["EndpointStatus"] == "InService"
+    before = [models.invoke(name, b"x", ContentType="text/plain")["Body"] for name in (awake, sleeper)]
+    ray.server.kill()
+    relays = [json.loads(path.read_text())["pid"] for path in ray.cluster.folder.glob(f"nodes/{(ray.server.data / 'ray/name').read_text()}/*/relay.json")]
+    assert relays
+    for pid in relays:
+        psutil.Process(pid).kill()
+    ray.server.start()
+
+    def answers() -> list[bytes]:
+        try:
+            return [models.invoke(name, b"x", ContentType="text/plain")["Body"] for name in (awake, sleeper)]
+        except ClientError:  # until the server has seen to it that there is a relay
+            return []
+
+    assert until(answers, 90, why=ray.server.log) == before
+    for name in (awake, sleeper):
+        models.delete(name)
 
 
 def test_a_lost_node_ends_the_job_with_its_name_and_leaves_nothing_running(ray: Ray) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ... import __version__
 from ...agent.layout import dump_task, socket_folder, write_atomic
-from ...gateway.dial import remote
+from ...gateway.dial import REMOTE, remote
 from ...stores.compute import Report, Task
 from ...stores.logs import Logs
 from ...stores.metrics import Metrics
@@ -140,6 +140,9 @@ class RayCompute:
         if not ledger.node:
             self._place(gang.gang(ledger.task))
             return
+        said = [path for report in ledger.reports(0) if report.name == "Ready" for path in report.data["Sockets"]]
+        if any(path.startswith(REMOTE) for path in said):
+            self._relays.add(ledger.node)
         if ledger.after == 0:
             self._place(gang.gang(ledger.task))
         elif (stop := ledger.stopped) is not None:

@@ -6,10 +6,12 @@ The launcher imports this module, so that its forks need not load boto3 again.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, cast
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from ...agent.layout import Layout
 from ...agent.ports import AgentPorts
@@ -24,6 +26,22 @@ STORAGE = "storage.json"
 """File in a task's folder: {"url", "region", "owner", "access_key", "secret_key", "session_token"}."""
 
 
+AWAY = 3600.0
+"""Seconds that a request waits for a server that is not there: it may be started again, and what a job has made is not to be lost."""
+AGAIN, LONGEST = 0.1, 2.0
+"""Seconds between its tries; doubled each time, up to the longest."""
+
+
+def _until_it_is_back(caught_exception: Exception | None, request_dict: dict[str, Any], attempts: int, **_: Any) -> float | None:
+    """As botocore asks its handlers: how many seconds to wait before the next try; None leaves it to the other handlers."""
+    if not isinstance(caught_exception, EndpointConnectionError):
+        return None
+    began = request_dict["context"].setdefault("sagewright_away_since", time.monotonic())
+    if time.monotonic() - began > AWAY:
+        return None
+    return float(min(AGAIN * 2 ** min(attempts, 10), LONGEST))
+
+
 class Store:
     """An S3 client that is made before the task is known, because that takes longer than a short task."""
 
@@ -35,6 +53,7 @@ class Store:
         retries = {"mode": "standard", "max_attempts": 8}
         config = Config(s3={"addressing_style": "path"}, max_pool_connections=50, retries=retries)
         self.client = session.client("s3", endpoint_url=url, region_name=region, config=config)
+        self.client.meta.events.register_first("needs-retry.s3", _until_it_is_back)
 
     def use(self, access_key: str, secret_key: str, session_token: str) -> None:
         self._keys.access_key, self._keys.secret_key, self._keys.token = access_key, secret_key, session_token
