@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,31 @@ def test_an_app_that_nobody_runs_says_so_and_can_be_made_again(studio: Studio) -
     until(lambda: studio.client.describe_app(**app)["Status"] == "Failed")
     other = {**{k: v for k, v in app.items() if k != "UserProfileName"}, "SpaceName": "ada"}
     assert refusal(studio.client.describe_app, **other)[0] == "ResourceNotFound"
+
+
+def test_an_app_and_the_end_of_its_space_exclude_each_other(studio: Studio) -> None:
+    studio.profile("ada")
+
+    def attempt(call: Callable[..., Any], **params: Any) -> str:
+        try:
+            call(**params)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return ""
+
+    for number in range(4):
+        name = f"race-{number}"
+        studio.space(name, sharing="Shared", SpaceSettings={})
+        app = {"DomainId": studio.domain, "SpaceName": name, "AppType": "KernelGateway", "AppName": "k"}
+        with ThreadPoolExecutor(2) as pool:
+            made = pool.submit(attempt, studio.client.create_app, **app)
+            gone = pool.submit(attempt, studio.client.delete_space, DomainId=studio.domain, SpaceName=name)
+        apps = [a for a in studio.client.list_apps(DomainIdEquals=studio.domain, SpaceNameEquals=name)["Apps"] if a["Status"] != "Deleted"]
+        if made.result() == "":
+            assert len(apps) == 1
+            assert studio.settled("space", DomainId=studio.domain, SpaceName=name)["Status"] in ("InService", "Delete_Failed")
+        else:
+            assert (apps, gone.result()) == ([], "")
 
 
 def test_lifecycle_configurations(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.adapters.sqlite.records import SqliteRecords
+from sagewright.stores.records import Delete
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
@@ -169,6 +172,31 @@ def test_sessions_outlive_a_killed_server(own_server: TestServer) -> None:
     assert desk.browser().get(link).status_code == 403
     names = [d["DomainName"] for d in own_server.client("sagemaker").list_domains()["Domains"]]
     assert names == ["default"]
+
+
+def test_a_first_start_that_was_killed_is_finished_by_the_next(own_server: TestServer) -> None:
+    """Killed after the domain was made and before that was noted: there is still one, with its owner. Later, none comes back."""
+
+    def forget() -> None:
+        own_server.kill()
+
+        async def clear() -> None:
+            records = SqliteRecords(own_server.data / "records.sqlite", durable=False)
+            await records.commit(Delete("StudioDefaults", "123456789012/us-east-1", "made"))
+            await records.close()
+
+        asyncio.run(clear())
+        own_server.start()
+
+    forget()
+    sagemaker = own_server.client("sagemaker")
+    (domain,) = [d["DomainId"] for d in sagemaker.list_domains()["Domains"]]
+    assert [p["UserProfileName"] for p in sagemaker.list_user_profiles(DomainIdEquals=domain)["UserProfiles"]] == ["owner"]
+    sagemaker.delete_user_profile(DomainId=domain, UserProfileName="owner")
+    until(lambda: not sagemaker.list_user_profiles()["UserProfiles"])
+    own_server.kill()
+    own_server.start()
+    assert sagemaker.list_user_profiles()["UserProfiles"] == []
 
 
 # -- what others may not
@@ -350,6 +378,27 @@ def test_a_profiles_password_goes_with_it(desk: Desk) -> None:
     assert asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": GOOD}).status_code == 403
 
 
+def test_who_signed_in_and_who_tried_is_in_the_audit_trail(desk: Desk) -> None:
+    browser = desk.signed_in()
+    asked(browser, "POST", "password", {"Password": GOOD})
+    for password in ("wrong", GOOD):
+        asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": password})
+    trail = desk.server.client("cloudtrail")
+
+    def events(name: str) -> list[dict[str, Any]]:
+        pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
+        found = [json.loads(e["CloudTrailEvent"]) for page in pages for e in page["Events"]]
+        return [e for e in found if e["requestParameters"]["userProfileName"] == desk.name]
+
+    logins = [(e["requestParameters"]["method"], e["responseElements"]["consoleLogin"]) for e in events("ConsoleLogin")]
+    assert sorted(logins) == [("link", "Success"), ("password", "Failure"), ("password", "Success")]
+    assert all(e["eventSource"] == "signin.amazonaws.com" for e in events("ConsoleLogin"))
+    (change,) = events("ChangePassword")
+    assert change["userIdentity"]["arn"].endswith(f"/{desk.name}")
+    presigned = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreatePresignedDomainUrl"}])["Events"]
+    assert all(json.loads(e["CloudTrailEvent"])["responseElements"] == {"authorizedUrl": "HIDDEN_DUE_TO_SECURITY_REASONS"} for e in presigned)
+
+
 # -- the stream
 
 
@@ -450,12 +499,18 @@ def test_a_stream_that_was_cut_goes_on_where_it_was(desk: Desk) -> None:
 
 def test_streams_are_released_at_shutdown(own_server: TestServer) -> None:
     desk = Desk(own_server)
-    with Stream(desk.signed_in()) as stream:
+    browser = desk.signed_in()
+    with Stream(browser) as left:
+        assert next(left.events())[0] == "ready"
+    with Stream(browser) as stream:
         assert next(stream.events())[0] == "ready"
+        model(own_server, unique("told"))
+        assert next(stream.events())[0] == "change"
         assert own_server.process is not None
         own_server.process.terminate()
         assert list(stream.events()) == []
-    assert own_server.process.wait(20) == 0
+    assert own_server.process.wait(60) == 0
+    assert "Traceback" not in own_server.log()
 
 
 # -- the command

@@ -15,9 +15,11 @@ from ...wire.http import Answer
 from .answers import SECRET, said
 from .defaults import Defaults
 from .events import Events
+from .lifecycle import PROFILE
 from .passwords import Passwords
 from .places import HOME
 from .sessions import FRESH, SESSION_SECONDS, Session, Sessions
+from .trail import Trail
 
 COOKIE = "sagewright-studio"
 LARGEST = 16 * 1024
@@ -32,7 +34,7 @@ class Endpoints:
 
     def __init__(self, platform: Platform, sessions: Sessions, passwords: Passwords, events: Events, defaults: Defaults) -> None:
         self.platform, self.sessions, self.passwords = platform, sessions, passwords
-        self.events, self.defaults = events, defaults
+        self.events, self.defaults, self.trail = events, defaults, Trail(platform)
         self.table: dict[str, dict[str, Handler]] = {
             "auth": {"GET": self.auth},
             "api/session": {"POST": self.sign_in, "GET": self.session, "DELETE": self.sign_out},
@@ -60,6 +62,7 @@ class Endpoints:
 
     async def auth(self, exchange: Exchange) -> Answer:
         secret, session, landing = await self.sessions.redeem(exchange.request.arg.get("token", ""))
+        await self.trail.signed_in(exchange, session)
         return Answer(303, {"location": HOME + landing, **SECRET, **self._cookie(exchange, secret, session)})
 
     async def sign_in(self, exchange: Exchange) -> Answer:
@@ -67,15 +70,18 @@ class Endpoints:
         if "Token" in body:
             secret, session, _ = await self.sessions.redeem(_text(body, "Token"))
         else:
-            secret, session = await self._by_password(body)
+            secret, session = await self._by_password(exchange, body)
+        await self.trail.signed_in(exchange, session)
         return said(await self._about(exchange, session), **self._cookie(exchange, secret, session))
 
-    async def _by_password(self, body: dict[str, Any]) -> tuple[str, Session]:
+    async def _by_password(self, exchange: Exchange, body: dict[str, Any]) -> tuple[str, Session]:
         name, password = _text(body, "UserProfileName"), _text(body, "Password")
         domain = _text(body, "DomainId") if "DomainId" in body else await self.defaults.domain()
         s = self.platform.settings
         scope, profile = f"{s.account}/{s.region}", f"{domain}/{name}".lower()
         if not await self.passwords.check(scope, profile, password):
+            if known := await self.platform.records.get(PROFILE, scope, profile):
+                await self.trail.refused(exchange, known)
             raise AccessDenied("The user profile or the password is wrong.")
         return await self.sessions.open(scope, profile, SESSION_SECONDS, {"How": "password", "Who": ""})
 
@@ -99,6 +105,7 @@ class Endpoints:
             raise AccessDenied("The current password is wrong.")
         await self.passwords.set(scope, profile, password)
         await self.sessions.end_all(scope, profile, but=session.record.key, how="password")
+        await self.trail.password(exchange, session)
         return said(None)
 
     async def credentials(self, exchange: Exchange) -> Answer:
