@@ -12,10 +12,9 @@ const PAGES: Record<string, (name: string) => string> = {
   "hyper-parameter-tuning-job": (n) => `/tuning-jobs/${n}`,
   endpoint: (n) => `/endpoints/${n}`,
   model: (n) => `/models/${n}`,
-  experiment: (n) => `/experiments?experiment=${n}`,
-  "experiment-trial-component": (n) => `/experiments/runs/${n}`,
+  experiment: (n) => `/experiments/${n}`,
 };
-const KINDS: Record<string, string> = { "experiment-trial": "Trial", "mlflow-tracking-server": "MlflowTrackingServer" };
+const KINDS: Record<string, string> = { "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" };
 
 const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
 
@@ -27,7 +26,7 @@ export function arnHref(arn: string): string | undefined {
   if (service === "s3") return dataHref(`s3://${rest.join(":")}`);
   if (!name) return undefined;
   if (service === "iam") {
-    if (type === "policy") return `/access/policies?arn=${encodeURIComponent(arn)}`;
+    if (type === "policy") return `/access/policy?arn=${encodeURIComponent(arn)}`;
     return type === "role" || type === "user" ? `/access/${type}s/${name}` : undefined;
   }
   if (service !== "sagemaker") return undefined;

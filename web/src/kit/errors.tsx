@@ -4,6 +4,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import { Link, useInRouterContext } from "react-router";
 
 export interface Told {
   code: string;
@@ -27,6 +28,13 @@ export function told(error: unknown): Told {
   };
 }
 
+/** The page that says which statement denies it, where the message names who wanted what. */
+function explained({ message }: Told): string | undefined {
+  const [, principal, action, resource] = /(?:User: )?(arn:\S+) is not authorized to perform: (\S+)(?: on resource: "?([^\s"]+))?/.exec(message) ?? [];
+  if (!principal || !action) return undefined;
+  return `/access/explain?${new URLSearchParams({ principal, action, resource: resource?.startsWith("arn:") ? resource : "*" })}`;
+}
+
 /** What a person can do about it. */
 function advice({ code }: Told): string | undefined {
   if (/AccessDenied|Unauthorized/.test(code)) return "The role of this profile does not allow it. An administrator can add the action named above to the role's policy.";
@@ -37,6 +45,8 @@ function advice({ code }: Told): string | undefined {
 
 export function ErrorPanel({ error, retry, doing }: { error: unknown; retry?: () => void; doing?: string }) {
   const t = told(error);
+  const routed = useInRouterContext(); // before anybody has signed in there is no page to go to
+  const denial = explained(t);
   return (
     <Alert type="error" header={doing ? `${doing}: ${t.code}` : t.code} action={retry && <Button onClick={retry}>Try again</Button>}>
       <SpaceBetween size="xxs">
@@ -44,6 +54,7 @@ export function ErrorPanel({ error, retry, doing }: { error: unknown; retry?: ()
           <span className="said">{t.message}</span>
         </Box>
         {advice(t) && <span>{advice(t)}</span>}
+        {routed && denial && <Link className="text-link" to={denial}>Explain this denial</Link>}
         {t.requestId && (
           <span className="dim">
             Request id <CopyToClipboard variant="inline" textToCopy={t.requestId} copyButtonAriaLabel="Copy the request id" copySuccessText="Copied" copyErrorText="Not copied" />

@@ -25,9 +25,18 @@ function become(next: typeof state): void {
   watchers.forEach((w) => w());
 }
 
+/** A page that is left may be kept whole by the browser, its connection with it; a browser has six for all of them. */
+function restored({ persisted }: PageTransitionEvent): void {
+  if (!persisted) return;
+  listen();
+  listeners.forEach((l) => l({ Kind: "*" }));
+}
+
 /** Open the stream; the browser itself takes it up again when it breaks. */
 export function listen(): void {
   if (source) return;
+  addEventListener("pagehide", hangUp);
+  addEventListener("pageshow", restored);
   become("connecting");
   source = new EventSource(eventsUrl());
   source.onopen = () => become("live");

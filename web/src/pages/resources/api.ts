@@ -41,7 +41,6 @@ export const OWN: Record<string, string> = {
   Endpoint: "/endpoints",
   Model: "/models",
   Experiment: "/experiments",
-  TrialComponent: "/experiments",
 };
 
 /** "FeatureGroup" → "feature group"; names of things keep their capitals. */
