@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from sagewright.agent.images import Catalogue
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
-REPOSITORY = Path(__file__).parents[2]
+from .conftest import REPOSITORY
+
 pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def edge_python() -> str:
-    """An interpreter with the agent's two dependencies, which are the compiler's."""
-    catalogue = Catalogue([REPOSITORY / "images"], Path(os.environ["SAGEWRIGHT_ENVIRONMENTS"]))
-    image = catalogue.resolve("sagewright-neo:1")
-    catalogue.ensure(image)
-    return str(image.python)
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
