@@ -25,7 +25,7 @@ pytest.importorskip("ray")
 from sagewright.testing.ray import LocalCluster
 from sagewright.testing.waiting import until
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(600)]
 
 
 class Ray:

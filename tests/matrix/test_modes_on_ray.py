@@ -15,7 +15,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(600)]
 CONTRACT = Path(__file__).parent.parent / "contract"
 
 
