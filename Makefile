@@ -101,8 +101,8 @@ clean:  ## remove what make has made
 	@$(UV) pip install --quiet --python .cache/peers/ray --editable '.[ray]' 'ray[default]'
 	@touch $@
 
-.cache/peers/serving/.complete: PEER = fastapi 'uvicorn[standard]' xgboost-cpu==3.0.5 scikit-learn
-.cache/peers/mlserver/.complete: PEER = mlserver==1.7.1 mlserver-xgboost==1.7.1 'xgboost<3.1' 'uvloop<0.22'
+.cache/peers/serving/.complete: PEER = fastapi 'uvicorn[standard]' xgboost-cpu==3.0.5 scikit-learn torch==2.13.0
+.cache/peers/mlserver/.complete: PEER = mlserver==1.7.1 mlserver-xgboost==1.7.1 mlserver-sklearn==1.7.1 'xgboost<3.1' 'uvloop<0.22' torch==2.13.0
 .cache/peers/optuna/.complete: PEER = --editable . optuna==5.0.0 scikit-learn scipy xgboost-cpu==3.0.5
 .cache/peers/%/.complete: | .venv/.uv
 	@echo "installing the peer $* (once)"

@@ -1,14 +1,22 @@
-"""The peer: FastAPI and the scikit-learn interface of XGBoost, as most tutorials have it."""
+"""The peer: FastAPI as most tutorials have it, with the scikit-learn interface of XGBoost where the model is one of its."""
 
 import os
 
-import numpy as np
-import xgboost as xgb
+import models
 from fastapi import FastAPI, Request, Response
 
 app = FastAPI()
-model = xgb.XGBClassifier()
-model.load_model(os.environ["MODEL"])
+if os.environ["MODEL"].endswith(".json"):
+    import xgboost as xgb
+
+    model = xgb.XGBClassifier()
+    model.load_model(os.environ["MODEL"])
+
+    def predict_rows(rows):
+        return model.predict_proba(rows)[:, 1]
+
+else:
+    predict_rows = models.load()
 
 
 @app.get("/ping")
@@ -18,5 +26,4 @@ def ping() -> dict[str, str]:
 
 @app.post("/predict")
 async def predict(request: Request) -> Response:
-    row = np.array([[float(cell) for cell in (await request.body()).split(b",")]], dtype=np.float32)
-    return Response(str(float(model.predict_proba(row)[0, 1])), media_type="text/csv")
+    return Response(models.text(predict_rows(models.rows(await request.body()))), media_type="text/csv")
