@@ -40,7 +40,8 @@ def test_model_objects(server: TestServer, sdk: str) -> None:
     if {Path(folder).parts[-2] for folder in folders} != {Path(place(CLIENTS / sdk / "bin" / "python")).parts[-2]}:
         pytest.skip("the SDK's Python is not the images': what is compiled for one does not load in the other")
     answers = run(server, sdk, SCRIPT, sdk, *folders)
-    assert answers == {"xgboost": True, "sklearn": True, "pytorch": True, "translated": [-2.0, -5.0]}
+    frameworks = ["xgboost", "pytorch", *(["sklearn"] if sdk == "v3" else [])]
+    assert answers == {**dict.fromkeys(frameworks, True), "translated": [-2.0, -5.0]}
 
 
 def place(python: Path) -> str:
