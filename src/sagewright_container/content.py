@@ -14,6 +14,8 @@ from .errors import HttpError
 JSON, JSONLINES, CSV, NPY, TEXT = "application/json", "application/jsonlines", "text/csv", "application/x-npy", "text/plain"
 RECORDIO = "application/x-recordio-protobuf"
 ANY = ("", "*/*", "*", "application/*", "text/*")
+MANY = 4096
+"""Bytes of CSV from which NumPy's own reader is the faster one: five times for a mebibyte of numbers."""
 
 
 def media(content_type: str) -> str:
@@ -88,8 +90,13 @@ def _jsonlines(body: bytes) -> Any:
 
 
 def _csv(body: bytes) -> Any:
-    text = body.decode("utf-8")
     numpy = _numpy()
+    if numpy is not None and len(body) > MANY:
+        try:
+            return numpy.loadtxt(io.BytesIO(body), delimiter=",", ndmin=2, comments=None)
+        except ValueError:  # words, empty or quoted cells, rows of different lengths: what follows takes them, or says what is wrong
+            pass
+    text = body.decode("utf-8")
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if numpy is None:
         return [[_number(cell) for cell in row] for row in rows]
