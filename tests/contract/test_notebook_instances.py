@@ -15,6 +15,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW
 from sagewright.testing.waiting import until
 
+pytestmark = pytest.mark.xdist_group("workspaces")
 BASE = "/notebook/"
 
 
