@@ -15,7 +15,7 @@ from types import ModuleType
 from .. import __version__
 from .output import Problem, problem
 
-COMMANDS = ("up", "down", "status", "env", "studio", "exec_", "doctor", "logs", "images", "backup", "restore", "coverage")
+COMMANDS = ("up", "gateway", "down", "status", "env", "studio", "exec_", "doctor", "logs", "images", "backup", "restore", "coverage")
 EPILOG = """\
 first steps:
   sagewright up --detach           start a server here

@@ -179,6 +179,12 @@ class Front(asyncio.Protocol):
             self.transport.resume_reading()
             self._next()
 
+    def shutdown(self) -> None:
+        """Close when what is under way has been answered."""
+        self._keep = False
+        if not self._busy:
+            self.transport.close()
+
     @property
     def closes(self) -> bool:
         return not self._keep

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from ..resources.arn import arn
 from ..stores.metrics import Metrics, Sample
-from ..wire.errors import DomainError
 from ..wire.types import Authority
 from .control import Connections, Messages, pair
+from .grants import judged
 from .routes import Key, VariantSpec
 
 log = logging.getLogger(__name__)
@@ -163,7 +162,9 @@ class Gateway:
     def _hear(self, message: dict[str, Any]) -> None:
         match message["do"]:
             case "ask":
-                self._answer(message["number"], *message["grant"])
+                if self._control is not None:
+                    said = judged(self._authority(), message["grant"])
+                    self._control.tell({"do": "told", "number": message["number"], **said})
             case "ready":
                 self._ready, self._served = True, time.monotonic()
             case "captured":
@@ -176,31 +177,6 @@ class Gateway:
                 samples = [_sample(row) for row in message["samples"]]
                 task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._metrics.put, samples))
                 task.add_done_callback(_logged)
-
-    def _answer(self, number: int, key: str, region: str, endpoint: str, address: str, agent: str, target: str, model: str) -> None:
-        """Whose key it is, and whether he may invoke the endpoint."""
-        authority = self._authority()
-        found = authority.secret(key) if authority is not None else None
-        said: dict[str, Any] = {"do": "told", "number": number}
-        if found is not None and authority is not None:
-            secret, token, who = found
-            context = {
-                "aws:RequestedRegion": region, "aws:SourceIp": address, "aws:UserAgent": agent,
-                "aws:PrincipalArn": who.arn, "aws:PrincipalAccount": who.account,
-                **({"sagemaker:TargetContainerHostname": target} if target else {}),
-                **({"sagemaker:TargetModel": model} if model else {}),
-            }
-            resource = arn("sagemaker", region, who.account, f"endpoint/{endpoint.lower()}")
-            allowed = True
-            try:
-                if who.kind != "root":
-                    authority.authorize(who, "sagemaker:InvokeEndpoint", resource, context)
-            except DomainError:
-                allowed = False
-            principal = {"arn": who.arn, "account": who.account, "kind": who.kind, "access_key": who.access_key, "name": who.name}
-            said |= {"secret": secret, "token": token, "allowed": allowed, "principal": principal}
-        if self._control is not None:
-            self._control.tell(said)
 
 
 def _sample(row: list[Any]) -> Sample:

@@ -36,16 +36,21 @@ class Router:
             self.apply(record)
 
     def apply(self, record: Record) -> None:
-        doc, key = record.doc, (record.scope, record.key)
-        if doc["_state"] not in SERVING or not doc.get("_fleet"):
-            self.routes.drop(key)
-        elif serverless(doc["_fleet"]) or components.composed(doc["_fleet"]):
-            self.routes.drop(key)  # its requests are given an instance one by one (Platform.servants)
-        elif asynchronous(doc):
-            self.routes.drop(key)  # its requests come out of a queue (slices/async_inference)
-            self.routes.queued.add(key)
-        else:
-            self.routes.put(key, doc["EndpointName"], specs(doc))
+        route(self.routes, record)
+
+
+def route(routes: Routes, record: Record) -> None:
+    """Make an endpoint's route what its document says."""
+    doc, key = record.doc, (record.scope, record.key)
+    if doc["_state"] not in SERVING or not doc.get("_fleet"):
+        routes.drop(key)
+    elif serverless(doc["_fleet"]) or components.composed(doc["_fleet"]):
+        routes.drop(key)  # its requests are given an instance one by one (Platform.servants)
+    elif asynchronous(doc):
+        routes.drop(key)  # its requests come out of a queue (slices/async_inference)
+        routes.queued.add(key)
+    else:
+        routes.put(key, doc["EndpointName"], specs(doc))
 
 
 def specs(doc: dict[str, Any]) -> list[VariantSpec]:

@@ -1,0 +1,33 @@
+"""Who owns a key and whether he may invoke an endpoint, as a gateway asks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..resources.arn import arn
+from ..wire.errors import DomainError
+from ..wire.types import Authority
+
+
+def judged(authority: Authority | None, grant: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    """What ``Gate.told`` gets about a ``gate.Grant``; nothing when there is no such key."""
+    key, region, endpoint, address, agent, target, model = grant
+    found = authority.secret(key) if authority is not None else None
+    if found is None or authority is None:
+        return {}
+    secret, token, who = found
+    context = {
+        "aws:RequestedRegion": region, "aws:SourceIp": address, "aws:UserAgent": agent,
+        "aws:PrincipalArn": who.arn, "aws:PrincipalAccount": who.account,
+        **({"sagemaker:TargetContainerHostname": target} if target else {}),
+        **({"sagemaker:TargetModel": model} if model else {}),
+    }
+    resource = arn("sagemaker", region, who.account, f"endpoint/{endpoint.lower()}")
+    allowed = True
+    try:
+        if who.kind != "root":
+            authority.authorize(who, "sagemaker:InvokeEndpoint", resource, context)
+    except DomainError:
+        allowed = False
+    principal = {"arn": who.arn, "account": who.account, "kind": who.kind, "access_key": who.access_key, "name": who.name}
+    return {"secret": secret, "token": token, "allowed": allowed, "principal": principal}
