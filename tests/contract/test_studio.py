@@ -228,7 +228,12 @@ def test_an_app_that_nobody_runs_says_so_and_can_be_made_again(studio: Studio) -
     assert [a["Status"] for a in listed] == ["Deleted"]
     assert studio.client.create_app(**app)["AppArn"] == where
     until(lambda: studio.client.describe_app(**app)["Status"] == "Failed")
-    other = {**{k: v for k, v in app.items() if k != "UserProfileName"}, "SpaceName": "ada"}
+    nobodys = {k: v for k, v in app.items() if k != "UserProfileName"}
+    assert studio.client.describe_app(**nobodys)["AppArn"] == where
+    studio.profile("bob")
+    studio.client.create_app(**{**app, "UserProfileName": "bob"})
+    assert refusal(studio.client.describe_app, **nobodys)[0] == "ValidationException"
+    other = {**nobodys, "SpaceName": "ada"}
     assert refusal(studio.client.describe_app, **other)[0] == "ResourceNotFound"
 
 

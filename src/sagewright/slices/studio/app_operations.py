@@ -10,7 +10,7 @@ from typing import Any
 from ...resources.apps import APP
 from ...resources.desk import Desk
 from ...resources.jobs import capacity_refusal
-from ...stores.records import Change, Conflict, Put, Record
+from ...stores.records import Change, Conflict, Put, Query, Record
 from ...wire.errors import InUse, Invalid, NotFound
 from ...wire.types import Call, Reply
 from .lifecycle import APPS, DELETED, DELETING, FAILED
@@ -19,6 +19,7 @@ from .request import check_app, config_of
 from .resources import app_path, profile_path, space_path
 from .settings import IN_SPACES, effective, resource_spec
 
+EVERY = 1_000
 OVER = (DELETED, FAILED)
 """States in which an app's name is free for a new one."""
 
@@ -119,6 +120,21 @@ class Apps(Family):
         if not _same(record, call.params):
             raise self.desk.missing(call, app_path(call.params))
         return record
+
+    async def describe(self, call: Call) -> dict[str, Any]:
+        """SDK v3 describes what it has just made without saying whose it is: the only one of that name is meant then."""
+        params = call.params
+        if "UserProfileName" in params or "SpaceName" in params:
+            return await super().describe(call)
+        where = (("AppType", params["AppType"]), ("AppName", params["AppName"]))
+        found = await self.platform.records.find(APP, call.scope, Query(parent=params["DomainId"], where=where, limit=EVERY))
+        living = [record for record in found if record.status != DELETED] or found
+        if len(living) != 1:
+            raise Invalid("Exactly one of UserProfileName and SpaceName must be given.")
+        if self.platform.authority:
+            # the call was authorised for whoever's app of that name: now it is known whose
+            self.platform.authority.authorize(call.principal, "sagemaker:DescribeApp", living[0].doc["AppArn"], {})
+        return await self.describe_record(call, living[0])
 
     async def delete(self, call: Call) -> None:
         record = await self.find(call)
