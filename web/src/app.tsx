@@ -21,6 +21,7 @@ const routes: RouteObject[] = [
   {
     element: <Shell />,
     errorElement: <PageFault />,
+    HydrateFallback: Waiting,
     children: [
       ...capabilities.flatMap((c) =>
         c.routes.map(({ path, title, load }) => ({
@@ -62,9 +63,7 @@ export function App() {
           <ErrorPanel error={error} retry={ask} />
         </main>
       ) : who === undefined ? (
-        <main className="centre" aria-busy="true">
-          <Spinner size="large" />
-        </main>
+        <Waiting />
       ) : who === null ? (
         <Suspense fallback={null}>
           <SignIn entered={enter} />
@@ -82,4 +81,12 @@ export function App() {
 function Workplace() {
   const [router] = useState(() => createBrowserRouter(routes, { basename: BASE }));
   return <RouterProvider router={router} />;
+}
+
+function Waiting() {
+  return (
+    <main className="centre" aria-busy="true">
+      <Spinner size="large" />
+    </main>
+  );
 }

@@ -87,7 +87,8 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
     const options: uPlot.Options = {
       width: Math.max(host.clientWidth, 100),
       height,
-      scales: { x: { time } },
+      // a single point stands in the middle, and not at the beginning of years
+      scales: { x: { time, range: (_, low, high) => (low === high ? [low - (time ? 30 : 1), high + (time ? 30 : 1)] : [low, high]) } },
       legend: { show: false },
       cursor: { points: { size: 7 }, drag: { x: true, y: false }, ...(together && { sync: { key: together } }) },
       axes: [

@@ -9,6 +9,10 @@ export interface Line {
   text: string;
 }
 
+/** Events of a page at most, and characters of which a page may be full. */
+const PAGE = 10_000;
+const FULL = 250_000;
+
 /** Colours and cursor movements of terminals are not for a page. */
 const ANSI = new RegExp(String.fromCharCode(27) + "\\[[0-9;?]*[A-Za-z]", "g");
 
@@ -50,7 +54,7 @@ export class LogTail {
   }
 
   private page(nextToken: string | undefined, startFromHead: boolean) {
-    return logs().send(new GetLogEventsCommand({ logGroupName: this.group, logStreamName: this.stream, nextToken, startFromHead, limit: 10_000 }));
+    return logs().send(new GetLogEventsCommand({ logGroupName: this.group, logStreamName: this.stream, nextToken, startFromHead, limit: PAGE }));
   }
 
   /** The next lines at the end, as many as there are; the last page at first. */
@@ -63,7 +67,8 @@ export class LogTail {
         const { events, nextForwardToken, nextBackwardToken } = await this.page(this.forward, !first);
         if (first) {
           this.backward = nextBackwardToken;
-          this.older = (events?.length ?? 0) > 0;
+          // a page ends at 10,000 events or 1 MB; a smaller one is all there is
+          this.older = (events?.length ?? 0) >= PAGE || (events ?? []).reduce((n, e) => n + (e.message?.length ?? 0), 0) > FULL;
         }
         const fresh = linesOf(events);
         const ended = nextForwardToken === this.forward || fresh.length === 0;

@@ -50,7 +50,7 @@ export interface S3FieldProps {
 
 export function S3Field({ label, description, value, change, only, error }: S3FieldProps) {
   return (
-    <FormField description={description} errorText={error} stretch>
+    <FormField constraintText={description} errorText={error} stretch>
       <S3ResourceSelector
         resource={{ uri: value }}
         selectableItemsTypes={only ? ["objects"] : ["buckets", "objects"]}

@@ -59,6 +59,8 @@ export interface TableSpec<T, Sort extends string = never, Of extends string = n
   sort?: Sort;
   filter?: boolean;
   create?: { label: string; href: string };
+  /** What makes one without a page of its own; takes the place of `create`. */
+  primary?: ReactNode;
   actions?: (chosen: T[], done: () => void) => ReactNode;
   panel?: (item: T) => ReactNode;
   /** For whoever has none yet: what it is for, and the shortest code that makes one. */
@@ -197,6 +199,7 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
                 })}
                 {spec.code && <Button iconName="script" variant="normal" ariaLabel="Same in code" ariaExpanded={showCode} onClick={() => setShowCode(!showCode)} />}
                 <Button iconName="refresh" ariaLabel="Load anew" loading={loaded.loading && loaded.value !== undefined} onClick={loaded.reload} />
+                {spec.primary}
                 {spec.create && (
                   <Button variant="primary" href={spec.create.href} onFollow={follow(navigate, spec.create.href)}>
                     {spec.create.label}

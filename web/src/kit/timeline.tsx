@@ -20,7 +20,7 @@ export function StatusTimeline({ steps, now = new Date() }: { steps: readonly St
   return (
     <div className="timeline">
       <div className="timeline-bar" aria-hidden="true">
-        {known.map((s, i) => lasted[i]! > 0 && <i key={i} className={kind(s)} style={{ flexGrow: Math.max(lasted[i]!, total / 100) }} title={`${words(s.status)}: ${duration(lasted[i])}`} />)}
+        {known.map((s, i) => lasted[i]! > 0 && <i key={i} className={kind(s)} style={{ flexGrow: Math.max((100 * lasted[i]!) / total, 1) }} title={`${words(s.status)}: ${duration(lasted[i])}`} />)}
       </div>
       <ol>
         {known.map((s, i) => (

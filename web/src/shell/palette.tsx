@@ -77,7 +77,10 @@ export function Palette({ close }: { close: () => void }) {
       run(entries[chosen]);
     }
   };
-  useEffect(() => dialog.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [chosen]);
+  useEffect(() => {
+    // in braces: it returns a promise in newer browsers, and an effect may only return how to undo it
+    void dialog.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [chosen]);
 
   return (
     <dialog ref={dialog} className="palette" aria-label="Search or jump to" onClose={close} onClick={(e) => e.target === dialog.current && close()}>

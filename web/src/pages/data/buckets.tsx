@@ -42,13 +42,11 @@ export default function Buckets() {
         { id: "uri", header: "URI", cell: (b) => <span className="mono">s3://{b.Name}</span> },
       ]}
       actions={(chosen, done) => (
-        <>
-          <Confirm label="Delete" question={`Delete ${chosen[0]?.Name ?? ""}?`} disabled={chosen.length !== 1} run={() => s3().send(new DeleteBucketCommand({ Bucket: chosen[0]!.Name! }))} said="Deleted." done={done}>
-            Only an empty bucket can be deleted.
-          </Confirm>
-          <NewBucket />
-        </>
+        <Confirm label="Delete" question={`Delete ${chosen[0]?.Name ?? ""}?`} disabled={chosen.length !== 1} run={() => s3().send(new DeleteBucketCommand({ Bucket: chosen[0]!.Name! }))} said="Deleted." done={done}>
+          Only an empty bucket can be deleted.
+        </Confirm>
       )}
+      primary={<NewBucket />}
       code={() => ({ calls: [{ service: "s3", operation: "ListBuckets", input: {} }] })}
       teach={{ text: "A bucket holds files of any kind under names of your choice. Jobs read from it and write to it.", code: TEACH }}
     />

@@ -73,6 +73,8 @@ function Picture({ body, type, name }: { body: Uint8Array<ArrayBuffer>; type: st
   return url ? <img className="picture" src={url} alt={name.split("/").pop()!} /> : null;
 }
 
+const numeric = (cell: string | undefined) => cell !== undefined && cell !== "" && !Number.isNaN(Number(cell));
+
 function Rows({ text, whole, by }: { text: string; whole: boolean; by: string }) {
   // the last line may be cut where the reading ended
   const rows = table(whole ? text : text.slice(0, text.lastIndexOf("\n")), by, ROWS + 1);
@@ -84,10 +86,10 @@ function Rows({ text, whole, by }: { text: string; whole: boolean; by: string })
     <>
       <div className="grid" tabIndex={0} role="region" aria-label="Rows">
         <table>
-          <thead><tr><th scope="col">#</th>{head.map((h, i) => <th key={i} scope="col">{h}</th>)}</tr></thead>
+          <thead><tr><th scope="col">#</th>{head.map((h, i) => <th key={i} scope="col" className={numeric(shown[0]?.[i]) ? "number" : ""}>{h}</th>)}</tr></thead>
           <tbody>
             {shown.map((row, i) => (
-              <tr key={i}><td className="dim">{i + 1}</td>{head.map((_, j) => <td key={j} className={row[j] !== undefined && row[j] !== "" && !Number.isNaN(Number(row[j])) ? "number" : ""}>{row[j]}</td>)}</tr>
+              <tr key={i}><td className="dim">{i + 1}</td>{head.map((_, j) => <td key={j} className={numeric(row[j]) ? "number" : ""}>{row[j]}</td>)}</tr>
             ))}
           </tbody>
         </table>

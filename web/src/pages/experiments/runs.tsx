@@ -16,7 +16,7 @@ import { Crumbs } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
 import { useView } from "../../kit/view";
-import { runs, type Run } from "./api";
+import { found as search, runs, type Run, type Runs } from "./api";
 import { Grid } from "./grid";
 
 /** Runs whose curves are drawn when nobody has chosen. */
@@ -25,9 +25,10 @@ const DRAWN = 8;
 export default function Experiment() {
   const name = useParams()["name"]!;
   const [read, write] = useView();
-  const [soFar, setSoFar] = useState<Run[]>();
+  const [soFar, setSoFar] = useState<Runs>();
   const { value, error, reload } = useLoad((abort) => runs(name, setSoFar, abort), name, { kinds: ["TrialComponent", "Experiment"] });
-  const all = value ?? soFar;
+  const known = value ?? soFar;
+  const all = known?.all;
   const find = read("q").toLowerCase();
   const differing = read("columns") === "differing";
   const sort = read("sort");
@@ -35,11 +36,9 @@ export default function Experiment() {
   const baseline = read("baseline");
 
   const columns = useMemo(() => {
-    const seen = new Map<string, Set<unknown>>();
-    for (const r of all ?? []) for (const [k, v] of Object.entries(r.cells)) (seen.get(k) ?? seen.set(k, new Set()).get(k)!).add(v);
-    const many = (all?.length ?? 0) > 1;
-    return [...seen].filter(([, values]) => !differing || !many || values.size > 1).map(([k]) => k).sort((a, b) => (a[0] === b[0] ? a.localeCompare(b) : a[0] === "m" ? -1 : 1));
-  }, [all, differing]);
+    const many = (known?.all.length ?? 0) > 1;
+    return [...(known?.columns ?? [])].filter(([, differs]) => !differing || !many || differs).map(([k]) => k).sort((a, b) => (a[0] === b[0] ? a.localeCompare(b) : a[0] === "m" ? -1 : 1));
+  }, [known, differing]);
   const rows = useMemo(() => {
     const found = (all ?? []).filter((r) => !find || r.title.toLowerCase().includes(find) || Object.entries(r.cells).some(([k, v]) => `${k.slice(2)}=${v}`.toLowerCase().includes(find)));
     if (sort) {
@@ -62,12 +61,12 @@ export default function Experiment() {
   return (
     <SpaceBetween size="m">
       <Crumbs items={[{ text: "Experiments", href: "/experiments" }, { text: name, href: "#" }]} />
-      <Header variant="h1" counter={all ? `(${all.length.toLocaleString()} ${all.length === 1 ? "run" : "runs"})` : ""}>{name}</Header>
+      <Header variant="h1" counter={known ? `(${known.total.toLocaleString()} ${known.total === 1 ? "run" : "runs"})` : ""} {...(known && !known.whole && { description: <span role="status">{all!.length.toLocaleString()} have come so far; orders and filters are of these.</span> })}>{name}</Header>
       {error !== undefined && <ErrorPanel error={error} retry={reload} doing="The runs cannot be read" />}
       {!all && error === undefined && <Spinner size="large" />}
       {all?.length === 0 && <Box color="text-body-secondary">It has no run yet: give a job an ExperimentConfig with this experiment's name, or log one with the SDK's Run.</Box>}
       {all && all.length > 0 && (
-        <>
+        <SpaceBetween size="m">
           {metric && <Curves runs={rows.filter((r) => drawn.includes(r.name))} metric={metric} metrics={metrics} choose={(m) => write({ metric: m })} />}
           <div className="filters">
             <div className="filters-text">
@@ -91,11 +90,11 @@ export default function Experiment() {
           />
           <CodePanel
             snippet={{
-              calls: [{ service: "sagemaker", operation: "Search", input: { Resource: "ExperimentTrialComponent", SearchExpression: { Filters: [{ Name: "Parents.ExperimentName", Operator: "Equals", Value: name }] }, ...(sort.startsWith("m:") && { SortBy: `Metrics.${sort.slice(2)}.Last`, SortOrder: descending ? "Descending" : "Ascending" }) } }],
+              calls: [{ service: "sagemaker", operation: "Search", input: { ...search(name), ...(sort.startsWith("m:") && { SortBy: `Metrics.${sort.slice(2)}.Last`, SortOrder: descending ? "Descending" : "Ascending" }) } }],
               sdk: `from sagemaker.analytics import ExperimentAnalytics   # SageMaker SDK v2\n\nruns = ExperimentAnalytics(experiment_name=${JSON.stringify(name)}).dataframe()`,
             }}
           />
-        </>
+        </SpaceBetween>
       )}
     </SpaceBetween>
   );
