@@ -88,7 +88,7 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
       width: Math.max(host.clientWidth, 100),
       height,
       // a single point stands in the middle, and not at the beginning of years
-      scales: { x: { time, range: (_, low, high) => (low === high ? [low - (time ? 30 : 1), high + (time ? 30 : 1)] : [low, high]) } },
+      scales: { x: { time, range: (u, low, high) => (u.data[0].length === 1 ? [low - (time ? 30 : 1), low + (time ? 30 : 1)] : [low, high]) } },
       legend: { show: false },
       cursor: { points: { size: 7 }, drag: { x: true, y: false }, ...(together && { sync: { key: together } }) },
       axes: [

@@ -16,7 +16,7 @@ export function NotFound() {
       <SpaceBetween size="s">
         <Box variant="h1">There is no such page</Box>
         <Box color="text-body-secondary">{pathname}</Box>
-        <Link to="/">Go to the overview</Link>
+        <Link className="text-link" to="/">Go to the overview</Link>
       </SpaceBetween>
     </Box>
   );
