@@ -388,7 +388,7 @@ def test_who_signed_in_and_who_tried_is_in_the_audit_trail(desk: Desk) -> None:
     def events(name: str) -> list[dict[str, Any]]:
         pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
         found = [json.loads(e["CloudTrailEvent"]) for page in pages for e in page["Events"]]
-        return [e for e in found if e["requestParameters"]["userProfileName"] == desk.name]
+        return [e for e in found if (e["requestParameters"] or {}).get("userProfileName") == desk.name]
 
     logins = [(e["requestParameters"]["method"], e["responseElements"]["consoleLogin"]) for e in events("ConsoleLogin")]
     assert sorted(logins) == [("link", "Success"), ("password", "Failure"), ("password", "Success")]
