@@ -1,6 +1,6 @@
 """Overload: ten times the requests that a model can answer. What becomes of those that are accepted, and what of the server.
 
-    python benchmarks/overload.py [--seconds 10] [--times 10 20] [--model-ms 5] [--kib 20]
+    python benchmarks/overload.py [--seconds 10] [--times 10 20] [--model-ms 5] [--kib 20] [--queue 2]
 
 Sagewright alone: the peers have no limit of this kind. A model that takes a fixed time for each request, in one process, is asked
 by 16 connections without a pause, which is all that it can do: 100 %. Then by as many connections, each of which waits for
@@ -50,9 +50,10 @@ def main() -> None:
     parser.add_argument("--times", type=float, nargs="+", default=[10, 20], help="as many requests as it can answer; so few that all could wait are no overload")
     parser.add_argument("--model-ms", type=float, default=5)
     parser.add_argument("--kib", type=int, default=20, help="of each request's body")
+    parser.add_argument("--queue", default="2.0", help="queue_seconds: what callers wait who could all wait so long")
     args = parser.parse_args()
     body = b"x" * (args.kib << 10)
-    with TestServer(Path(tempfile.mkdtemp(prefix="sagewright-bench-")) / "data") as server:
+    with TestServer(Path(tempfile.mkdtemp(prefix="sagewright-bench-")) / "data", {"queue_seconds": args.queue}) as server:
         endpoint = Models(server).deploy(SCRIPT.format(seconds=args.model_ms / 1000))
         with Steady(server, endpoint, connections=1) as first:
             until(lambda: [one for one in first.asked if one.gateway])
