@@ -1,5 +1,7 @@
 # Needs Python 3.11 or later and make; everything else is fetched into .venv and .cache.
 PYTHON ?= python3
+# more than the cores: half of the tests wait for something
+WORKERS ?= 3
 UV := .venv/bin/uv
 RUN := .venv/bin/
 export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
@@ -35,7 +37,7 @@ ray-cluster-down: .venv/.dev  ## end it
 	$(RUN)python -m sagewright.adapters.ray.cluster down .ray-cluster
 
 test: .venv/.dev .cache/web/.built clients environments  ## run every test and say how many there were
-	$(RUN)pytest -n 2 --dist loadgroup -q $(ARGS)
+	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q $(ARGS)
 
 lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the pages, generated pages
 	$(RUN)ruff check .
