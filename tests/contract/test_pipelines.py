@@ -198,7 +198,7 @@ def test_of_many_models_there_is_one_container_at_most_and_only_in_a_pipeline(ma
     many = {"Image": PYTHON, "Mode": "MultiModel", "ModelDataUrl": f"s3://{models.bucket}/many/"}
     assert "one MultiModel container at most; this one has 2" in made.refused(many, many)
     named = [made.container("a", ContainerHostname="a"), {**many, "ContainerHostname": "b"}]
-    with pytest.raises(ClientError, match="MultiModel container and InferenceExecutionConfig.Mode Direct") as caught:
+    with pytest.raises(ClientError, match=r"MultiModel container and InferenceExecutionConfig\.Mode Direct") as caught:
         made.model(*named, InferenceExecutionConfig={"Mode": "Direct"})
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
