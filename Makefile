@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later and make; everything else is fetched into .venv and .cache.
 PYTHON ?= python3
-# more than the cores: half of the tests wait for something
-WORKERS ?= 3
+# processes that run tests
+WORKERS ?= 2
 UV := .venv/bin/uv
 RUN := .venv/bin/
 export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments

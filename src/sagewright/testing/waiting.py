@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(found: Callable[[], Found], seconds: float = 60.0, why: Callable[[], str] = lambda: "it did not come to pass") -> Found:
+def until(found: Callable[[], Found], seconds: float = 120.0, why: Callable[[], str] = lambda: "it did not come to pass") -> Found:
     """What ``found`` returns, as soon as that is true in the sense of ``bool``.
 
     The seconds are those of a busy machine: nobody waits for them but a test that fails.
