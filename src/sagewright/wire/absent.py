@@ -12,7 +12,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("sagemaker", r".*TrainingSession.*", "serverless model customization runs on Amazon's own models"),
     ("sagemaker", r".*OptimizationJob.*", "its quantization, sharding and speculative decoding are programs of Amazon's containers for large models on GPUs; compilation jobs quantize what runs on a processor"),
     ("sagemaker", r"QueryLineage|.*LineageGroup.*", "lineage is kept as callers write it; questions across it come with the lineage capability"),
-    ("sagemaker", r".*NotebookInstance.*", "notebook servers come with the Studio capability"),
 )
 
 
