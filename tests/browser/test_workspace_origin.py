@@ -6,14 +6,10 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import Team
 
-from .chromium import CHROMIUM, Page, chromium
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+from .chromium import Page, chromium
 
 READY = "document.querySelector('.jp-LabShell') !== null"
 REQUEST = """

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine
@@ -33,7 +32,7 @@ from ..slices.identity.authority import LocalAuthority
 from ..slices.identity.directory import Directory
 from ..slices.identity.vault import Vault, root_keys
 from ..stores.records import Query
-from .server import STATE, open_records
+from .server import STATE, open_records, serve
 
 log = logging.getLogger(__name__)
 
@@ -223,16 +222,4 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def run(settings: Settings, started: Callable[[Replica], None]) -> None:
     """Serve until SIGTERM or SIGINT."""
-    import uvloop
-
-    async def main() -> None:
-        replica = Replica(settings)
-        await replica.start()
-        started(replica)
-        done = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, done.set)
-        await done.wait()
-        await replica.stop()
-
-    uvloop.run(main())
+    serve(lambda: Replica(settings), started)

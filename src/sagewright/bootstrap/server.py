@@ -16,7 +16,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
@@ -271,20 +271,36 @@ async def answer(send: Any, body: bytes, content_type: bytes, status: int = 200)
     await send({"type": "http.response.body", "body": body})
 
 
-def run(settings: Settings, started: Callable[[Server], None] = lambda server: None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+class Serving(Protocol):
+    """What answers from its start until its stop."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+Made = TypeVar("Made", bound=Serving)
+
+
+def serve(make: Callable[[], Made], started: Callable[[Made], None]) -> None:
+    """Serve until SIGTERM or SIGINT. ``make`` is called on the event loop."""
     import uvloop
 
     async def main() -> None:
-        server = Server(settings)
-        await server.start()
+        made = make()
+        await made.start()
         gc.collect()
         gc.freeze()  # the models and the bindings stay for good: no collection need walk them again
-        started(server)
+        started(made)
         done = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, done.set)
         await done.wait()
-        await server.stop()
+        await made.stop()
 
     uvloop.run(main())
+
+
+def run(settings: Settings, started: Callable[[Server], None] = lambda server: None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    serve(lambda: Server(settings), started)

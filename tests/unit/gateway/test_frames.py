@@ -211,7 +211,7 @@ async def test_what_waits_here_is_given_up_in_time_and_is_nobodys_when_the_model
     handler.hold.clear()
     connection._span = 1
     late = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(3)]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # they have been waiting for a while
     connection.expire(0.0)
     assert all(isinstance(outcome, TimeoutError) for outcome in await asyncio.gather(*late))
     asking = [asyncio.create_task(ask(connection, b"%d" % n)) for n in range(3)]
