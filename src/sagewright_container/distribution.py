@@ -16,14 +16,10 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from . import remote, sources
+from . import ports, remote, sources
 from .errors import CustomerError, ScriptError
 from .job import Job, gpus
 
-PORT = 7777
-"""Where the first host's rendezvous listens, as scripts for Amazon SageMaker know it."""
-MULTI_WORKER_PORT = 8890
-LEADER_PORT, SERVER_PORT = 2222, 2223
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -92,7 +88,7 @@ class Torchrun(Strategy):
         options = ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(self.processes)]
         if len(self.hosts) > 1:
             options += [
-                "--master_addr", self.hosts[0], "--master_port", str(PORT), "--node_rank", str(self.rank),
+                "--master_addr", self.hosts[0], "--master_port", str(ports.port(ports.RENDEZVOUS)), "--node_rank", str(self.rank),
             ]  # fmt: skip
         return [_tool("torchrun", "PyTorch"), *options, *program.target()]
 
@@ -154,11 +150,11 @@ class Mpi(Strategy):
         return found
 
     def run(self, program: Program) -> None:
-        key, number = remote.token(os.environ), remote.port(os.environ)
+        key = remote.token(os.environ)
         if not self.leader:
             sys.stdout.write("%s starts this host's part\n" % self.hosts[0])
             sys.stdout.flush()
-            agent = remote.Agent(key, socket.gethostbyname(self.job.host), program.folder, number)
+            agent = remote.Agent(key, socket.gethostbyname(self.job.host), program.folder, ports.port(ports.REMOTE))
             if not agent.wait():
                 sys.stderr.write("%s went away\n" % self.hosts[0])  # and its own end tells why the job failed
             agent.close()
@@ -166,7 +162,7 @@ class Mpi(Strategy):
         os.environ["PRTE_MCA_plm_ssh_agent"] = sys.executable + " -m sagewright_container.remote"
         os.environ["PRTE_MCA_plm_ssh_no_tree_spawn"] = "1"
         try:
-            hold = remote.Hold(self.hosts[1:], key, number)
+            hold = remote.Hold(self.hosts[1:], key, ports.port(ports.REMOTE))
         except remote.RemoteError as e:
             raise ScriptError("ExecuteUserScriptError", 1, str(e), ["mpirun"]) from e
         try:
@@ -179,7 +175,7 @@ class MultiWorker(Strategy):
     """``multi_worker_mirrored_strategy``: TF_CONFIG names the workers, and TensorFlow does the rest."""
 
     def config(self) -> Dict[str, Any]:
-        cluster = {"worker": ["%s:%d" % (host, MULTI_WORKER_PORT) for host in self.hosts]}
+        cluster = {"worker": ["%s:%d" % (host, ports.port(ports.WORKER)) for host in self.hosts]}
         return {"cluster": cluster, "task": {"type": "worker", "index": self.rank}, "environment": "cloud"}
 
     def run(self, program: Program) -> None:
@@ -191,12 +187,13 @@ class ParameterServer(Strategy):
     """``parameter_server``: every host has a server, the first one leads, the others work."""
 
     def config(self, kind: str = "") -> Dict[str, Any]:
+        leader, server = ports.port(ports.LEADER), ports.port(ports.SERVER)
         cluster: Dict[str, List[str]] = {
-            "master": ["%s:%d" % (self.hosts[0], LEADER_PORT)],
-            "ps": ["%s:%d" % (host, SERVER_PORT) for host in self.hosts],
+            "master": ["%s:%d" % (self.hosts[0], leader)],
+            "ps": ["%s:%d" % (host, server) for host in self.hosts],
         }
         if len(self.hosts) > 1:
-            cluster["worker"] = ["%s:%d" % (host, LEADER_PORT) for host in self.hosts[1:]]
+            cluster["worker"] = ["%s:%d" % (host, leader) for host in self.hosts[1:]]
         own, index = ("master", 0) if self.leader else ("worker", self.rank - 1)
         task = {"type": kind or own, "index": self.rank if kind else index}
         return {"cluster": cluster, "task": task, "environment": "cloud"}

@@ -21,7 +21,8 @@ import threading
 import time
 from typing import Any, BinaryIO, Dict, List, Mapping, Tuple
 
-PORT = 7779
+from . import ports
+
 PATIENCE = 1200.0
 """Seconds that a host may take to be there: its inputs may be large."""
 FIRST, LONGEST = 0.05, 1.0
@@ -44,10 +45,6 @@ def token(environ: Mapping[str, str]) -> bytes:
     return hashlib.sha256(b"sagewright-remote\n" + text.encode()).digest()
 
 
-def port(environ: Mapping[str, str]) -> int:
-    return int(environ.get("SAGEWRIGHT_REMOTE_PORT") or PORT)
-
-
 def _mac(key: bytes, nonce: bytes, body: str) -> str:
     return hmac.new(key, nonce + body.encode(), hashlib.sha256).hexdigest()
 
@@ -55,7 +52,7 @@ def _mac(key: bytes, nonce: bytes, body: str) -> str:
 class Agent:
     """Runs what authenticated callers ask for, in ``folder``, with this process's environment."""
 
-    def __init__(self, key: bytes, address: str, folder: str, number: int = PORT) -> None:
+    def __init__(self, key: bytes, address: str, folder: str, number: int = ports.REMOTE) -> None:
         self._key, self._folder = key, folder
         self._ended: "queue.Queue[bool]" = queue.Queue()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -187,7 +184,7 @@ def _ask(host: str, number: int, key: bytes, request: Dict[str, Any], patience: 
     return connection, stream
 
 
-def call(host: str, command: str, key: bytes, number: int = PORT, patience: float = PATIENCE) -> int:
+def call(host: str, command: str, key: bytes, number: int = ports.REMOTE, patience: float = PATIENCE) -> int:
     """Run a shell command on a host, its output passed on to ours. Returns its exit code.
 
     Raises:
@@ -211,7 +208,7 @@ def call(host: str, command: str, key: bytes, number: int = PORT, patience: floa
 class Hold:
     """The leader's connections to all other hosts: while they stand, those hosts stay."""
 
-    def __init__(self, hosts: List[str], key: bytes, number: int = PORT, patience: float = PATIENCE) -> None:
+    def __init__(self, hosts: List[str], key: bytes, number: int = ports.REMOTE, patience: float = PATIENCE) -> None:
         """Waits for every host. Raises RemoteError."""
         self._connections: List[socket.socket] = []
         for host in hosts:
@@ -238,7 +235,7 @@ def main(words: List[str]) -> int:
         sys.stderr.write("usage: remote HOST COMMAND...\n")
         return 255
     try:
-        return call(words[0], " ".join(words[1:]), token(os.environ), port(os.environ))
+        return call(words[0], " ".join(words[1:]), token(os.environ), ports.port(ports.REMOTE))
     except (RemoteError, OSError) as e:
         sys.stderr.write("%s: %s\n" % (words[0], e))
         return 255

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
+from sagewright.testing.studio import default_domain
 
 from .chromium import CHROMIUM, Page, chromium
 
@@ -48,9 +49,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def link(server: TestServer) -> str:
     """A one-time link for the first profile."""
-    sagemaker = server.client("sagemaker")
-    domain = sagemaker.list_domains()["Domains"][0]["DomainId"]
-    return str(sagemaker.create_presigned_domain_url(DomainId=domain, UserProfileName="owner")["AuthorizedUrl"])
+    url = server.client("sagemaker").create_presigned_domain_url(DomainId=default_domain(server), UserProfileName="owner")["AuthorizedUrl"]
+    return str(url)
 
 
 @pytest_asyncio.fixture

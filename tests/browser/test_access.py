@@ -9,6 +9,8 @@ import pytest
 
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.studio import default_domain
+from sagewright.testing.waiting import until
 
 from .chromium import Page, chromium
 from .conftest import AXE, STUDIO
@@ -30,8 +32,9 @@ def auditor(server: TestServer) -> tuple[str, str]:
         iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{given}")
     iam.put_role_policy(RoleName=name, PolicyName="trail", PolicyDocument=policy("Allow", "cloudtrail:LookupEvents", "*", "Trail"))
     iam.put_role_policy(RoleName=name, PolicyName="no-secrets", PolicyDocument=policy("Deny", "s3:*", "arn:aws:s3:::secrets/*", "NeverSecrets"))
-    domain = sagemaker.list_domains()["Domains"][0]["DomainId"]
+    domain = default_domain(server)
     sagemaker.create_user_profile(DomainId=domain, UserProfileName=name, UserSettings={"ExecutionRole": arn})
+    until(lambda: sagemaker.describe_user_profile(DomainId=domain, UserProfileName=name)["Status"] == "InService")
     return name, str(sagemaker.create_presigned_domain_url(DomainId=domain, UserProfileName=name)["AuthorizedUrl"])
 
 

@@ -81,7 +81,7 @@ def test_a_job_gets_its_gpus_and_their_metrics(lenient: Jobs) -> None:
             Namespace="/aws/sagemaker/TrainingJobs", MetricName=metric, Dimensions=[{"Name": "Host", "Value": f"{name}/algo-1"}],
             StartTime=time.time() - 600, EndTime=time.time() + 60, Period=60, Statistics=["Maximum"],
         )["Datapoints"]
-        assert [point["Maximum"] for point in found] == [value]
+        assert {point["Maximum"] for point in found} == {value}, "one point, or two where a minute ended meanwhile"
 
 
 def test_hosts_of_a_job_get_one_each(lenient: Jobs) -> None:

@@ -21,6 +21,7 @@ from sagewright.adapters.sqlite.records import SqliteRecords
 from sagewright.stores.records import Delete
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.studio import default_domain
 from sagewright.testing.waiting import until
 
 HOME = "/_sagewright/studio/"
@@ -32,8 +33,7 @@ class Desk:
 
     def __init__(self, server: TestServer, *allowed: str) -> None:
         self.server, self.sagemaker, self.name = server, server.client("sagemaker"), unique("ada")
-        domains = [d for page in self.sagemaker.get_paginator("list_domains").paginate() for d in page["Domains"]]
-        self.domain = next(d["DomainId"] for d in domains if d["DomainName"] == "default")
+        self.domain = default_domain(self.server)
         settings = {"UserSettings": {"ExecutionRole": self.role(*allowed)}} if allowed else {}
         self.sagemaker.create_user_profile(DomainId=self.domain, UserProfileName=self.name, **settings)
         self.until_in_service()

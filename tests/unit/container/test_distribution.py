@@ -106,6 +106,14 @@ def test_one_group_of_a_heterogeneous_cluster_trains_together(tree, tools):
     assert variables["SM_DISTRIBUTION_INSTANCE_GROUPS"] == '["train"]'
 
 
+def test_hosts_that_share_their_machines_networks_have_ports_of_the_job(tree, tools, monkeypatch):
+    monkeypatch.setenv("SAGEWRIGHT_CLUSTER_PORTS", "23450")
+    command = distribution.choose(tree({"sagemaker_torch_distributed_enabled": True}, "algo-2")).command(PROGRAM)
+    assert command[command.index("--master_port") + 1] == "23450"
+    servers = distribution.choose(tree({"sagemaker_parameter_server_enabled": True}, "algo-2"))
+    assert servers.config()["cluster"] == {"master": ["algo-1:23453"], "worker": ["algo-2:23453"], "ps": ["algo-1:23454", "algo-2:23454"]}
+
+
 def test_tensorflow_configuration(tree, tools):
     workers = distribution.choose(tree({"sagemaker_multi_worker_mirrored_strategy_enabled": True}, "algo-2"))
     assert workers.config() == {
@@ -215,7 +223,13 @@ if c.rank == int(os.environ.get("SM_HP_FAIL", -1)):
 
 
 @pytest.fixture
-def cluster(make, tmp_path):
+def own_ports():
+    """The first of ports that no test of another process uses at the same time: all share this machine's network."""
+    return 20_000 + 10 * (os.getpid() % 1_000)
+
+
+@pytest.fixture
+def cluster(make, tmp_path, own_ports):
     """``cluster(script, flag, hosts)`` runs it on all hosts at once; returns each host's container and ended process.
 
     ``apart``: with names of their own, for Open MPI takes hosts of one name, which share memory, for one host.
@@ -231,7 +245,7 @@ def cluster(make, tmp_path):
             group = {"instance_group_name": "homogeneousCluster", "instance_type": "ml.m5.large", "hosts": hosts}
             given = {"sagemaker_program": '"train.py"', **{k: json.dumps(v) for k, v in parameters.items()}}
             container.configure(given, resources={"current_host": host, "hosts": hosts, "instance_groups": [group]})
-            container.env["TRAINING_JOB_NAME"] = "cluster"
+            container.env |= {"TRAINING_JOB_NAME": "cluster", "SAGEWRIGHT_CLUSTER_PORTS": str(own_ports)}
             if apart:
                 name = f'hostname {host.replace(".", "-")} && exec "$@"'
                 container.before = ["unshare", "--user", "--map-root-user", "--uts", "--ipc", "sh", "-c", name, "sh"]

@@ -99,9 +99,11 @@ def test_hosts_on_several_machines_share_their_networks() -> None:
     placed = hosts.placed(one, there)
     assert (placed.peers, placed.meeting, placed.addresses) == ([], "", there["addresses"])
     assert (placed.limits.cpus, placed.limits.memory) == (2.0, 7)
+    own, other = (int(hosts.placed(task(peers=["algo-1", "algo-2"], meeting=job), there).env["SAGEWRIGHT_CLUSTER_PORTS"]) for job in ("m", "n"))
+    assert abs(own - other) >= 10, "two jobs on these machines do not meet each other's hosts"
     assert json.loads(placed.files["/opt/ml/input/config/resourceconfig.json"]) == {"network_interface_name": "lo", "hosts": ["algo-1"]}
     same = hosts.placed(one, {"cpus": 2.0, "memory": 7, "gpus": 0, "address": "127.0.0.1", "meeting": "/m"})
-    assert (same.peers, same.meeting) == (["algo-1", "algo-2"], "/m")
+    assert (same.peers, same.meeting, same.env) == (["algo-1", "algo-2"], "/m", {})
 
 
 # -- policy
