@@ -36,8 +36,9 @@ ray-cluster: .venv/.dev  ## start a Ray cluster of three nodes on this machine, 
 ray-cluster-down: .venv/.dev  ## end it
 	$(RUN)python -m sagewright.adapters.ray.cluster down .ray-cluster
 
+# what fails is tried again, for a busy machine may take longer than anybody waits; each such test is named at the end, to be mended
 test: .venv/.dev .cache/web/.built clients environments  ## run every test and say how many there were
-	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q $(ARGS)
+	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q --reruns 2 -r fER $(ARGS)
 
 lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the pages, generated pages
 	$(RUN)ruff check .
