@@ -48,13 +48,17 @@ window.sw = {
 CLICKABLE = 'button, a, [role="button"], [role="tab"], [role="option"], [role="menuitem"], [role="menuitemcheckbox"], input[type="checkbox"], input[type="radio"]'
 
 
+opened: list[Page] = []
+"""Every tab of the test that runs: conftest.py looks at what they asked for."""
+
+
 @dataclass
 class Page:
     """One tab, with what it asked for and what it complained of."""
 
     socket: Any
     requests: list[dict[str, Any]] = field(default_factory=list)
-    """Every request, as the browser tells of it: url, method, headers."""
+    """Every request, as the browser tells of it: url, method, headers, and the address of the document that asked."""
     complaints: list[str] = field(default_factory=list)
     """Exceptions, errors of the console, breaches of the content security policy."""
     _flying: set[str] = field(default_factory=set)
@@ -73,7 +77,7 @@ class Page:
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
-            self.requests.append(params["request"])
+            self.requests.append({**params["request"], "document": params.get("documentURL", "")})
             if params.get("type") != "EventSource":
                 self._flying.add(params["requestId"])
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):
@@ -81,6 +85,8 @@ class Page:
             self._landed.set()
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error" and params["entry"]["source"] != "network":
             self.complaints.append(f"{params['entry']['source']}: {params['entry']['text']}")
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
+            self.complaints.append("console: " + json.dumps(params["args"])[:2000])
         elif method == "Runtime.exceptionThrown":
             self.complaints.append("exception: " + json.dumps(params["exceptionDetails"])[:2000])
         elif method == "Audits.issueAdded" and params["issue"]["code"] == "ContentSecurityPolicyIssue":
@@ -180,6 +186,7 @@ async def chromium(folder: Path, width: int = 1400, height: int = 900) -> AsyncI
         about = next(t for t in pages if t["type"] == "page")
         async with connect(about["webSocketDebuggerUrl"], max_size=2**26) as socket:
             page = Page(socket)
+            opened.append(page)
             reader = asyncio.create_task(page.read())
             for domain in ("Page", "Network", "Log", "Runtime", "Audits"):
                 await page.call(f"{domain}.enable")
