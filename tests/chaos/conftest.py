@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import psutil
 import pytest
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.processes import kill, seeing
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -57,7 +57,7 @@ class Chaos:
     def inside(self) -> list[psutil.Process]:
         """Living processes inside of sandboxes of this server: they see a folder of its jobs."""
         mine = "/".join(self.data.parts[-3:]) + "/jobs/"
-        return [p for p in psutil.process_iter() if mine in _mounts(p)]
+        return seeing(mine)
 
     def settled(self) -> None:
         """Nothing is left over: no task, no process, no temporary file; every object is whole."""
@@ -79,15 +79,6 @@ class Chaos:
         index.close()
         files = sorted(str(p.relative_to(self.data)) for p in (self.data / "objects" / "buckets").rglob("*") if p.is_file())
         assert len(files) == len([row for row in rows if row[2] is None]), (files, rows)
-
-
-def _mounts(process: psutil.Process) -> str:
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return ""
-        return Path(f"/proc/{process.pid}/mountinfo").read_text()
-    except (psutil.Error, OSError):
-        return ""
 
 
 def waiting(then: str = "", before: str = "") -> str:
@@ -120,5 +111,4 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
     with TestServer(tmp_path / "data", {"stop_grace": "30"}) as running:
         made = Chaos(running)
         yield made
-        for process in made.inside():
-            os.kill(process.pid, 9)
+        kill(made.inside())

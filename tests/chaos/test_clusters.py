@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.processes import kill, seeing
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -65,8 +66,7 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
     with TestServer(tmp_path / "data", {"stop_grace": "1"}) as running:
         made = Chaos(running)
         yield made
-        for process in made.inside():
-            os.kill(process.pid, 9)
+        kill(made.inside())
 
 
 def folder(chaos: Chaos, name: str, host: str) -> Path:
@@ -107,11 +107,10 @@ def test_a_hosts_processes_are_killed(chaos: Chaos) -> None:
     """The host's failure is the job's: it has the exit code of SIGKILL."""
     name = ring(chaos, Environment={"deaf": "yes"})
     mine = folder(chaos, name, "algo-2").name
-    inside = [p for p in chaos.inside() if mine in Path(f"/proc/{p.pid}/mountinfo").read_text()]
+    inside = seeing(mine)
     programs = [p for p in inside if p.ppid() in {other.pid for other in inside}]
     assert programs
-    for process in programs:
-        process.kill()
+    kill(programs)
     job = chaos.jobs.ended(name)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("AlgorithmError: , exit code: 137")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.models import Models
+from sagewright.testing.processes import children, living
 from sagewright.testing.server import TestServer
 
 from .conftest import counted, waiting
@@ -59,25 +58,14 @@ class Ray:
         until(lambda: "line 20" in self.jobs.log(name))
 
     def bridge(self) -> psutil.Process:
-        found: list[psutil.Process] = []
-
-        def there() -> bool:
-            assert self.server.process is not None
-            found.extend(p for p in psutil.Process(self.server.process.pid).children() if "sagewright.adapters.ray.bridge" in p.cmdline())
-            return bool(found)
-
-        until(there)
-        return found[0]
+        assert self.server.process is not None
+        pid = self.server.process.pid
+        return until(lambda: children(pid, "sagewright.adapters.ray.bridge"))[0]
 
     def agents(self) -> list[psutil.Process]:
         """The actors of the cluster's nodes."""
         mine = str(self.cluster.folder / "nodes")
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if "ray::NodeAgent" in " ".join(process.cmdline()) and process.environ().get("SAGEWRIGHT_NODE_DATA") == mine:
-                    found.append(process)
-        return found
+        return living(lambda p: "ray::NodeAgent" in " ".join(p.cmdline()) and p.environ().get("SAGEWRIGHT_NODE_DATA") == mine)
 
     def nothing_left(self, name: str) -> None:
         """No folder of the job on any node and none here."""
@@ -254,7 +242,7 @@ def test_without_a_cluster_the_server_works_and_jobs_wait(tmp_path: Path) -> Non
         assert jobs.ended(stopped)["TrainingJobStatus"] == "Stopped"
         assert jobs.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Starting"
         server.kill()
-        assert not [p for p in psutil.Process(os.getpid()).children() if "bridge" in " ".join(p.cmdline())]
+        assert not children(None, "bridge")
 
 
 def test_a_cluster_that_lets_anybody_in_is_refused(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagewright.testing.models import SUM, Models, archive
+from sagewright.testing.processes import kill, seeing
 from sagewright.testing.waiting import until
 
 from .conftest import Chaos
@@ -88,10 +88,9 @@ def test_a_killed_load_test_fails_its_benchmark_alone(chaos: Chaos) -> None:
     job = Job(chaos, 2, "ml.m5.large", "ml.c5.large")
     until(lambda: "NumberOfUsers=1" in job.log(), 60, why=job.log)
     mine = chaos.folder(NAME).name
-    loads = [p for p in chaos.inside() if mine in Path(f"/proc/{p.pid}/mountinfo").read_text()]
+    loads = seeing(mine)
     assert loads
-    for process in loads:
-        process.kill()
+    kill(loads)
     found = job.ended()
     assert (found["Status"], job.statuses()) == ("COMPLETED", ["FAILED", "COMPLETED"]), job.log()
     job.nothing_left()

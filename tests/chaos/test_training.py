@@ -15,6 +15,7 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagewright.testing.processes import living
 from sagewright.testing.waiting import until
 
 from .conftest import Chaos, counted, waiting
@@ -252,7 +253,7 @@ def test_a_storm(chaos: Chaos) -> None:
         assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
         assert passed(job) == STAGES
         assert chaos.jobs.log(name) == "ran", "once"
-    assert not [p for p in psutil.process_iter() if p.status() == psutil.STATUS_STOPPED and p in chaos.server.processes()]
+    assert not living(lambda p: p.status() == psutil.STATUS_STOPPED, chaos.server.processes())
     chaos.settled()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 import psutil
 import pytest
 
+from sagewright.testing.processes import kill, living
 from sagewright.testing.tuning import BOWL, Tunings
 from sagewright.testing.waiting import until
 
@@ -66,12 +65,11 @@ def test_a_killed_sampler_is_replaced(chaos: Chaos) -> None:
     name = tunings.create(tunings.config("Bayesian", trials=16, parallel=2), tunings.definition(code))
 
     def samplers() -> list[psutil.Process]:
-        return [p for p in chaos.inside() if "serve.py" in " ".join(p.cmdline())]
+        return living(lambda p: "serve.py" in " ".join(p.cmdline()), chaos.inside())
 
     until(lambda: launched(tunings, name) > 7, seconds=60)
     until(lambda: bool(samplers()), seconds=60)
-    for process in samplers():
-        os.kill(process.pid, signal.SIGKILL)
+    kill(samplers())
     began = time.monotonic()
     job = tunings.ended(name, 120)
     assert job["HyperParameterTuningJobStatus"] == "Completed", (job.get("FailureReason"), time.monotonic() - began)

@@ -25,6 +25,7 @@ from sagewright.agent.oci.reference import parse
 from sagewright.testing import containers
 from sagewright.testing.models import PYTHON, Models, archive
 from sagewright.testing.names import unique
+from sagewright.testing.processes import children
 from sagewright.testing.server import TestServer
 from sagewright.testing.steady import Steady
 from sagewright.testing.waiting import until
@@ -84,10 +85,7 @@ class Client:
 def gateway(server: TestServer) -> psutil.Process | None:
     """The server's gateway process."""
     assert server.process
-    for child in psutil.Process(server.process.pid).children():
-        if "sagewright.gateway.process" in child.cmdline():
-            return child
-    return None
+    return next(iter(children(server.process.pid, "sagewright.gateway.process")), None)
 
 
 def served_by_gateway(server: TestServer, client: Client) -> bool:

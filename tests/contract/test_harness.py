@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import psutil
 import pytest
 
 from sagewright.agent.layout import socket_folder
 from sagewright.testing.models import Models
+from sagewright.testing.processes import living
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -20,6 +20,6 @@ def test_agents_end_with_their_server_wherever_its_data_lie(tmp_path_factory: py
         assert sockets.is_relative_to(server.data) == (folder == "data")
         family = {child for process in server.processes() for child in (process, *process.children(recursive=True))}
         assert any("sagewright.agent.launcher" in " ".join(process.cmdline()) for process in family)
-    until(lambda: not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE], why=lambda: str(family))
+    until(lambda: not living(lambda p: True, family), why=lambda: str(family))
     assert server.processes() == []
     assert sockets.is_relative_to(server.data) or not any(sockets.iterdir())

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -22,6 +21,7 @@ from sagewright.agent.oci.reference import parse
 from sagewright.testing import containers
 from sagewright.testing.containers import Container, tar
 from sagewright.testing.models import PYTHON, Models, archive
+from sagewright.testing.processes import living
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -279,12 +279,7 @@ def test_each_model_is_on_one_instance(models: Many) -> None:
 
 def _workers(mark: str) -> list[int]:
     """The processes of an endpoint's model servers, by a variable that only they have."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get("MARK") == mark:
-                found.append(process.pid)
-    return found
+    return [p.pid for p in living(lambda p: p.environ().get("MARK") == mark)]
 
 
 def test_metrics(models: Many, endpoint: str) -> None:

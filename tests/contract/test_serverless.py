@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.models import ECHO, Models, workflow
+from sagewright.testing.processes import seeing
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -53,17 +53,9 @@ def asleep(models: Models, endpoint: str) -> None:
     until(lambda: not inside(task))
 
 
-def inside(task: Any) -> list[str]:
+def inside(task: Any) -> list[psutil.Process]:
     """The processes that see the folder of a task as their /opt/ml."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            mounts = Path(f"/proc/{process.pid}/mountinfo").read_text()
-        except OSError:
-            continue
-        if f"/{task.name}/" in mounts and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process.name())
-    return found
+    return seeing(f"/{task.name}/")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from sagewright.testing.browser import Browser, execute
 from sagewright.testing.names import unique
+from sagewright.testing.processes import living
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import BASE, SLOW, Team
 from sagewright.testing.waiting import until
@@ -42,12 +42,7 @@ def run(browser: Browser, code: str, timeout: float = 60.0) -> str:
 
 def processes(domain: str) -> list[psutil.Process]:
     """Everything that runs in workspaces of a domain, kernels included."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):  # it has ended meanwhile, or is another user's
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("SAGEMAKER_DOMAIN_ID") == domain:
-                found.append(process)
-    return found
+    return living(lambda p: p.environ().get("SAGEMAKER_DOMAIN_ID") == domain)
 
 
 @pytest.fixture(scope="module")

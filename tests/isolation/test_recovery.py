@@ -9,10 +9,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from sagewright.stores.compute import Limits, Output, Task
 from sagewright.testing.compute import Bench, task
+from sagewright.testing.processes import living
 
 from .test_sandbox import exit_of, ids, script
 
@@ -25,14 +24,7 @@ def sleeper(name: str, seconds: float = 60) -> Task:
 
 def alive(name: str) -> list[int]:
     """Processes of this machine whose environment carries the job's mark."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("SW_MARK") == name and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
+    return [p.pid for p in living(lambda p: p.environ().get("SW_MARK") == name)]
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from sagewright.testing.processes import seeing
 from sagewright.testing.server import TestServer
 
 from .conftest import Lab
@@ -44,15 +45,7 @@ def patiently(call: Any, seconds: float = 90.0) -> Any:
 
 def workers(mine: Lab) -> list[psutil.Process]:
     """The processes of MLflow itself: those that see a folder of this server's jobs."""
-    jobs = "/".join(mine.server.data.parts[-3:]) + "/jobs/"
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and jobs in Path(f"/proc/{process.pid}/mountinfo").read_text():
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+    return seeing("/".join(mine.server.data.parts[-3:]) + "/jobs/")
 
 
 def test_mlflow_is_killed(mine: Lab) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from .processes import children
 from .server import TestServer
 from .signed import request
 
@@ -48,9 +49,8 @@ class Load:
 def memory(server: TestServer) -> int:
     """Bytes of the server and of its gateway."""
     assert server.process
-    process = psutil.Process(server.process.pid)
-    gateways = [child for child in process.children() if "sagewright.gateway.process" in child.cmdline()]
-    return int(sum(one.memory_info().rss for one in (process, *gateways)))
+    gateways = children(server.process.pid, "sagewright.gateway.process")
+    return int(sum(one.memory_info().rss for one in (psutil.Process(server.process.pid), *gateways)))
 
 
 def load(server: TestServer, endpoint: str, body: bytes, *, connections: int, seconds: float, pause: float) -> Load:

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from ..agent.layout import socket_folder
+from .processes import living
 
 READY = 60.0
 """Seconds a server may take to open its port, before the test fails."""
@@ -84,14 +85,8 @@ class TestServer:
 
         Agents are told of their folder of sockets alone, which lies elsewhere where the data directory's path is long.
         """
-        found, names = [], (str(self.data), str(socket_folder(self.data)))
-        for process in psutil.process_iter():
-            try:
-                if process.status() != psutil.STATUS_ZOMBIE and any(name in a for a in process.cmdline() for name in names):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        names = (str(self.data), str(socket_folder(self.data)))
+        return living(lambda process: any(name in a for a in process.cmdline() for name in names))
 
     def sweep(self) -> None:
         """Kill whatever still works for this data directory."""

@@ -14,7 +14,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any, List, Optional
 
-from sagewright_container import remote
+from sagewright_container import ports, remote
 
 SSHD, ENVIRONMENT = "/usr/sbin/sshd", "/etc/environment"
 
@@ -51,7 +51,7 @@ class SSHClient:
 
     def connect(self, hostname: str, port: int = 22, **_: object) -> None:
         try:
-            remote.reach(hostname, remote.port(os.environ), 0.0).close()
+            remote.reach(hostname, ports.port(ports.REMOTE), 0.0).close()
         except remote.RemoteError as e:
             raise SSHException(str(e)) from e
 
@@ -67,7 +67,7 @@ class _Popen(subprocess.Popen):  # type: ignore[type-arg, unused-ignore]
     def __init__(self, args: Any, *more: Any, **named: Any) -> None:
         if isinstance(args, list) and args[:1] == [SSHD]:
             host = socket.gethostbyname(os.environ.get("SM_CURRENT_HOST") or socket.gethostname())
-            _Popen._agent = remote.Agent(remote.token(os.environ), host, os.getcwd(), remote.port(os.environ))
+            _Popen._agent = remote.Agent(remote.token(os.environ), host, os.getcwd(), ports.port(ports.REMOTE))
             args = ["true"]  # what the driver gets for its daemon; it never looks at it again
         elif isinstance(args, list) and args[:1] == ["ssh"]:
             args = [*_caller(), *args[1:]]
