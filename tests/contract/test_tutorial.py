@@ -1,4 +1,4 @@
-"""The tutorial's Python blocks, in order, as a reader runs them."""
+"""The code tutorial's Python blocks, in order, as a reader runs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_tutorial_runs(server: TestServer, tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tutorial-code.md").read_text(), re.DOTALL)
     assert len(blocks) >= 5
     script = tmp_path / "tutorial.py"
     script.write_text("\n".join(blocks))
