@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.models import ECHO, Models, workflow
-from sagewright.testing.processes import seeing
+from sagewright.testing.processes import living, seeing
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
@@ -216,7 +216,7 @@ def test_provisioned_instances_stay_and_the_rest_spills_over(models: Models) -> 
     (task,) = models.server.data.glob(f"jobs/serve-{endpoint}-*")
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert [a["Body"] for a in pool.map(lambda _: models.invoke(endpoint, "0.5", ContentType="text/csv"), range(3))] == [b"0.5"] * 3
-    instances = lambda: sum(1 for name in inside(task) if name.startswith("python"))  # noqa: E731
+    instances = lambda: len(living(lambda p: p.name().startswith("python"), inside(task)))  # noqa: E731
     until(lambda: instances() <= 2)  # an init and its model
     models.invoke(endpoint, "0", ContentType="text/csv")
     cloudwatch = models.server.client("cloudwatch")
