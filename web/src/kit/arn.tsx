@@ -13,6 +13,8 @@ const PAGES: Record<string, (name: string) => string> = {
   endpoint: (n) => `/endpoints/${n}`,
   model: (n) => `/models/${n}`,
   experiment: (n) => `/experiments/${n}`,
+  "notebook-instance": (n) => `/notebook-instances/${n}`,
+  "studio-lifecycle-config": (n) => `/start-scripts/${n}`,
 };
 const KINDS: Record<string, string> = { "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" };
 

@@ -41,6 +41,8 @@ export const OWN: Record<string, string> = {
   Endpoint: "/endpoints",
   Model: "/models",
   Experiment: "/experiments",
+  NotebookInstance: "/notebook-instances",
+  StudioLifecycleConfig: "/start-scripts",
 };
 
 /** "FeatureGroup" → "feature group"; names of things keep their capitals. */

@@ -1,0 +1,100 @@
+import { DeleteSpaceCommand, type SpaceSortKey } from "@aws-sdk/client-sagemaker";
+import Button from "@cloudscape-design/components/button";
+import SegmentedControl from "@cloudscape-design/components/segmented-control";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+
+import { sagemaker } from "../../kit/aws/sagemaker";
+import { Confirm } from "../../kit/confirm";
+import { notify } from "../../kit/notify";
+import { Opens } from "../../kit/open";
+import { useSession } from "../../kit/session";
+import { moving, Status } from "../../kit/status";
+import { NameLink, ResourceTable } from "../../kit/table";
+import { RelativeTime } from "../../kit/time";
+import { useView } from "../../kit/view";
+import { href, isPrivate, KINDS, list, living, open, start, stateOf, stop, type Space } from "./api";
+
+const teach = (domain: string, profile: string) => `import boto3
+
+sagemaker = boto3.client("sagemaker")
+space = {"DomainId": "${domain}", "SpaceName": "lab"}
+sagemaker.create_space(
+    **space, SpaceSettings={"AppType": "JupyterLab"},
+    OwnershipSettings={"OwnerUserProfileName": "${profile}"}, SpaceSharingSettings={"SharingType": "Private"},
+)
+sagemaker.create_app(**space, AppType="JupyterLab", AppName="default")`;
+
+export default function Workspaces() {
+  const { who } = useSession();
+  const [read, write] = useView();
+  const all = read("of") === "all";
+  const each = (spaces: Space[], run: (domain: string, space: string) => Promise<unknown>) => () => Promise.all(spaces.map((s) => run(s.DomainId!, s.SpaceName!)));
+  return (
+    <SpaceBetween size="m">
+      <SegmentedControl
+        label="Which workspaces"
+        selectedId={all ? "all" : "mine"}
+        options={[{ id: "mine", text: "Mine and shared" }, { id: "all", text: "All of the domain" }]}
+        onChange={({ detail }) => write({ of: detail.selectedId === "all" ? "all" : undefined, page: undefined, token: undefined, selected: undefined })}
+      />
+      <ResourceTable<Space, SpaceSortKey>
+        key={all ? "all" : "mine"}
+        kinds={KINDS}
+        title="Workspaces"
+        noun="workspace"
+        description="JupyterLab with the AWS environment in place, each in a sandbox and with a home of its own."
+        list={({ NameContains, ...query }, abort) => list(who, all, { ...query, SpaceNameContains: NameContains }, abort)}
+        id={(s) => s.SpaceName!}
+        sort="CreationTime"
+        create={{ label: "Create a workspace", href: "/workspaces/create" }}
+        columns={[
+          { id: "name", header: "Name", width: 240, cell: (s) => <NameLink href={href(s.SpaceName!)}>{s.SpaceDisplayName || s.SpaceName}</NameLink> },
+          { id: "state", header: "JupyterLab", width: 150, cell: (s) => <Status value={stateOf(s)} /> },
+          { id: "open", header: "Do", width: 200, cell: (s) => <Do space={s} /> },
+          { id: "sharing", header: "Who works in it", width: 190, cell: (s) => (isPrivate(s) ? `${s.OwnershipSettingsSummary?.OwnerUserProfileName} alone` : "Everybody of the domain") },
+          { id: "instance", header: "Instance type", width: 150, cell: (s) => (living(s.app?.Status) ? s.app?.ResourceSpec?.InstanceType ?? "–" : "–") },
+          { id: "created", header: "Created", sort: "CreationTime", width: 160, cell: (s) => <RelativeTime at={s.CreationTime} /> },
+          { id: "modified", header: "Last change", sort: "LastModifiedTime", hidden: true, cell: (s) => <RelativeTime at={s.LastModifiedTime} /> },
+        ]}
+        actions={(chosen, done) => (
+          <>
+            <Confirm label="Stop" question={chosen.length === 1 ? `Stop JupyterLab of ${chosen[0]!.SpaceName}?` : `Stop JupyterLab of ${chosen.length} workspaces?`} disabled={!chosen.length || !chosen.every((s) => living(s.app?.Status))} run={each(chosen, stop)} said="Stopping: what is in the home stays." done={done}>
+              Kernels end, and with them what is in their memory. Files in the home stay.
+            </Confirm>
+            <Confirm
+              label="Delete"
+              question={`Delete ${chosen.length === 1 ? chosen[0]!.SpaceName : `${chosen.length} workspaces`}?`}
+              disabled={!chosen.length || chosen.some((s) => living(s.app?.Status) || moving(stateOf(s)))}
+              {...(chosen.length === 1 && { type: chosen[0]!.SpaceName! })}
+              run={each(chosen, (DomainId, SpaceName) => sagemaker().send(new DeleteSpaceCommand({ DomainId, SpaceName })))}
+              said="Deleted, with its home."
+              done={done}
+            >
+              The home goes with it: every file that is nowhere else is lost.
+            </Confirm>
+          </>
+        )}
+        code={({ NameContains, ...query }) => ({ calls: [{ service: "sagemaker", operation: "ListSpaces", input: { DomainIdEquals: who.DomainId, ...query, SpaceNameContains: NameContains } }] })}
+        teach={{ text: "A workspace is JupyterLab with a home that stays: region, credentials, role and the SageMaker SDK are in place, so that notebooks written for SageMaker run as they are.", code: teach(who.DomainId, who.UserProfileName) }}
+      />
+    </SpaceBetween>
+  );
+}
+
+/** What one does next with a space: open it, or start it first. */
+function Do({ space }: { space: Space }) {
+  const { who } = useSession();
+  const name = space.SpaceName!;
+  const now = stateOf(space);
+  return (
+    <span className="cell-action" onClick={(e) => e.stopPropagation()}>
+      {now === "Running" && <Opens label="Open JupyterLab" variant="inline-link" url={() => open(who, name)} />}
+      {now === "Stopped" && (
+        <Button variant="inline-link" ariaLabel={`Start ${name}`} onClick={() => void start(space.DomainId!, name).catch((error: unknown) => notify.failed(`${name} does not start`, error))}>
+          Start
+        </Button>
+      )}
+      {now !== "Running" && now !== "Stopped" && "–"}
+    </span>
+  );
+}

@@ -1,0 +1,49 @@
+import { CreateUserProfileCommand, type CreateUserProfileRequest } from "@aws-sdk/client-sagemaker";
+import Container from "@cloudscape-design/components/container";
+import FormField from "@cloudscape-design/components/form-field";
+import Header from "@cloudscape-design/components/header";
+import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+import { useNavigate } from "react-router";
+
+import { sagemaker } from "../../kit/aws/sagemaker";
+import { CreateForm } from "../../kit/form";
+import { notify } from "../../kit/notify";
+import { useSession } from "../../kit/session";
+import { href } from "./people";
+
+export default function AddSomebody() {
+  const { who } = useSession();
+  const navigate = useNavigate();
+  const [draft, setDraft] = useState<CreateUserProfileRequest>(() => ({ DomainId: who.DomainId, UserProfileName: "", UserSettings: { ExecutionRole: who.ExecutionRole } }));
+  const role = draft.UserSettings?.ExecutionRole ?? "";
+  return (
+    <CreateForm<CreateUserProfileRequest>
+      title="Add somebody"
+      description={`A user profile of the domain ${who.DomainName}. Then make a sign-in link on its page.`}
+      parent={{ text: "People", href: "/people" }}
+      document={draft}
+      change={setDraft}
+      missing={draft.UserProfileName ? undefined : "It needs a name."}
+      label="Add the profile"
+      code={{ calls: [{ service: "sagemaker", operation: "CreateUserProfile", input: draft }] }}
+      submit={async () => {
+        await sagemaker().send(new CreateUserProfileCommand(draft));
+        notify.done(`${draft.UserProfileName} is there: make a sign-in link.`);
+        void navigate(href(draft.UserProfileName!));
+      }}
+    >
+      <Container header={<Header variant="h2">Who it is</Header>}>
+        <SpaceBetween size="l">
+          <FormField label="Name" constraintText="Letters, digits and hyphens.">
+            <Input value={draft.UserProfileName ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, UserProfileName: detail.value }))} />
+          </FormField>
+          <FormField label="Execution role" description="What the profile may do: in these pages, in its workspaces, in its jobs. It has to trust sagemaker.amazonaws.com. Empty: the domain's." stretch>
+            <Input value={role} onChange={({ detail }) => setDraft((d) => ({ ...d, UserSettings: detail.value ? { ...d.UserSettings, ExecutionRole: detail.value } : undefined }))} />
+          </FormField>
+        </SpaceBetween>
+      </Container>
+    </CreateForm>
+  );
+}
