@@ -57,6 +57,8 @@ class Page:
     """One tab, with what it asked for and what it complained of."""
 
     socket: Any
+    control: str = ""
+    """Where the browser is told to open another one."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Every request, as the browser tells of it: url, method, headers, and the address of the document that asked."""
     complaints: list[str] = field(default_factory=list)
@@ -169,6 +171,42 @@ class Page:
         path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot"))["data"]))
 
 
+async def targets(control: str) -> list[dict[str, Any]]:
+    """What the browser has open: tabs, workers."""
+    async with httpx.AsyncClient() as http:
+        found: list[dict[str, Any]] = (await http.get(control)).json()
+    return found
+
+
+@asynccontextmanager
+async def driven(address: str, control: str, width: int = 1400, height: int = 900) -> AsyncIterator[Page]:
+    """A tab of a browser by the address of its remote control."""
+    async with connect(address, max_size=2**26) as socket:
+        page = Page(socket, control)
+        opened.append(page)
+        reader = asyncio.create_task(page.read())
+        for domain in ("Page", "Network", "Log", "Runtime", "Audits"):
+            await page.call(f"{domain}.enable")
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=HELP)
+        await page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        try:
+            yield page
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError):  # it was told to
+                await reader
+
+
+@asynccontextmanager
+async def another(page: Page) -> AsyncIterator[Page]:
+    """Another tab of a tab's browser, closed in the end."""
+    async with httpx.AsyncClient() as http:
+        about = (await http.put(f"{page.control}/new?about:blank")).json()
+        async with driven(about["webSocketDebuggerUrl"], page.control) as tab:
+            yield tab
+        await http.get(f"{page.control}/close/{about['id']}")
+
+
 @asynccontextmanager
 async def chromium(folder: Path, width: int = 1400, height: int = 900) -> AsyncIterator[Page]:
     """A browser with a fresh profile in ``folder``."""
@@ -181,23 +219,10 @@ async def chromium(folder: Path, width: int = 1400, height: int = 900) -> AsyncI
     try:
         port = folder / "DevToolsActivePort"
         await asyncio.to_thread(until, lambda: port.exists() and "\n" in port.read_text(), PATIENCE)
-        async with httpx.AsyncClient() as http:
-            pages = (await http.get(f"http://127.0.0.1:{port.read_text().splitlines()[0]}/json")).json()
-        about = next(t for t in pages if t["type"] == "page")
-        async with connect(about["webSocketDebuggerUrl"], max_size=2**26) as socket:
-            page = Page(socket)
-            opened.append(page)
-            reader = asyncio.create_task(page.read())
-            for domain in ("Page", "Network", "Log", "Runtime", "Audits"):
-                await page.call(f"{domain}.enable")
-            await page.call("Page.addScriptToEvaluateOnNewDocument", source=HELP)
-            await page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-            try:
-                yield page
-            finally:
-                reader.cancel()
-                with suppress(asyncio.CancelledError):  # it was told to
-                    await reader
+        control = f"http://127.0.0.1:{port.read_text().splitlines()[0]}/json"
+        about = next(t for t in await targets(control) if t["type"] == "page")
+        async with driven(about["webSocketDebuggerUrl"], control, width, height) as page:
+            yield page
     finally:
         os.killpg(process.pid, 9)
         process.wait()

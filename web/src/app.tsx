@@ -44,7 +44,7 @@ export function App() {
     setError(undefined);
     if (found) {
       workAs(found);
-      listen();
+      listen(`${found.DomainId}/${found.UserProfileName}`);
     }
     setWho(found);
   }, []);
