@@ -8,8 +8,8 @@ const TYPES: [RegExp, StatusIndicatorProps.Type][] = [
   [/ing$|InProgress|Rollback/i, "in-progress"],
 ];
 
-/** "InService" as people read it. */
-export const words = (status: string) => status.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/ (\w)/g, (_, c: string) => ` ${c.toLowerCase()}`);
+/** "InService" as people read it; what is all capitals, as "GB", stays. */
+export const words = (status: string) => status.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/ (\w)(?![A-Z])/g, (_, c: string) => ` ${c.toLowerCase()}`);
 
 export function Status({ value }: { value: string | undefined }) {
   if (!value) return <>–</>;

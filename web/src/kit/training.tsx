@@ -12,6 +12,7 @@ import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { Pairs } from "./form";
+import { InstanceTypeField, isPlace, NumberField } from "./job-form";
 import { S3Field } from "./s3-field";
 
 /** What a training job and a tuning job's definition of its trials have in common. */
@@ -25,8 +26,8 @@ export const channel = (ChannelName: string): Channel => ({
 
 /** What lacks of them, in words. */
 export function untrained(channels: readonly Channel[] | undefined, output: string | undefined): string | undefined {
-  if (channels?.some((c) => c.DataSource?.S3DataSource && !/^s3:\/\/[^/]+/.test(c.DataSource.S3DataSource.S3Uri ?? ""))) return "Every channel needs an s3:// place.";
-  if (!/^s3:\/\/[^/]+/.test(output ?? "")) return "Say where the model goes.";
+  if (channels?.some((c) => c.DataSource?.S3DataSource && !isPlace(c.DataSource.S3DataSource.S3Uri))) return "Every channel needs an s3:// place.";
+  if (!isPlace(output)) return "Say where the model goes.";
   return undefined;
 }
 
@@ -68,25 +69,16 @@ export function Channels({ channels, change }: { channels: Channel[]; change: (c
 export function Where({ draft, put }: { draft: Trained; put: (part: Trained) => void }) {
   const machines = draft.ResourceConfig;
   const set = (part: object) => put({ ResourceConfig: { VolumeSizeInGB: 1, ...machines, ...part } });
-  const number = (text: string, least: number) => Math.max(least, Math.floor(Number(text)) || least);
   return (
     <>
       <Container header={<Header variant="h2">Where it goes and what it may use</Header>}>
         <SpaceBetween size="l">
           <S3Field label="Models go to" description="The model is stored below, in a folder named as the job." value={draft.OutputDataConfig?.S3OutputPath ?? ""} change={(S3OutputPath) => put({ OutputDataConfig: { ...draft.OutputDataConfig, S3OutputPath } })} />
           <ColumnLayout columns={4}>
-            <FormField label="Instance type">
-              <Autosuggest value={machines?.InstanceType ?? ""} enteredTextLabel={(v) => `Use ${v}`} ariaLabel="Instance type" onChange={({ detail }) => set({ InstanceType: detail.value })} options={["ml.m5.large", "ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5.xlarge"].map((value) => ({ value }))} />
-            </FormField>
-            <FormField label="Instances">
-              <Input type="number" value={String(machines?.InstanceCount ?? 1)} onChange={({ detail }) => set({ InstanceCount: number(detail.value, 1) })} />
-            </FormField>
-            <FormField label="Disk, GB">
-              <Input type="number" value={String(machines?.VolumeSizeInGB ?? 1)} onChange={({ detail }) => set({ VolumeSizeInGB: number(detail.value, 1) })} />
-            </FormField>
-            <FormField label="At most, minutes">
-              <Input type="number" value={String(Math.round((draft.StoppingCondition?.MaxRuntimeInSeconds ?? 3600) / 60))} onChange={({ detail }) => put({ StoppingCondition: { ...draft.StoppingCondition, MaxRuntimeInSeconds: number(detail.value, 1) * 60 } })} />
-            </FormField>
+            <InstanceTypeField value={machines?.InstanceType ?? ""} change={(InstanceType) => set({ InstanceType })} />
+            <NumberField label="Instances" value={machines?.InstanceCount ?? 1} change={(InstanceCount) => set({ InstanceCount })} />
+            <NumberField label="Disk, GB" value={machines?.VolumeSizeInGB ?? 1} change={(VolumeSizeInGB) => set({ VolumeSizeInGB })} />
+            <NumberField label="At most, minutes" value={Math.round((draft.StoppingCondition?.MaxRuntimeInSeconds ?? 3600) / 60)} change={(minutes) => put({ StoppingCondition: { ...draft.StoppingCondition, MaxRuntimeInSeconds: minutes! * 60 } })} />
           </ColumnLayout>
         </SpaceBetween>
       </Container>

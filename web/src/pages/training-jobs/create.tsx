@@ -1,5 +1,4 @@
 import { CreateTrainingJobCommand, DescribeTrainingJobCommand, type CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
-import Autosuggest from "@cloudscape-design/components/autosuggest";
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
@@ -13,6 +12,7 @@ import { here } from "../../kit/clients";
 import { ErrorPanel } from "../../kit/errors";
 import { CreateForm, fresh, Pairs } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
+import { CommandField, ImageField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
 import { channel, Channels, untrained, Where } from "../../kit/training";
 import { useView } from "../../kit/view";
@@ -48,7 +48,7 @@ export default function CreateTrainingJob() {
     if (!from) return;
     sagemaker()
       .send(new DescribeTrainingJobCommand({ TrainingJobName: from }))
-      .then((job) => setDraft({ ...(asked(job) as unknown as Draft), TrainingJobName: fresh(from.replace(/-\d{8}-\d{6}$/, "").slice(0, 46)) }), setFault);
+      .then((job) => setDraft({ ...(asked(job) as unknown as Draft), TrainingJobName: fresh(stemOf(from)) }), setFault);
   }, [from]);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   const submit = async () => {
@@ -86,7 +86,7 @@ interface Part {
 
 function What({ draft, put }: Part) {
   const algorithm = draft.AlgorithmSpecification;
-  const command = [...(algorithm?.ContainerEntrypoint ?? []), ...(algorithm?.ContainerArguments ?? [])].join(" ");
+  const command = [...(algorithm?.ContainerEntrypoint ?? []), ...(algorithm?.ContainerArguments ?? [])];
   const set = (part: object) => put({ AlgorithmSpecification: { TrainingInputMode: "File", ...algorithm, ...part } });
   return (
     <Container header={<Header variant="h2">What runs</Header>}>
@@ -94,26 +94,15 @@ function What({ draft, put }: Part) {
         <FormField label="Name" constraintText="Letters, digits and hyphens; unique among the training jobs.">
           <Input value={draft.TrainingJobName ?? ""} onChange={({ detail }) => put({ TrainingJobName: detail.value })} />
         </FormField>
-        <FormField label="Image" description="One that comes with the server, or any other that it knows.">
-          <Autosuggest
-            value={algorithm?.TrainingImage ?? ""}
-            enteredTextLabel={(v) => `Use ${v}`}
-            options={IMAGES.map((i) => ({ value: i.uri, label: i.label, description: i.description }))}
-            onChange={({ detail }) => set({ TrainingImage: detail.value, AlgorithmName: undefined })}
-            filteringType="auto"
-            empty="No image has that name"
-          />
-        </FormField>
-        <FormField label="Command" description="Only where the image should run something of yours; words are separated by spaces." constraintText="Example: python3 /opt/ml/input/data/code/main.py">
-          <Input
-            value={command}
-            placeholder="The image's own"
-            onChange={({ detail }) => {
-              const all = detail.value.split(" ");
-              set({ ContainerEntrypoint: detail.value.trim() ? all : undefined, ContainerArguments: undefined });
-            }}
-          />
-        </FormField>
+        <ImageField value={algorithm?.TrainingImage ?? ""} change={(TrainingImage) => set({ TrainingImage, AlgorithmName: undefined })} />
+        <CommandField
+          label="Command"
+          description="Only where the image should run something of yours; words are separated by spaces, quotes hold together what has some."
+          example="python3 /opt/ml/input/data/code/main.py"
+          placeholder="The image's own"
+          value={command}
+          change={(words) => set({ ContainerEntrypoint: words, ContainerArguments: undefined })}
+        />
       </SpaceBetween>
     </Container>
   );

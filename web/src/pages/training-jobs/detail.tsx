@@ -12,6 +12,7 @@ import { short } from "../../kit/chart";
 import { Confirm } from "../../kit/confirm";
 import { Copied, DetailPage, Facts } from "../../kit/detail";
 import { FailureReason } from "../../kit/errors";
+import { PairsTable } from "../../kit/job-parts";
 import { LiveLog } from "../../kit/log";
 import { S3Link } from "../../kit/s3-link";
 import { moving } from "../../kit/status";
@@ -58,7 +59,6 @@ export default function TrainingJob() {
 
 function Overview({ job }: { job: DescribeTrainingJobResponse }) {
   const metrics = job.FinalMetricDataList ?? [];
-  const settings = Object.entries(job.HyperParameters ?? {}).sort(([a], [b]) => a.localeCompare(b));
   return (
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">What it is</Header>}>
@@ -81,17 +81,7 @@ function Overview({ job }: { job: DescribeTrainingJobResponse }) {
           steps={(job.SecondaryStatusTransitions ?? []).map((t) => ({ status: t.Status!, from: t.StartTime, to: t.EndTime, message: t.StatusMessage }))}
         />
       </Container>
-      <Table
-        variant="container"
-        header={<Header variant="h2" counter={`(${settings.length})`}>Hyperparameters</Header>}
-        items={settings}
-        columnDefinitions={[
-          { id: "name", header: "Name", cell: ([k]) => <span className="mono">{k}</span>, isRowHeader: true },
-          { id: "value", header: "Value", cell: ([, v]) => <span className="mono">{v}</span> },
-        ]}
-        ariaLabels={{ tableLabel: "Hyperparameters" }}
-        empty={<Box color="text-body-secondary">None: the algorithm's own defaults are used.</Box>}
-      />
+      <PairsTable title="Hyperparameters" of={job.HyperParameters} none="None: the algorithm's own defaults are used." />
     </SpaceBetween>
   );
 }
