@@ -159,6 +159,7 @@ async def test_two_training_jobs_are_told_apart(studio: Page, jobs: Jobs, look: 
     await studio.follow(f"{STUDIO}/training-jobs?q=told")
     for name in (first, second):
         await studio.click(f"Choose {name}", "input")
+        await studio.until(f"sw.find('input', {json.dumps(f'Choose {name}')})?.checked")
     await studio.click("Compare two", "button")
     await studio.shows("Hyperparameters", "rate", "0.1", "0.2", "loss", "0.25")
     rows = "[...document.querySelectorAll('table.diff tbody th[scope=row]')].map((e) => e.innerText)"
