@@ -61,6 +61,8 @@ class Page:
     """Where the browser is told to open another one."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Every request, as the browser tells of it: url, method, headers, and the address of the document that asked."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """What was answered, by the ``id`` of the request."""
     complaints: list[str] = field(default_factory=list)
     """Exceptions, errors of the console, breaches of the content security policy."""
     _flying: set[str] = field(default_factory=set)
@@ -79,9 +81,11 @@ class Page:
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
-            self.requests.append({**params["request"], "document": params.get("documentURL", "")})
+            self.requests.append({**params["request"], "document": params.get("documentURL", ""), "id": params["requestId"]})
             if params.get("type") != "EventSource":
                 self._flying.add(params["requestId"])
+        elif method == "Network.responseReceived":
+            self.statuses[params["requestId"]] = params["response"]["status"]
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):
             self._flying.discard(params["requestId"])
             self._landed.set()

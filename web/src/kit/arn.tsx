@@ -2,10 +2,11 @@
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 import { Link } from "react-router";
 
+import { lookup } from "./lookup";
 import { dataHref } from "./s3-link";
 
 /** Resources that have pages of their own; every other resource of SageMaker has a model-driven one. */
-const PAGES: Record<string, (name: string) => string> = {
+const PAGES = lookup<(name: string) => string>({
   "training-job": (n) => `/training-jobs/${n}`,
   "processing-job": (n) => `/processing-jobs/${n}`,
   "transform-job": (n) => `/transform-jobs/${n}`,
@@ -15,8 +16,8 @@ const PAGES: Record<string, (name: string) => string> = {
   experiment: (n) => `/experiments/${n}`,
   "notebook-instance": (n) => `/notebook-instances/${n}`,
   "studio-lifecycle-config": (n) => `/start-scripts/${n}`,
-};
-const KINDS: Record<string, string> = { "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" };
+});
+const KINDS = lookup({ "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" });
 
 const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
 

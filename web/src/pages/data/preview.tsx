@@ -9,6 +9,7 @@ import { Facts } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { JsonView } from "../../kit/json";
 import { useLoad } from "../../kit/load";
+import { lookup } from "../../kit/lookup";
 import { S3Link } from "../../kit/s3-link";
 import { head, size } from "./api";
 import { table } from "./csv";
@@ -18,7 +19,7 @@ const TEXT = 128 * 1024;
 const PICTURE = 16 * 1024 * 1024;
 const ROWS = 100;
 
-const PICTURES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp" };
+const PICTURES = lookup({ png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp" });
 const ending = (key: string) => key.split(".").pop()!.toLowerCase();
 
 export function Preview({ bucket, name: key }: { bucket: string; name: string }) {
@@ -57,7 +58,7 @@ function Content({ name, body, whole, picture }: { name: string; body: Uint8Arra
   );
 }
 
-const KINDS: Record<string, string> = { gz: "an archive: a training job's model or output", tgz: "an archive", zip: "an archive", parquet: "a Parquet file", pkl: "a pickle, which only a container of yours should open", onnx: "an ONNX model", npy: "an array of NumPy" };
+const KINDS = lookup({ gz: "an archive: a training job's model or output", tgz: "an archive", zip: "an archive", parquet: "a Parquet file", pkl: "a pickle, which only a container of yours should open", onnx: "an ONNX model", npy: "an array of NumPy" });
 
 function Binary({ name }: { name: string }) {
   return <Box color="text-body-secondary">It is {KINDS[ending(name)] ?? "not text"}. Download it to look inside.</Box>;

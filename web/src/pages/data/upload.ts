@@ -5,6 +5,7 @@
 import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, ListMultipartUploadsCommand, ListPartsCommand, PutObjectCommand, UploadPartCommand, type Part } from "@aws-sdk/client-s3";
 
 import { s3 } from "../../kit/aws/s3";
+import { lookup } from "../../kit/lookup";
 
 /** Bytes of a part, and the size up to which a file goes in one request. */
 const PART = 8 * 1024 * 1024;
@@ -13,7 +14,7 @@ const PARALLEL = 3;
 /** S3 takes at most so many parts. */
 const PARTS = 10_000;
 
-const TYPES: Record<string, string> = { csv: "text/csv", json: "application/json", jsonl: "application/jsonlines", txt: "text/plain", md: "text/plain", parquet: "application/vnd.apache.parquet", png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg" };
+const TYPES = lookup({ csv: "text/csv", json: "application/json", jsonl: "application/jsonlines", txt: "text/plain", md: "text/plain", parquet: "application/vnd.apache.parquet", png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg" });
 
 const typeOf = (file: File) => file.type || TYPES[file.name.split(".").pop()!.toLowerCase()] || "application/octet-stream";
 

@@ -1,6 +1,7 @@
 /** What the table of nouns says about a kind of resource, and the calls that it leads to. */
 import { call } from "../../kit/aws/any";
 import type { Call } from "../../kit/code";
+import { lookup } from "../../kit/lookup";
 import table from "./nouns.json";
 
 export type Kind = "text" | "status" | "time" | "number" | "flag" | "arn" | "group";
@@ -29,11 +30,11 @@ export interface Noun {
   create?: string[];
 }
 
-export const nouns = table.nouns as unknown as Record<string, Noun>;
+export const nouns = lookup(table.nouns as unknown as Record<string, Noun>);
 const TIMES = new Set(table.times);
 
 /** Nouns that have better pages than these. */
-export const OWN: Record<string, string> = {
+export const OWN = lookup<string>({
   TrainingJob: "/training-jobs",
   ProcessingJob: "/processing-jobs",
   TransformJob: "/transform-jobs",
@@ -43,7 +44,7 @@ export const OWN: Record<string, string> = {
   Experiment: "/experiments",
   NotebookInstance: "/notebook-instances",
   StudioLifecycleConfig: "/start-scripts",
-};
+});
 
 /** "FeatureGroup" → "feature group"; names of things keep their capitals. */
 export const spoken = (noun: string) => noun.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace("mlflow", "MLflow");

@@ -1,0 +1,95 @@
+"""A person without a mouse: Tab, Enter, Space and arrows, and what has the focus is always seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from .chromium import PATIENCE, Page
+
+CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Backspace": 8}
+TEXTS = {"Enter": "\r", " ": " "}
+SHIFT, CTRL = 8, 2
+STOPS = 150
+"""Presses of Tab after which something counts as out of reach."""
+
+FOCUS = """(() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return {name: '', role: 'body'};
+  const role = e.getAttribute('role') || {A: 'link', BUTTON: 'button', TEXTAREA: 'textbox', SELECT: 'combobox'}[e.tagName]
+    || (e.tagName === 'INPUT' ? {checkbox: 'checkbox', radio: 'radio', file: 'file', range: 'slider'}[e.type] || 'textbox' : e.tagName.toLowerCase());
+  return {name: sw.named(e).slice(0, 200), role, place: e.getBoundingClientRect().toJSON(), visible: sw.visible(e)};
+})()"""
+
+
+class Keys:
+    """Every step goes by key events of the browser; scripts only look."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    async def press(self, key: str, modifiers: int = 0) -> None:
+        about = {"key": key, "code": {" ": "Space"}.get(key, key if key in CODES else f"Key{key.upper()}"), "modifiers": modifiers,
+                 "windowsVirtualKeyCode": CODES.get(key, ord(key.upper()[0]))}  # fmt: skip
+        text = TEXTS.get(key)
+        await self.page.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **about, **({"text": text} if text else {}))
+        await self.page.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def focus(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self.page.value(FOCUS)
+        return found
+
+    async def to(self, name: str, role: str = "", back: bool = False, exact: bool = False) -> None:
+        """Tab until the focus is on what is called so. Raises AssertionError with the stops on the way when it is out of reach."""
+        stops = []
+        for _ in range(STOPS):
+            at = await self.focus()
+            if (at["name"] == name if exact else name in at["name"]) and role in ("", at["role"]):
+                assert at["visible"], at
+                return
+            stops.append(f"{at['role']} {at['name'][:40]!r}")
+            await self.press("Tab", SHIFT if back else 0)
+        raise AssertionError(f"{role} {name!r} cannot be reached by Tab: {stops}")
+
+    async def arrow(self, key: str, name: str, role: str = "") -> None:
+        """An arrow until the focus is there: tabs, menus, cells of a table."""
+        stops = []
+        for _ in range(40):
+            at = await self.focus()
+            if name in at["name"] and role in ("", at["role"]):
+                return
+            stops.append(f"{at['role']} {at['name'][:40]!r}")
+            await self.press(key)
+        raise AssertionError(f"{role} {name!r} cannot be reached by {key}: {stops}")
+
+    async def activate(self, name: str, role: str = "button", exact: bool = False) -> None:
+        await self.page.until(f"sw.find('a, button, input, [role]', {json.dumps(name)}, {json.dumps(exact)})")
+        await self.to(name, role, exact=exact)
+        await self.press("Enter")
+
+    async def write(self, name: str, text: str, exact: bool = False) -> None:
+        """Into the field of that name, in the place of what is in it."""
+        await self.page.until(f"sw.find('input, textarea', {json.dumps(name)}, {json.dumps(exact)})")
+        await self.to(name, exact=exact)
+        await self.press("a", CTRL)
+        # select all, as the browser's own shortcut does; then the text comes as from an input method
+        await self.page.call("Input.dispatchKeyEvent", type="keyDown", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65, commands=["selectAll"])
+        await self.page.call("Input.dispatchKeyEvent", type="keyUp", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65)
+        await self.page.call("Input.insertText", text=text)
+
+    async def tab(self, name: str) -> None:
+        """A tab of the page: into the row of tabs, then by arrows."""
+        await self.page.until(f"sw.find('[role=tab]', {json.dumps(name)}, true)")
+        for _ in range(STOPS):
+            if (await self.focus())["role"] == "tab":
+                break
+            await self.press("Tab")
+        await self.arrow("ArrowRight", name, "tab")
+        await self.press("Enter")
+        await self.page.until(f"sw.find('[role=tab][aria-selected=true]', {json.dumps(name)}, true)")
+
+    async def give(self, file: str) -> None:
+        """Answer the file dialog that the last key opened."""
+        chosen = await asyncio.wait_for(self.page.chooser(), PATIENCE)
+        await self.page.call("DOM.setFileInputFiles", backendNodeId=chosen["backendNodeId"], files=[file])
