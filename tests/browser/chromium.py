@@ -129,7 +129,10 @@ class Page:
         while True:
             while self._flying:
                 self._landed.clear()
-                await asyncio.wait_for(self._landed.wait(), PATIENCE)
+                try:
+                    await asyncio.wait_for(self._landed.wait(), PATIENCE)
+                except TimeoutError:
+                    raise AssertionError(f"unanswered: {[r['url'] for r in self.requests if r['id'] in self._flying]}") from None
             # two frames: what has been answered is on the page, and has asked for what it lacks
             await self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
             if not self._flying:
