@@ -82,7 +82,8 @@ class Page:
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
             self.requests.append({**params["request"], "document": params.get("documentURL", ""), "id": params["requestId"]})
-            if params.get("type") != "EventSource":
+            # a stream never ends, and what a shared worker asks for is answered to the worker
+            if params.get("type") != "EventSource" and "-worker-" not in params["request"]["url"]:
                 self._flying.add(params["requestId"])
         elif method == "Network.responseReceived":
             self.statuses[params["requestId"]] = params["response"]["status"]
