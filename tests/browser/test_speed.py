@@ -61,3 +61,26 @@ async def test_without_shared_workers_a_tab_has_its_own_stream(studio: Page, job
     model(jobs, name)
     await studio.shows(name)
     assert await studio.value("streams") == 1
+
+
+async def test_a_long_log_is_read_by_pages_and_drawn_in_part(studio: Page, jobs: Jobs) -> None:
+    """Its end is there at once; what is looked for is found wherever it stands, in whatever case, and beside letters that grow in small."""
+    lines = 30_000
+    code = f"print('\\n'.join('Needle' if n == 7 else 'İ needle İ' if n == 25_000 else f'line {{n}}' for n in range({lines})))"
+    name = jobs.train(code, TrainingJobName=unique("long"))
+    jobs.ended(name)
+    await studio.follow(f"{STUDIO}/training-jobs/{name}?tab=log")
+    await studio.click("Log", '[role="tab"]')
+    await studio.until(f"[...document.querySelectorAll('.log-line')].some((l) => l.innerText.includes('line {lines - 1}'))")
+    assert await studio.value("document.body.innerText.includes('lines so far')")  # the rest is not read until somebody wants it
+    await studio.fill("Find in the log", "needle")
+    await studio.until("document.querySelectorAll('.log mark').length === 2 && !/so far|searching/.test(document.querySelector('.log-tools').innerText)")
+    assert await studio.value("[...document.querySelectorAll('.log-line span')].map((l) => l.innerText)") == ["Needle", "İ needle İ"]
+    assert await studio.value("[...document.querySelectorAll('.log mark')].map((m) => m.innerText)") == ["Needle", "needle"]
+    said = await studio.value("document.querySelector('.log-tools [role=status]').innerText")
+    assert said.startswith("2 of ")
+    assert int(said[5:].split()[0].replace(",", "")) >= lines
+    await studio.fill("Find in the log", "")
+    await studio.value("document.querySelector('.log').scrollTop = 0")
+    await studio.until("document.querySelector('.log-line').innerText.includes('line 0') || document.querySelectorAll('.log-line')[1].innerText.includes('line 0')")
+    assert await studio.value("document.querySelectorAll('.log-line').length") < 100

@@ -6,5 +6,9 @@ import "./brand/studio.css";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./app";
+import { BASE } from "./kit/server";
+import { fetchAhead } from "./registry";
+
+fetchAhead(location.pathname, BASE);
 
 createRoot(document.getElementById("root")!).render(<App />);

@@ -6,6 +6,8 @@ let about: Pick<Session, "Region" | "Endpoint" | "Account" | "ExecutionRole"> | 
 /** Called once, when the session is known and before any page is shown. */
 export function workAs(session: Session): void {
   about = session;
+  // the first page's first calls need them: asked for while it is being drawn; why there are none, those calls tell
+  void keys().catch(() => undefined);
 }
 
 /** Who and where this session is. */

@@ -6,17 +6,20 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Toggle from "@cloudscape-design/components/toggle";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 
 import { logs } from "./aws/logs";
 import { ErrorPanel, told } from "./errors";
 import { useLoad } from "./load";
-import { LogTail, type Line } from "./log-tail";
+import type { Line, Lines } from "./log-lines";
+import { LogTail } from "./log-tail";
 import { useView } from "./view";
 
 /** Height of a line in pixels: fixed, so that any line's place is known without laying out the others. */
 const ROW = 19;
 const VIEW = 520;
+/** Pixels that browsers let a box be tall; Firefox ends at 17.9 million. */
+const TALLEST = 16_000_000;
 /** Milliseconds between two looks at a running job's log; CloudWatch Logs announces nothing. */
 const EVERY = 700;
 
@@ -88,17 +91,14 @@ function Stream({ group, stream, running }: { group: string; stream: string; run
   const [find, setFind] = useState("");
   const [pinned, setPinned] = useState(true);
   const [all, setAll] = useState(false);
-  const needle = find.toLowerCase();
-  const lines = useMemo(
-    () => (needle ? tail.lines.filter((l) => l.text.toLowerCase().includes(needle)) : tail.lines),
-    // the array is another one after every change
-    [needle, tail.lines],
-  );
+  useEffect(() => void tail.search(find), [tail, find]);
+  useEffect(() => () => tail.leave(), [tail]);
   const whole = async () => {
     setAll(true);
     while (await tail.back());
     setAll(false);
   };
+  const { lines, found } = tail;
   return (
     <div>
       <div className="log-tools">
@@ -106,11 +106,12 @@ function Stream({ group, stream, running }: { group: string; stream: string; run
           <Input type="search" value={find} onChange={({ detail }) => setFind(detail.value)} placeholder="Find in the log" ariaLabel="Find in the log" />
         </div>
         <span className="dim" role="status">
-          {needle ? `${lines.length.toLocaleString()} of ` : ""}
-          {tail.lines.length.toLocaleString()} {tail.lines.length === 1 ? "line" : "lines"}
+          {find ? `${found.count.toLocaleString()} of ` : ""}
+          {lines.count.toLocaleString()} {lines.count === 1 ? "line" : "lines"}
           {tail.older ? " so far" : ""}
+          {tail.searching ? ", searching" : ""}
         </span>
-        {tail.older && tail.lines.length >= 10_000 && (
+        {tail.older && !tail.searching && (
           <Button onClick={() => void whole()} loading={all}>
             Load the whole log
           </Button>
@@ -118,16 +119,16 @@ function Stream({ group, stream, running }: { group: string; stream: string; run
         <Toggle checked={pinned} onChange={({ detail }) => setPinned(detail.checked)}>
           Follow
         </Toggle>
-        <Button iconName="download" ariaLabel="Save the lines shown" onClick={() => save(stream, lines)} />
+        <Button iconName="download" ariaLabel="Save the lines shown" onClick={() => save(stream, found)} />
       </div>
       {tail.error !== undefined && <ErrorPanel error={tail.error} retry={() => void tail.follow()} />}
-      <Lines lines={lines} tail={tail} needle={needle} pinned={pinned} unpin={() => setPinned(false)} pin={() => setPinned(true)} />
+      <Rows lines={found} tail={tail} needle={find.toLowerCase()} pinned={pinned} unpin={() => setPinned(false)} pin={() => setPinned(true)} />
     </div>
   );
 }
 
-interface LinesProps {
-  lines: Line[];
+interface RowsProps {
+  lines: Lines;
   tail: LogTail;
   needle: string;
   pinned: boolean;
@@ -135,19 +136,23 @@ interface LinesProps {
   unpin: () => void;
 }
 
-function Lines({ lines, tail, needle, pinned, pin, unpin }: LinesProps) {
+function Rows({ lines, tail, needle, pinned, pin, unpin }: RowsProps) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const before = useRef(0);
+  const height = Math.min(TALLEST, lines.count * ROW);
+  /** Pixels of lines for a pixel of scrolling: 1, until there are more lines than a box can be tall. */
+  const pace = height > VIEW ? (lines.count * ROW - VIEW) / (height - VIEW) : 1;
   useLayoutEffect(() => {
     const grown = tail.prepended - before.current;
     before.current = tail.prepended;
     if (!box.current) return;
-    if (pinned) box.current.scrollTop = lines.length * ROW;
-    else if (grown && !needle) box.current.scrollTop += grown * ROW;
-  }, [lines, pinned, needle, tail]);
-  const first = Math.max(0, Math.floor(top / ROW) - 20);
-  const last = Math.min(lines.length, Math.ceil((top + VIEW) / ROW) + 20);
+    if (pinned) box.current.scrollTop = height;
+    else if (grown && !needle) box.current.scrollTop += (grown * ROW) / pace;
+  }, [lines, pinned, needle, tail, height, pace]);
+  const at = top * pace;
+  const first = Math.max(0, Math.min(lines.count, Math.floor(at / ROW)) - 20);
+  const last = Math.min(lines.count, Math.ceil((at + VIEW) / ROW) + 20);
   return (
     <div
       ref={box}
@@ -156,34 +161,43 @@ function Lines({ lines, tail, needle, pinned, pin, unpin }: LinesProps) {
       aria-label="Log"
       aria-live="off"
       tabIndex={0}
-      style={{ height: Math.min(VIEW, Math.max(120, lines.length * ROW + 16)) }}
+      style={{ height: Math.min(VIEW, Math.max(120, height + 16)) }}
       onScroll={(event) => {
         const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
         setTop(scrollTop);
         const end = scrollHeight - scrollTop - clientHeight < ROW;
         if (end && !pinned) pin();
         else if (!end && pinned && scrollTop < top) unpin();
-        if (scrollTop < 40 * ROW && tail.older && !needle) void tail.back();
+        if (scrollTop < 40 * ROW && tail.older && !needle) tail.earlier();
       }}
     >
-      <div style={{ height: lines.length * ROW }}>
-        <div style={{ transform: `translateY(${first * ROW}px)` }}>
-          {lines.slice(first, last).map((line, i) => (
-            <div key={first + i} className={`log-line ${tone(line.text)}`}>
-              <time title={new Date(line.at).toISOString()}>{clock.format(line.at)}</time>
-              <Marked text={line.text} needle={needle} />
-            </div>
-          ))}
+      <div style={{ height }}>
+        <div style={{ transform: `translateY(${Math.round(first * ROW - at + top)}px)` }}>
+          {Array.from({ length: last - first }, (_, i) => {
+            const line = lines.line(first + i);
+            return <Row key={first + i} at={line.at} text={line.text} needle={needle} />;
+          })}
         </div>
       </div>
     </div>
   );
 }
 
+/** Drawn once while it is in view, however the others move. */
+const Row = memo(function Row({ at, text, needle }: Line & { needle: string }) {
+  return (
+    <div className={`log-line ${tone(text)}`}>
+      <time title={new Date(at).toISOString()}>{clock.format(at)}</time>
+      <Marked text={text} needle={needle} />
+    </div>
+  );
+});
+
 const tone = (text: string) => (/\b(error|exception|traceback|fatal|failed)\b/i.test(text) ? "log-error" : /\bwarn(ing)?\b/i.test(text) ? "log-warning" : "");
 
 function Marked({ text, needle }: { text: string; needle: string }) {
-  const at = needle ? text.toLowerCase().indexOf(needle) : -1;
+  // not in small letters: some become two there, and what follows has another place
+  const at = needle ? text.search(new RegExp(needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i")) : -1;
   if (at < 0) return <span>{text}</span>;
   return (
     <span>
@@ -194,8 +208,12 @@ function Marked({ text, needle }: { text: string; needle: string }) {
   );
 }
 
-function save(stream: string, lines: Line[]): void {
-  const url = URL.createObjectURL(new Blob([lines.map((l) => `${new Date(l.at).toISOString()} ${l.text}\n`).join("")], { type: "text/plain" }));
+function save(stream: string, lines: Lines): void {
+  const parts = Array.from({ length: lines.count }, (_, i) => {
+    const { at, text } = lines.line(i);
+    return `${new Date(at).toISOString()} ${text}\n`;
+  });
+  const url = URL.createObjectURL(new Blob([parts.join("")], { type: "text/plain" }));
   const link = document.createElement("a");
   link.href = url;
   link.download = `${stream.replaceAll("/", "-")}.log`;
