@@ -11,6 +11,8 @@ export interface Series {
   /** (x, y) in rising order of x; x is epoch milliseconds when `time`. */
   points: readonly (readonly [number, number])[];
   dashed?: boolean;
+  /** Points by themselves, or a line that stays level until the next one; a line from point to point otherwise. */
+  shape?: "dots" | "steps";
 }
 
 const LIGHT = ["#1f6f4a", "#a04a12", "#2b5fa8", "#8a2f7d", "#7a6200", "#b3261e", "#1a7a86", "#5a4bb0"];
@@ -39,7 +41,7 @@ export function short(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
-  return Number(value.toPrecision(5)).toLocaleString();
+  return value.toLocaleString(undefined, { maximumSignificantDigits: 5 });
 }
 
 /** The points of all series over the union of their places. */
@@ -53,6 +55,9 @@ function aligned(series: readonly Series[], time: boolean): uPlot.AlignedData {
   });
   return [time ? xs.map((x) => x / 1000) : xs, ...rows] as uPlot.AlignedData;
 }
+
+/** Distances between the marks of an axis of steps: there is no step 2.5. */
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
 export interface ChartProps {
   title: string;
@@ -74,8 +79,9 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
   const shown = series.filter((s) => s.points.length > 0);
   const names = shown.map((s) => s.name);
   const ink = colours(names, dark);
-  const shape = JSON.stringify([names, [...hidden], dark, time, height, unit]);
   const data = aligned(shown, time);
+  const whole = !time && data[0].every((x) => Number.isInteger(x));
+  const shape = JSON.stringify([names, shown.map((s) => s.shape), [...hidden], dark, time, height, unit, whole]);
   const latest = useRef(data);
   latest.current = data;
 
@@ -92,7 +98,7 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
       legend: { show: false },
       cursor: { points: { size: 7 }, drag: { x: true, y: false }, ...(together && { sync: { key: together } }) },
       axes: [
-        { stroke: text, grid, ticks: grid, font: "11px Inter Variable, sans-serif" },
+        { stroke: text, grid, ticks: grid, font: "11px Inter Variable, sans-serif", ...(whole && { incrs: WHOLE }) },
         { stroke: text, grid, ticks: grid, font: "11px Inter Variable, sans-serif", size: 64, values: (_, ticks) => ticks.map((t) => `${short(t)}${unit}`) },
       ],
       series: [
@@ -104,7 +110,13 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
           show: !hidden.has(name),
           spanGaps: true,
           ...(shown[i]!.dashed && { dash: [5, 4] }),
-          points: { show: latest.current[0].length < 40, size: 5 },
+          ...(shown[i]!.shape === "dots" && { paths: () => null }),
+          ...(shown[i]!.shape === "steps" && { paths: uPlot.paths.stepped!({ align: 1 }) }),
+          points: {
+            show: shown[i]!.shape ? shown[i]!.shape === "dots" : latest.current[0].length < 40,
+            size: shown[i]!.shape === "dots" ? (shown[i]!.points.length === 1 ? 12 : 7) : 5, // one by itself is to be found among others
+            ...(shown[i]!.shape === "dots" && { fill: ink[i]! }),
+          },
         })),
       ],
       hooks: { setCursor: [(u) => setAt(u.cursor.idx ?? null)] },

@@ -32,17 +32,30 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, inputs: un
   useEffect(() => {
     latest.current = load;
   });
+  // a change that comes while an answer is on its way waits for it: else many changes would keep a slow one from ever being shown
+  const flying = useRef(false);
+  const missed = useRef(false);
   useEffect(() => {
     const aborter = new AbortController();
+    [flying.current, missed.current] = [true, false];
+    const landed = (next: Parameters<typeof setState>[0]) => {
+      if (aborter.signal.aborted) return;
+      flying.current = false;
+      setState(next);
+      if (missed.current) setTurn((t) => t + 1);
+    };
     latest.current(aborter.signal).then(
-      (value) => !aborter.signal.aborted && setState({ key, value, error: undefined }),
-      (error: unknown) =>
-        !aborter.signal.aborted && setState((old) => ({ key, value: old?.key === key ? old.value : undefined, error })),
+      (value) => landed({ key, value, error: undefined }),
+      (error: unknown) => landed((old) => ({ key, value: old?.key === key ? old.value : undefined, error })),
     );
     return () => aborter.abort();
   }, [key, turn]);
   const reload = useCallback(() => setTurn((t) => t + 1), []);
-  useEvents(live.kinds ?? [], reload, live.name);
+  const changed = useCallback(() => {
+    if (flying.current) missed.current = true;
+    else reload();
+  }, [reload]);
+  useEvents(live.kinds ?? [], changed, live.name);
   const every = live.every;
   useEffect(() => {
     if (!every) return undefined;
