@@ -80,7 +80,7 @@ function Script({ definition, define }: OfDefinition) {
   };
   const metrics = Object.fromEntries((definition.AlgorithmSpecification?.MetricDefinitions ?? []).map((m) => [m.Name ?? "", m.Regex ?? ""]));
   return (
-    <>
+    <SpaceBetween size="l">
       <FormField label="Script" description="The file in the archive that runs; hyperparameters are its arguments." constraintText="Only where the image should run something of yours.">
         <Input value={shown("sagemaker_program")} placeholder="train.py" onChange={({ detail }) => set("sagemaker_program", detail.value)} />
       </FormField>
@@ -97,7 +97,7 @@ function Script({ definition, define }: OfDefinition) {
           }}
         />
       </FormField>
-    </>
+    </SpaceBetween>
   );
 }
 
