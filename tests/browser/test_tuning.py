@@ -16,8 +16,9 @@ from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.tuning import Tunings
 
+from .calls import STUDIO
 from .chromium import Page
-from .conftest import AXE, REPOSITORY, STUDIO
+from .conftest import AXE, REPOSITORY
 from .test_pages import CHECK, colours
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -174,6 +175,26 @@ async def test_what_the_results_tell(studio: Page, tunings: Tunings, pictures: P
                 faults[f"{what}, {mode}"] = found
         await studio.call("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
     assert faults == {}
+
+
+@pytest.mark.timeout(600)
+async def test_definitions_are_looked_at_one_by_one(studio: Page, tunings: Tunings) -> None:
+    """Their objectives may differ, so that their trials have pictures and a table of their own."""
+    ranges = {"one": SPACE, "two": {"CategoricalParameterRanges": [{"Name": "rate", "Values": ["0.01", "0.1"]}, {"Name": "depth", "Values": ["2", "3"]}]}}
+    several = [{**definition(tunings, STEEP), "DefinitionName": n, "HyperParameterRanges": r, "TuningObjective": {"Type": "Maximize", "MetricName": "score"}} for n, r in ranges.items()]
+    config = {k: v for k, v in tunings.config(trials=8, parallel=4).items() if k not in ("ParameterRanges", "HyperParameterTuningJobObjective")}
+    name = tunings.create(config, TrainingJobDefinitions=several, HyperParameterTuningJobName=unique("several"))
+    tunings.ended(name)
+    count = {n: sum(t["TrainingJobDefinitionName"] == n for t in tunings.trials(name)) for n in ranges}
+    assert all(count.values())
+    await studio.follow(f"{STUDIO}/tuning-jobs/{name}")
+    await studio.until(f"document.querySelectorAll('.parallel [role=option]').length === {count['one']}")
+    await studio.shows("8 of 8 trials", "sharp")
+    await studio.click("two", "button", exact=True)
+    await studio.until(f"document.querySelectorAll('.parallel [role=option]').length === {count['two']} && !document.body.innerText.includes('sharp')")
+    assert await studio.value("new URLSearchParams(location.search).get('definition')") == "two"
+    await studio.click("Clone and edit", "button")
+    await studio.shows("It has several training job definitions", '"DefinitionName": "two"')
 
 
 @pytest.mark.timeout(600)

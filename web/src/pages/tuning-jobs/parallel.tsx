@@ -16,6 +16,8 @@ const NEAR = 14;
 interface Line {
   trial: Trial;
   points: { x: number; y: number }[];
+  /** From 0, for the best. */
+  rank: number;
   /** 1 for the best, 0 for the worst. */
   place: number;
 }
@@ -49,6 +51,7 @@ export function Parallel({ trials, axes, objective, chosen, choose }: ParallelPr
   const y = (share: number) => HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
   const lines: Line[] = trials.map((trial, rank) => ({
     trial,
+    rank,
     place: trials.length === 1 ? 1 : 1 - rank / (trials.length - 1),
     points: axes.flatMap((a, i) => {
       const at = a.at(trial);
@@ -109,7 +112,7 @@ export function Parallel({ trials, axes, objective, chosen, choose }: ParallelPr
               {drawn.map((l) => (
                 <polyline
                   key={l.trial.TrainingJobName}
-                  id={`${id}-${trials.indexOf(l.trial)}`}
+                  id={`${id}-${l.rank}`}
                   role="option"
                   aria-selected={l.trial.TrainingJobName === chosen}
                   aria-label={said(l.trial, objective)}
