@@ -81,7 +81,7 @@ interface Preferences {
 }
 
 /** Milliseconds of quiet typing before the list is filtered. */
-const QUIET = 80;
+const QUIET = 50;
 
 export function ResourceTable<T, Sort extends string = never, Of extends string = never>(spec: TableSpec<T, Sort, Of>) {
   const navigate = useNavigate();
