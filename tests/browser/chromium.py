@@ -61,6 +61,8 @@ class Page:
     """Where the browser is told to open another one."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Every request, as the browser tells of it: url, method, headers, and the address of the document that asked."""
+    choosers: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    """File dialogs that the page has opened, once they are intercepted."""
     statuses: dict[str, int] = field(default_factory=dict)
     """What was answered, by the ``id`` of the request."""
     complaints: list[str] = field(default_factory=list)
@@ -85,6 +87,8 @@ class Page:
             # a stream never ends, and what a shared worker asks for is answered to the worker
             if params.get("type") != "EventSource" and "-worker-" not in params["request"]["url"]:
                 self._flying.add(params["requestId"])
+        elif method == "Page.fileChooserOpened":
+            self.choosers.put_nowait(params)
         elif method == "Network.responseReceived":
             self.statuses[params["requestId"]] = params["response"]["status"]
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):

@@ -72,11 +72,27 @@ class Keys:
         """Into the field of that name, in the place of what is in it."""
         await self.page.until(f"sw.find('input, textarea', {json.dumps(name)}, {json.dumps(exact)})")
         await self.to(name, exact=exact)
-        await self.press("a", CTRL)
         # select all, as the browser's own shortcut does; then the text comes as from an input method
         await self.page.call("Input.dispatchKeyEvent", type="keyDown", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65, commands=["selectAll"])
         await self.page.call("Input.dispatchKeyEvent", type="keyUp", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65)
         await self.page.call("Input.insertText", text=text)
+
+    async def cell(self, row: str, name: str, role: str = "") -> None:
+        """What is called so in the row of a table that shows ``row``: a table is one stop of Tab, arrows lead on within."""
+        inside = "document.activeElement?.closest('table') !== null"
+        here = f"document.activeElement?.closest('tr')?.innerText.includes({json.dumps(row)})"
+        await self.page.until(f"[...document.querySelectorAll('tr')].some((r) => sw.visible(r) && r.innerText.includes({json.dumps(row)}))")
+        if await self.page.value(inside):
+            await self.press("Home", CTRL)
+        for test, key in ((inside, "Tab"), (here, "ArrowDown")):
+            for _ in range(STOPS):
+                if await self.page.value(test):
+                    break
+                await self.press(key)
+            else:
+                raise AssertionError(f"{row!r}: {test} does not come by {key}")
+        await self.press("Home")
+        await self.arrow("ArrowRight", name, role)
 
     async def tab(self, name: str) -> None:
         """A tab of the page: into the row of tabs, then by arrows."""
@@ -91,5 +107,5 @@ class Keys:
 
     async def give(self, file: str) -> None:
         """Answer the file dialog that the last key opened."""
-        chosen = await asyncio.wait_for(self.page.chooser(), PATIENCE)
+        chosen = await asyncio.wait_for(self.page.choosers.get(), PATIENCE)
         await self.page.call("DOM.setFileInputFiles", backendNodeId=chosen["backendNodeId"], files=[file])

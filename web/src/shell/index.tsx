@@ -70,7 +70,7 @@ export function Shell() {
         notifications={<Notifications />}
         stickyNotifications
         content={
-          <div className={pending ? "page leaving" : "page"}>
+          <div id="main" tabIndex={-1} className={pending ? "page leaving" : "page"}>
             <Suspense fallback={null}>
               <Outlet />
             </Suspense>

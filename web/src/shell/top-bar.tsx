@@ -32,7 +32,16 @@ export function TopBar({ search }: { search: () => void }) {
   const mac = navigator.platform.startsWith("Mac");
   return (
     <header id="top" className="top">
-      <a className="skip" href="#main">Skip to the page</a>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault(); // the address is the view's, not the focus's
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to the page
+      </a>
       <Link to="/" className="top-brand" aria-label="Sagewright Studio, overview">
         <Mark />
         <span>Sagewright <b>Studio</b></span>
@@ -51,16 +60,11 @@ export function TopBar({ search }: { search: () => void }) {
           variant="normal"
           items={[
             { id: "whoami", text: `Account ${who.Account}`, secondaryText: `Domain ${who.DomainName}`, disabled: true },
-            {
-              id: "appearance",
-              text: "Appearance",
-              items: [
-                { id: "mode:light", itemType: "checkbox", checked: choice === "light", text: "Light" },
-                { id: "mode:dark", itemType: "checkbox", checked: choice === "dark", text: "Dark" },
-                { id: "mode:system", itemType: "checkbox", checked: choice === "system", text: "As the system" },
-                { id: "times", itemType: "checkbox", checked: mode === "absolute", text: "Exact times" },
-              ],
-            },
+            // not a group: its heading would have the colour of the page's mode, and the menu is always dark
+            { id: "mode:light", itemType: "checkbox", checked: choice === "light", text: "Appearance: light" },
+            { id: "mode:dark", itemType: "checkbox", checked: choice === "dark", text: "Appearance: dark" },
+            { id: "mode:system", itemType: "checkbox", checked: choice === "system", text: "Appearance: as the system" },
+            { id: "times", itemType: "checkbox", checked: mode === "absolute", text: "Exact times" },
             { id: "settings", text: "Settings" },
             { id: "leave", text: "Sign out" },
           ]}

@@ -1,0 +1,157 @@
+"""Flows by keyboard alone, what is open over a page included; whoever has the focus is seen, and axe finds nothing there."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image, ImageChops
+
+from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
+from sagewright.testing.server import TestServer
+from sagewright.testing.studio import Team
+
+from .chromium import Page, chromium
+from .conftest import AXE, STUDIO
+from .keys import Keys
+from .test_access import auditor
+from .test_pages import CHECK
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture
+def keys(studio: Page) -> Keys:
+    return Keys(studio)
+
+
+async def faultless(page: Page) -> None:
+    if not await page.value("'axe' in window"):
+        await page.value(AXE.read_text() + ";true")
+    assert await page.value(CHECK) == []
+
+
+def with_password(server: TestServer, password: str) -> str:
+    """A profile that has set one; its name."""
+    team = Team(server)
+    name = team.profile()
+    with httpx.Client(headers={"origin": server.url}) as http:
+        http.get(str(team.sagemaker.create_presigned_domain_url(DomainId=team.domain, UserProfileName=name)["AuthorizedUrl"]))
+        assert http.post(f"{server.url}{STUDIO}/api/password", json={"Password": password}).status_code == 204
+    return name
+
+
+async def test_sign_in_and_out(server: TestServer, tmp_path: Path) -> None:
+    name = with_password(server, "a long password")
+    async with chromium(tmp_path / "profile") as page:
+        keys = Keys(page)
+        await page.goto(f"{server.url}{STUDIO}/")
+        await page.shows("User profile")
+        await faultless(page)
+        await keys.write("User profile", name)
+        await keys.write("Password", "a long password")
+        await keys.press("Enter")
+        await page.shows("Recent work", name)
+        await keys.activate(name)
+        await page.until("sw.find('[role=menuitem]', 'Sign out')")
+        await faultless(page)
+        await keys.arrow("ArrowDown", "Sign out", "menuitem")
+        await keys.press("Enter")
+        await page.shows("Or without a password")
+
+
+@pytest.mark.timeout(300)
+async def test_explain_a_denial(server: TestServer, tmp_path: Path) -> None:
+    async with chromium(tmp_path / "profile") as page:
+        keys = Keys(page)
+        await page.goto(auditor(server)[1])
+        await page.shows("Overview", "Recent work")
+        await keys.activate("Explain a denial", "link", exact=True)
+        await page.shows("Who wants to do what")
+        await keys.write("Does", "s3:GetObject")
+        await keys.press("Escape")  # what is offered goes away, what is written stays
+        await keys.write("On", "arn:aws:s3:::secrets/key", exact=True)
+        await keys.press("Enter")
+        await page.shows("It may not: a statement denies it", "NeverSecrets")
+        await faultless(page)
+        assert page.complaints == []
+
+
+@pytest.mark.timeout(300)
+async def test_compare_runs_and_jobs(studio: Page, keys: Keys, jobs: Jobs) -> None:
+    name = unique("keys")
+    jobs.sagemaker.create_experiment(ExperimentName=name)
+    jobs.sagemaker.create_trial(ExperimentName=name, TrialName=name)
+    for run, rate in (("slow", 0.1), ("fast", 0.2)):
+        jobs.sagemaker.create_trial_component(TrialComponentName=f"{name}-{run}", Parameters={"rate": {"NumberValue": rate}})
+        jobs.sagemaker.associate_trial_component(TrialComponentName=f"{name}-{run}", TrialName=name)
+    pair = [jobs.train("print(1)", TrainingJobName=f"{name}-{end}", HyperParameters={"rate": end}) for end in ("a", "b")]
+    for job in pair:
+        jobs.ended(job)
+    await studio.follow(f"{STUDIO}/experiments/{name}")
+    await keys.activate(f"Compare with {name}-slow")
+    await studio.shows("+100 %")
+    await faultless(studio)
+
+    await keys.activate("Training jobs", "link", exact=True)
+    await keys.write("Find training jobs", name)
+    await studio.until(f"location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 2 && document.body.innerText.includes({json.dumps(pair[0])})")
+    for job in pair:
+        await keys.cell(job, f"Choose {job}", "checkbox")
+        await keys.press(" ")
+        await studio.until(f"sw.find('input[type=checkbox]', {json.dumps('Choose ' + job)})?.checked")
+    await keys.to("Compare two", "button", back=True)
+    await keys.press("Enter")
+    await studio.shows("Compare", *pair)
+
+
+async def test_skip_link_and_palette(studio: Page, keys: Keys) -> None:
+    await studio.follow(f"{STUDIO}/models")
+    await studio.quiet()
+    await keys.press("Tab")
+    assert (await keys.focus())["name"] == "Skip to the page"
+    await keys.press("Enter")
+    await keys.press("Tab")
+    assert await studio.value("document.activeElement.closest('#main') !== null")
+    await keys.press("k", 2)
+    await studio.until("document.activeElement?.getAttribute('role') === 'combobox'")
+    await faultless(studio)
+    await keys.press("Escape")
+    await studio.until("!document.querySelector('dialog[open]') && document.activeElement.closest('#main') !== null")
+
+
+def seen(before: bytes, after: bytes, place: dict[str, Any]) -> bool:
+    """Whether the surroundings of a place look different in two pictures."""
+    box = (int(place["left"]) - 5, int(place["top"]) - 5, int(place["right"]) + 5, int(place["bottom"]) + 5)
+    one, other = (Image.open(io.BytesIO(picture)).convert("RGB").crop(box) for picture in (before, after))
+    return ImageChops.difference(one, other).getbbox() is not None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", ["/", "/training-jobs", "/data"])
+async def test_the_focus_is_seen(studio: Page, keys: Keys, path: str, tmp_path: Path) -> None:
+    """Every stop of Tab looks otherwise with the focus than without."""
+    await studio.follow(STUDIO + path)
+    await studio.quiet()
+    await studio.value("document.getAnimations().forEach((a) => a.finish()), true")
+    last: tuple[dict[str, Any], float, bytes] | None = None
+    unseen, stops = [], 0
+    for _ in range(60):
+        await keys.press("Tab")
+        at = await keys.focus()
+        if at["role"] == "body":
+            break
+        stops += 1
+        await studio.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")  # it is drawn
+        await studio.picture(tmp_path / "at.png")
+        shot, scrolled = (tmp_path / "at.png").read_bytes(), await studio.value("scrollY")
+        if last and last[1] == scrolled and not seen(last[2], shot, last[0]["place"]):
+            unseen.append(f"{last[0]['role']} {last[0]['name'][:60]!r}")
+        last = (at, scrolled, shot)
+    assert stops > 15
+    assert unseen == []
