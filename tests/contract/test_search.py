@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from typing import Any
 
@@ -179,3 +181,58 @@ def test_hundreds_answer_quickly(server: TestServer, sm: Any) -> None:
     assert found[0]["Parameters"]["lr"]["NumberValue"] == 299 / 300
     assert len(found) == 100
     assert took < 1.0
+
+
+class TestPages:
+    """Whatever the size of a page, its pages together are the whole, in its order."""
+
+    @pytest.mark.parametrize("by", ["CreationTime", "LastModifiedTime", "DisplayName", "Parameters.lr", "Metrics.val:loss.Last"])
+    @pytest.mark.parametrize("order", ["Ascending", "Descending"])
+    def test_pages_are_the_whole(self, sm: Any, runs: tuple[str, str, list[str]], by: str, order: str) -> None:
+        experiment, _, made = runs
+        mine = {"Resource": "ExperimentTrialComponent", "SortBy": by, "SortOrder": order}
+        mine["SearchExpression"] = {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": experiment}]}  # type: ignore[assignment]
+        pages = list(sm.get_paginator("search").paginate(**mine, PaginationConfig={"PageSize": 5}))
+        found = [result["TrialComponent"] for page in pages for result in page["Results"]]
+        assert [len(page["Results"]) for page in pages] == [5, 5, 2]
+        assert {page["TotalHits"]["Value"] for page in pages} == {12}
+        assert sorted(names(found)) == sorted(made)
+        assert all(len(one["Metrics"]) == 1 for one in found)
+        if by == "CreationTime":  # the members' index says the same as the documents
+            at = [one["CreationTime"] for one in found]
+            assert at == sorted(at, reverse=order == "Descending")
+        expected = made if order == "Ascending" else made[::-1]
+        assert names(found) == expected if by != "DisplayName" else names(found) == sorted(made, reverse=order == "Descending")
+
+    def test_an_order_that_is_gone_is_found_again(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        """As after a restart: the token's last place is enough."""
+        experiment, _, made = runs
+        mine: dict[str, Any] = {"Resource": "ExperimentTrialComponent", "SortBy": "Parameters.lr", "SortOrder": "Ascending", "MaxResults": 5}
+        mine["SearchExpression"] = {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": experiment}]}
+        token = sm.search(**mine)["NextToken"]
+        digest, last, _, _ = json.loads(base64.urlsafe_b64decode(token))
+        lost = base64.urlsafe_b64encode(json.dumps([digest, last, "gone", 999]).encode()).decode()
+        assert [r["TrialComponent"]["TrialComponentName"] for r in sm.search(**mine, NextToken=lost)["Results"]] == made[5:10]
+
+    def test_what_is_deleted_meanwhile_is_left_out(self, server: TestServer, sm: Any) -> None:
+        experiment = unique("shrinks")
+        sm.create_experiment(ExperimentName=experiment)
+        sm.create_trial(ExperimentName=experiment, TrialName=experiment)
+        made = [f"{experiment}-{n}" for n in range(4)]
+        for n, name in enumerate(made):
+            sm.create_trial_component(TrialComponentName=name, Parameters={"n": {"NumberValue": n}})
+            sm.associate_trial_component(TrialComponentName=name, TrialName=experiment)
+        mine: dict[str, Any] = {"Resource": "ExperimentTrialComponent", "SortBy": "Parameters.n", "SortOrder": "Ascending", "MaxResults": 2}
+        mine["SearchExpression"] = {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": experiment}]}
+        token = sm.search(**mine)["NextToken"]
+        sm.disassociate_trial_component(TrialComponentName=made[2], TrialName=experiment)
+        sm.delete_trial_component(TrialComponentName=made[2])
+        rest = sm.search(**mine, NextToken=token)
+        assert [r["TrialComponent"]["TrialComponentName"] for r in rest["Results"]] == [made[3]]
+        assert "NextToken" not in rest
+
+    def test_several_names_and_experiments(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
+        experiment, _, made = runs
+        assert sorted(names(find(sm, ("TrialComponentName", "In", f"{made[1]}, {made[4]},none")))) == sorted([made[1], made[4]])
+        both = find(sm, ("Parents.ExperimentName", "In", f"{experiment},none"), SortBy="CreationTime", SortOrder="Ascending")
+        assert names(both) == made

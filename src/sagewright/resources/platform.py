@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..stores.logs import Logs
     from ..stores.metrics import Metrics
     from ..stores.objects import Objects
-    from ..stores.records import Append, Record, Records
+    from ..stores.records import Append, Query, Record, Records
     from ..stores.runs import Runs
     from ..wire.doors import Door
     from ..wire.exchange import Asgi
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..wire.types import Authority, Call, Principal
     from .apps import AppRunner
     from .desk import Desk
+    from .search import Search
     from .shape import Shapes
     from .tasks import Tasks
 
@@ -88,9 +89,16 @@ class Servant(Protocol):
 class Searched(Protocol):
     """What Search must know of a noun beyond its documents."""
 
-    async def candidates(self, scope: str, equal: Mapping[str, str]) -> list[Record] | None:
-        """The only records that can match, when one of the equalities (property → value, every one of which must hold)
+    async def candidates(self, scope: str, among: Mapping[str, Sequence[str]]) -> list[Record] | None:
+        """The only records that can match, when one of the choices (property → values, one of which every match has)
         narrows them down by more than a member of the document; None when not."""
+        ...
+
+    async def page(self, scope: str, search: Search, sort_by: str, order: Query) -> tuple[list[Record], list[float], int] | None:
+        """Records, their places in the order, and how many match in all: of a search whose order an index has. None for any other.
+
+        ``order``: direction and size of the page, and (place, key) of the record that it follows.
+        """
         ...
 
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:

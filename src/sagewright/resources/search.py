@@ -36,6 +36,10 @@ class Search:
     """Every property that a document must be looked at for."""
     equal: dict[str, str] = field(default_factory=dict)
     """Property, in lower case → value of the equalities that every match fulfils."""
+    among: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Property, in lower case → the values of which every match has one: those of ``equal``, and of the Ins."""
+    only: tuple[str, str] | None = None
+    """(property in lower case, value), when the whole expression is this one equality."""
 
 
 def compiled(expression: Mapping[str, Any] | None) -> Search:
@@ -48,7 +52,10 @@ def compiled(expression: Mapping[str, Any] | None) -> Search:
     contains = [f for f in filters if f.get("Operator") == "Contains" and f["Name"].lower().split(".")[0] not in _OFTEN]
     if len(contains) > 1:
         raise Invalid("'CONTAINS' operator usage limit of 1 exceeded.")
-    return Search(_expression(expression), list(dict.fromkeys(f["Name"] for f in filters)), dict(_equalities(expression)))
+    among = dict(_choices(expression))
+    equal = {name: values[0] for name, values in among.items() if len(values) == 1}
+    only = next(iter(equal.items())) if len(filters) == len(equal) == _size(expression) == 1 else None
+    return Search(_expression(expression), list(dict.fromkeys(f["Name"] for f in filters)), equal, among, only)
 
 
 def lookup(value: Any, path: Sequence[str]) -> list[Any]:
@@ -97,7 +104,7 @@ def _size(expression: Mapping[str, Any]) -> int:
     return len(expression.get("Filters", ())) + sum(1 + len(n["Filters"]) for n in nested) + sum(1 + _size(e) for e in inner)
 
 
-def _equalities(expression: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _choices(expression: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Those that hold for every match: along the Ands only."""
     filters, inner = expression.get("Filters", ()), expression.get("SubExpressions", ())
     alone = len(filters) + len(inner) + len(expression.get("NestedFilters", ())) == 1
@@ -105,9 +112,11 @@ def _equalities(expression: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     for f in filters:
         if f.get("Operator", "Equals") == "Equals" and "Value" in f:
-            yield f["Name"].lower(), f["Value"]
+            yield f["Name"].lower(), (f["Value"],)
+        elif f.get("Operator") == "In" and "Value" in f:
+            yield f["Name"].lower(), _listed(f["Value"])
     for e in inner:
-        yield from _equalities(e)
+        yield from _choices(e)
 
 
 def _nested(nested: Mapping[str, Any]) -> Match:
@@ -141,7 +150,7 @@ def _test(operator: str, value: str) -> Callable[[Any], bool]:
     if operator in ("Equals", "NotEquals"):
         return lambda found: _equals(found, value)
     if operator == "In":
-        listed = [part.strip() for part in value.split(",")]
+        listed = _listed(value)
         return lambda found: any(_equals(found, one) for one in listed)
     if operator == "Contains":
         return lambda found: isinstance(found, str) and value in found
@@ -152,6 +161,11 @@ def _test(operator: str, value: str) -> Callable[[Any], bool]:
         return pair is not None and compare(*pair)
 
     return ordered
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """The parts of an In's value."""
+    return tuple(part.strip() for part in value.split(","))
 
 
 def _equals(found: Any, value: str) -> bool:

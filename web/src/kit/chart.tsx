@@ -13,7 +13,12 @@ export interface Series {
   dashed?: boolean;
   /** Points by themselves, or a line that stays level until the next one; a line from point to point otherwise. */
   shape?: "dots" | "steps";
+  /** Where its colour is given by something else than its name. */
+  ink?: string;
 }
+
+/** The palette's colour for a place that somebody holds. */
+export const colourAt = (at: number, dark: boolean) => (dark ? DARK : LIGHT)[at % LIGHT.length]!;
 
 const LIGHT = ["#1f6f4a", "#a04a12", "#2b5fa8", "#8a2f7d", "#7a6200", "#b3261e", "#1a7a86", "#5a4bb0"];
 const DARK = ["#7fd0a0", "#f0a268", "#86b6f5", "#e394d8", "#dcc25a", "#ff9b94", "#6fd0dc", "#b0a4f5"];
@@ -78,10 +83,10 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
   const [at, setAt] = useState<number | null>(null);
   const shown = series.filter((s) => s.points.length > 0);
   const names = shown.map((s) => s.name);
-  const ink = colours(names, dark);
+  const ink = colours(names, dark).map((own, i) => shown[i]!.ink ?? own);
   const data = aligned(shown, time);
   const whole = !time && data[0].every((x) => Number.isInteger(x));
-  const shape = JSON.stringify([names, shown.map((s) => s.shape), [...hidden], dark, time, height, unit, whole]);
+  const shape = JSON.stringify([names, ink, shown.map((s) => s.shape), [...hidden], dark, time, height, unit, whole]);
   const latest = useRef(data);
   latest.current = data;
 

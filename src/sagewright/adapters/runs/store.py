@@ -30,6 +30,10 @@ FAN = 8
 """Chunks of one size that become one."""
 LONGEST_CHUNK = 1 << 17
 """Points."""
+CREATED = 2_000
+"""New series after which the database's own log is carried over: each writes a few pages of an index."""
+SEALED = 100
+"""Slices sealed, likewise."""
 SETTLE = 200
 """Owners replaced before the database's own log is carried over."""
 
@@ -103,7 +107,7 @@ class ChunkedRuns:
         self._owners: dict[str, dict[str, Head]] = {}
         self._series: dict[int, Head] = {}
         self._touched: set[str] = set()
-        self._waiting, self._due, self._replaced = 0, limit, 0
+        self._waiting, self._due, self._replaced, self._created = 0, limit, 0, 0
         self._sequence = disk.sequence()
         self._replay()
         self._writer = None if disk.inline else ThreadPoolExecutor(1, "runs-writer")
@@ -180,6 +184,10 @@ class ChunkedRuns:
             new = [name for name in dict.fromkeys(names) if name not in heads][: MOST_SERIES - len(heads)]
             if new:
                 self._remember(owner, await self._run(self._disk.create, owner, new))
+                self._created += len(new)
+                if self._created >= CREATED:
+                    self._created = 0
+                    await self._read(self._disk.settle)  # within the lock: a log that nobody writes to can start over
 
     def _remember(self, owner: str, found: list[Head]) -> dict[str, Head]:
         heads = self._owners.setdefault(owner, {})
@@ -230,6 +238,8 @@ class ChunkedRuns:
             full = [head for head in self._series.values() if len(head.fresh)]
             for at in range(0, len(full), SLICE):
                 await self._seal([head for head in full[at : at + SLICE] if head.id in self._series])
+                if at // SLICE % SEALED == SEALED - 1:
+                    await self._read(self._disk.settle)
                 await asyncio.sleep(0)  # others have their turn
             await self._read(self._disk.settle)
             await self._run(self._disk.trim, upto)
@@ -289,7 +299,8 @@ class ChunkedRuns:
         for data in self._disk.log():
             for sequence, rows, _ in records(data):
                 points = list(rows)
-                unknown = {row[0] for row in points} - self._series.keys()
+                # asked one by one: a difference of sets would look at every series there is, for every record
+                unknown = {row[0] for row in points if row[0] not in self._series}
                 for owner in self._disk.owners_of(sorted(unknown)) if unknown else ():
                     self._remember(owner, self._disk.load(owner))
                 for number, step, time, value in points:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...resources.arn import parse
 from ...resources.platform import Platform
+from ...resources.search import Search
 from ...stores.records import Query, Record
 from .resources import EXPERIMENT_MEMBER, TRIAL_MEMBER, TrackedDesk
 from .series import Series
@@ -23,17 +25,37 @@ class SearchedComponents:
         self.components, self.series = components, series
         self.platform: Platform = components.platform
 
-    async def candidates(self, scope: str, equal: Mapping[str, str]) -> list[Record] | None:
+    async def candidates(self, scope: str, among: Mapping[str, Sequence[str]]) -> list[Record] | None:
         if self.components.fresh is not None:
             await self.components.fresh()
         records = self.platform.records
+        if (names := among.get("trialcomponentname")) is not None:
+            return await records.several("TrialComponent", scope, list(dict.fromkeys(name.lower() for name in names)))
         for name, kind in (("parents.trialname", TRIAL_MEMBER), ("parents.experimentname", EXPERIMENT_MEMBER)):
-            if name in equal:
-                members = await records.find(kind, scope, Query(parent=equal[name].lower() or "-", limit=ALL))
-                return await records.several("TrialComponent", scope, [member.doc["TrialComponent"] for member in members])
-        if (source := equal.get("source.sourcearn")) is not None:
-            return await records.find("TrialComponent", scope, Query(parent=source.lower() or "-", limit=ALL))
+            if name in among:
+                found = [await records.find(kind, scope, Query(parent=one.lower() or "-", limit=ALL)) for one in among[name]]
+                keys = dict.fromkeys(member.doc["TrialComponent"] for members in found for member in members)
+                return await records.several("TrialComponent", scope, list(keys))
+        if (sources := among.get("source.sourcearn")) is not None:
+            by_source = [await records.find("TrialComponent", scope, Query(parent=one.lower() or "-", limit=ALL)) for one in sources]
+            return list({record.key: record for some in by_source for record in some}.values())
         return None
+
+    async def page(self, scope: str, search: Search, sort_by: str, order: Query) -> tuple[list[Record], list[float], int] | None:
+        """An experiment's components by their age: a screenful of thousands costs what a screenful does."""
+        if search.only is None or search.only[0] != "parents.experimentname" or sort_by != "CreationTime":
+            return None
+        if self.components.fresh is not None:
+            await self.components.fresh()
+        records, parent = self.platform.records, search.only[1].lower() or "-"
+        after = (order.after[0], f"{parent}/{order.after[1]}") if order.after is not None else None
+        query = replace(order, parent=parent, after=after)
+        members = await records.find(EXPERIMENT_MEMBER, scope, query)
+        keys = [member.doc["TrialComponent"] for member in members]
+        created = {key: member.created for key, member in zip(keys, members, strict=True)}
+        found = await records.several("TrialComponent", scope, keys)
+        total = await records.count(EXPERIMENT_MEMBER, scope, Query(parent=parent))
+        return found, [created[record.key] for record in found], total
 
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:
         metrics: dict[str, list[dict[str, Any]]] = {}
@@ -72,9 +94,13 @@ class SearchedTrials:
         self.trials, self.components = trials, components
         self.platform: Platform = trials.platform
 
-    async def candidates(self, scope: str, equal: Mapping[str, str]) -> list[Record] | None:
-        if (experiment := equal.get("experimentname")) is not None:
-            return await self.platform.records.find("Trial", scope, Query(parent=experiment.lower() or "-", limit=ALL))
+    async def candidates(self, scope: str, among: Mapping[str, Sequence[str]]) -> list[Record] | None:
+        if (experiments := among.get("experimentname")) is not None:
+            found = [await self.platform.records.find("Trial", scope, Query(parent=one.lower() or "-", limit=ALL)) for one in experiments]
+            return list({record.key: record for some in found for record in some}.values())
+        return None
+
+    async def page(self, scope: str, search: Search, sort_by: str, order: Query) -> tuple[list[Record], list[float], int] | None:
         return None
 
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Search: narrow down by what an index or the database can tell, match, sort, page, and only then complete the answers."""
+"""Search: narrow down by what an index or the database can tell, match, sort, page, and only then complete the answers.
+
+The order that a first page found is kept for the pages after it: see ``orders``.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ...resources.desk import Desk
 from ...resources.platform import Platform
@@ -17,6 +20,7 @@ from ...stores.records import Query, Record
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.models import Shape
 from ...wire.types import Call
+from .orders import Orders, Place
 from .suggestions import suggestions
 
 ALL = 1_000_000
@@ -32,6 +36,7 @@ class SearchOperations:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+        self.orders = Orders()
 
     def install(self) -> None:
         bind = self.platform.operations.bind
@@ -42,23 +47,55 @@ class SearchOperations:
         noun, desk, shape = self._resource(call)
         search = compiled(call.params.get("SearchExpression"))
         usual = "LastModifiedTime" if "LastModifiedTime" in shape.members else "CreationTime"  # groups of packages never change
-        sort_by, descending = call.params.get("SortBy", usual), call.params.get("SortOrder") != "Ascending"
+        sort_by = call.params.get("SortBy", usual)
         self._check(shape, noun, [*search.properties, sort_by])
-        found = await self._matching(call, desk, search, sort_by)
-        # what has no value to sort by comes last either way
-        found.sort(key=lambda pair: pair[0], reverse=descending)
-        found = [pair for pair in found if pair[0][0][0] < 2] + [pair for pair in found if pair[0][0][0] == 2]
-        start = self._start(call, found)
-        size = call.params.get("MaxResults", PAGE)
-        page = found[start : start + size]
-        docs = await self._complete(noun, [record for _, record in page], None)
+        page, total, token = await self._indexed(call, noun, search, sort_by) or await self._page(call, desk, search, sort_by)
+        docs = await self._complete(noun, page, None)
         answer: dict[str, Any] = {
-            "Results": [{noun: _shown(desk, shape, doc, record)} for doc, (_, record) in zip(docs, page, strict=True)],
-            "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
+            "Results": [{noun: _shown(desk, shape, doc, record)} for doc, record in zip(docs, page, strict=True)],
+            "TotalHits": {"Value": total, "Relation": "EqualTo"},
         }
-        if start + size < len(found):
-            answer["NextToken"] = _token(call.params, page[-1][0])
+        if token is not None:
+            answer["NextToken"] = token.text()
         return answer
+
+    async def _indexed(self, call: Call, noun: str, search: Search, sort_by: str) -> _Found | None:
+        """A page in an order that an index has."""
+        searched = self.platform.searched.get(noun)
+        if searched is None:
+            return None
+        token, size = _Token.of(call), call.params.get("MaxResults", PAGE)
+        after = (token.last[0][1], token.last[1]) if token is not None else None
+        order = Query(descending=call.params.get("SortOrder") != "Ascending", after=after, limit=size + 1)
+        found = await searched.page(call.scope, search, sort_by, order)
+        if found is None:
+            return None
+        records, places, total = found
+        more = len(records) > size
+        last = ((0, places[size - 1]), records[size - 1].key) if more else None
+        return records[:size], total, _Token(_digest(call.params), last, "", 0) if last is not None else None
+
+    async def _page(self, call: Call, desk: Desk, search: Search, sort_by: str) -> _Found:
+        """A page of an order that is kept, or that is found by a look at every record that may match."""
+        token = _Token.of(call)
+        order = self.orders.get(token.order) if token is not None else None
+        name, records = "", {}
+        if order is None:
+            descending = call.params.get("SortOrder") != "Ascending"
+            found = await self._matching(call, desk, search, sort_by)
+            # what has no value to sort by comes last either way
+            found.sort(key=lambda pair: pair[0], reverse=descending)
+            found = [pair for pair in found if pair[0][0][0] < 2] + [pair for pair in found if pair[0][0][0] == 2]
+            order, records = [place for place, _ in found], {record.key: record for _, record in found}
+            start = 0 if token is None else _after(token.last, order, descending)
+        else:
+            assert token is not None
+            name, start = token.order, token.start
+        end = start + call.params.get("MaxResults", PAGE)
+        keys = [key for _, key in order[start:end]]
+        page = [records[key] for key in keys] if records else await self.platform.records.several(desk.resource.noun, call.scope, keys)
+        more = end < len(order)
+        return page, len(order), _Token(_digest(call.params), order[end - 1], name or self.orders.keep(order), end) if more else None
 
     async def suggest(self, call: Call) -> dict[str, Any]:
         noun, _, shape = self._resource(call)
@@ -108,7 +145,7 @@ class SearchOperations:
         noun, records = desk.resource.noun, self.platform.records
         searched = self.platform.searched.get(noun)
         name = search.equal.get(desk.resource.name_member.lower())
-        found = await searched.candidates(call.scope, search.equal) if searched is not None else None
+        found = await searched.candidates(call.scope, search.among) if searched is not None else None
         if name is not None and found is None:
             record = await records.get(noun, call.scope, name.lower())
             return [record] if record is not None else []
@@ -120,27 +157,6 @@ class SearchOperations:
     async def _complete(self, noun: str, records: list[Record], properties: list[str] | None) -> list[dict[str, Any]]:
         searched = self.platform.searched.get(noun)
         return [record.doc for record in records] if searched is None else await searched.complete(records, properties)
-
-    @staticmethod
-    def _start(call: Call, found: list[tuple[tuple[Any, ...], Record]]) -> int:
-        """Where the page begins: after the last record of the page before, or where it would be."""
-        text = call.params.get("NextToken")
-        if text is None:
-            return 0
-        try:
-            digest, (value, key) = json.loads(base64.urlsafe_b64decode(text.encode()))
-            last = ((value[0], value[1]), key)
-        except (ValueError, binascii.Error, TypeError, KeyError, IndexError):
-            raise Invalid("Invalid NextToken.") from None
-        if digest != _digest(call.params):
-            raise Invalid("NextToken belongs to a request with other parameters; repeat those, or start without a token.")
-        descending = call.params.get("SortOrder") != "Ascending"
-        for at, (place, _) in enumerate(found):
-            late, ahead = place[0][0] == 2, last[0][0] == 2
-            beyond = late > ahead if late != ahead else (place < last if descending else place > last)
-            if beyond:
-                return at
-        return len(found)
 
 
 def _where(desk: Desk, equal: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -157,8 +173,43 @@ def _shown(desk: Desk, shape: Shape, doc: dict[str, Any], record: Record) -> dic
     return {**{name: doc[name] for name in shape.members if name in doc}, **shown}
 
 
-def _token(params: Mapping[str, Any], place: tuple[Any, ...]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([_digest(params), place]).encode()).decode()
+class _Token(NamedTuple):
+    """Where a page begins: at a position of an order that is kept, or else after the last place of the page before."""
+
+    digest: str
+    last: Place
+    order: str
+    start: int
+
+    def text(self) -> str:
+        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode()
+
+    @classmethod
+    def of(cls, call: Call) -> _Token | None:
+        text = call.params.get("NextToken")
+        if text is None:
+            return None
+        try:
+            digest, ((rank, value), key), order, start = json.loads(base64.urlsafe_b64decode(text.encode()))
+            token = cls(digest, ((int(rank), value), str(key)), str(order), int(start))
+        except (ValueError, binascii.Error, TypeError, KeyError, IndexError):
+            raise Invalid("Invalid NextToken.") from None
+        if token.digest != _digest(call.params) or token.start < 0:
+            raise Invalid("NextToken belongs to a request with other parameters; repeat those, or start without a token.")
+        return token
+
+
+_Found = tuple[list[Record], int, _Token | None]
+"""The records of a page, how many match in all, and where the next page begins."""
+
+
+def _after(last: Place, order: Sequence[Place], descending: bool) -> int:
+    """The first position behind a place, which may be there no more."""
+    for at, place in enumerate(order):
+        late, ahead = place[0][0] == 2, last[0][0] == 2
+        if late > ahead if late != ahead else (place < last if descending else place > last):
+            return at
+    return len(order)
 
 
 def _digest(params: Mapping[str, Any]) -> str:

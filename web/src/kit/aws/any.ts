@@ -41,6 +41,11 @@ class ServiceFault extends Error {
 
 /** @returns the answer as JSON has it: times are epoch seconds. */
 export async function call<T>(service: AnyService, operation: string, input: object, signal?: AbortSignal): Promise<T> {
+  return (await (await send(service, operation, input, signal)).json()) as T;
+}
+
+/** As `call`, for whoever reads the answer's bytes elsewhere. */
+export async function send(service: AnyService, operation: string, input: object, signal?: AbortSignal): Promise<Response> {
   const about: Service = SERVICES[service];
   const body = JSON.stringify(input);
   const path = about.target ? "/" : `/${operation}`;
@@ -61,7 +66,7 @@ export async function call<T>(service: AnyService, operation: string, input: obj
   });
   const { host: _, ...headers } = signed.headers;
   const answer = await fetch(path, { method: "POST", headers, body, ...(signal && { signal }) });
-  if (answer.ok) return (await answer.json()) as T;
+  if (answer.ok) return answer;
   const text = await answer.text();
   const said = (text.startsWith("{") ? JSON.parse(text) : {}) as { __type?: string; message?: string; Message?: string };
   const name = (answer.headers.get("x-amzn-errortype") ?? said.__type ?? `HTTP ${answer.status}`).split("#").pop()!.split(":")[0]!;

@@ -1,5 +1,11 @@
-/** The runs of an experiment: its trial components, flattened into columns of parameters and metrics. */
-import { call } from "../../kit/aws/any";
+/**
+ * The runs of experiments, as far as somebody has looked. The server filters, sorts and pages (Search); a run's two hundred metrics are
+ * tens of kilobytes, so pages come as they are scrolled to, are read in a worker, and are kept as numbers.
+ */
+import { send } from "../../kit/aws/any";
+import { parsed, type Page } from "./pages";
+
+export type Value = number | string;
 
 export interface Run {
   name: string;
@@ -7,89 +13,189 @@ export interface Run {
   title: string;
   status: string;
   at: Date | undefined;
-  /** "p:rate" and "m:loss" → value. */
-  cells: Record<string, number | string>;
+  experiments: string[];
+  /** The job's ARN, where a job made it. */
+  source: string;
+  /** The run in MLflow, where its job has one. */
+  mlflow: { server: string; experiment: string; run: string } | undefined;
+  /** Of a column: "p:rate" is a parameter, "m:loss" the last value of a metric. */
+  cell: (column: string) => Value | undefined;
+  /** Its columns. */
+  columns: () => string[];
 }
 
-/** What has come so far. Columns are kept as runs come: five thousand runs of two hundred metrics are a million cells to look at once. */
-export interface Runs {
-  all: Run[];
-  /** How many there will be. */
-  total: number;
-  /** Column → whether two runs differ in it. */
-  columns: ReadonlyMap<string, boolean>;
-  whole: boolean;
+export interface Asked {
+  experiments: string[];
+  /** As it is typed: words, and conditions such as rate<0.1 */
+  find: string;
+  /** "name", "at", or a column. */
+  sort: string;
+  descending: boolean;
 }
 
-interface Component {
-  TrialComponentName: string;
-  TrialComponentArn: string;
-  DisplayName?: string;
-  Status?: { PrimaryStatus?: string };
-  StartTime?: number;
-  CreationTime?: number;
-  Parameters?: Record<string, { NumberValue?: number; StringValue?: string }>;
-  Metrics?: { MetricName: string; Last?: number }[];
+const RESOURCE = "ExperimentTrialComponent";
+
+interface Filter {
+  Name: string;
+  Operator: string;
+  Value: string;
 }
 
-interface Page {
-  Results?: { TrialComponent?: Component }[];
-  TotalHits?: { Value: number };
-  NextToken?: string;
+const OPERATORS: Record<string, string> = { "=": "Equals", "!=": "NotEquals", "<": "LessThan", "<=": "LessThanOrEqualTo", ">": "GreaterThan", ">=": "GreaterThanOrEqualTo" };
+
+/** `rate<0.1` is a condition on the parameter or metric of that name; anything else is a part of a run's name. */
+function condition(word: string): object {
+  const [, name, sign, value] = /^(.+?)(<=|>=|!=|=|<|>)(.+)$/.exec(word) ?? [];
+  const any = (Filters: Filter[], Operator = "Or") => ({ Filters, Operator });
+  if (!name || !sign || !value) return any(["TrialComponentName", "DisplayName"].map((Name) => ({ Name, Operator: "Contains", Value: word })));
+  const Operator = OPERATORS[sign]!;
+  return any([`Parameters.${name}`, `Metrics.${name}.Last`].map((Name) => ({ Name, Operator, Value: value })), sign === "!=" ? "And" : "Or");
 }
 
-function run(c: Component): Run {
-  const cells: Run["cells"] = {};
-  for (const [name, p] of Object.entries(c.Parameters ?? {})) {
-    const value = p.NumberValue ?? p.StringValue;
-    if (value !== undefined) cells[`p:${name}`] = value;
+export const of = (experiments: string[]): Filter => ({ Name: "Parents.ExperimentName", Operator: experiments.length > 1 ? "In" : "Equals", Value: experiments.join(",") });
+
+const ORDERS: Record<string, string> = { name: "DisplayName", at: "CreationTime", "": "CreationTime" };
+
+/** The request of what is asked, for the first page. */
+export function search({ experiments, find, sort, descending }: Asked) {
+  const words = find.split(/\s+/).filter(Boolean);
+  return {
+    Resource: RESOURCE,
+    SearchExpression: { Filters: [of(experiments)], ...(words.length > 0 && { SubExpressions: words.map(condition) }) },
+    SortBy: ORDERS[sort] ?? (sort[0] === "p" ? `Parameters.${sort.slice(2)}` : `Metrics.${sort.slice(2)}.Last`),
+    SortOrder: descending ? "Descending" : "Ascending",
+  };
+}
+
+async function page(input: object, signal: AbortSignal): Promise<Page & { runs: Run[] }> {
+  const answer = await send("sagemaker", "Search", input, signal);
+  const found = await parsed(await answer.arrayBuffer());
+  const width = found.columns.length;
+  const at = new Map(found.columns.map((c, i) => [c, i]));
+  const texts = new Map(found.texts.map(([place, text]) => [place, text]));
+  const value = (place: number) => {
+    const number = found.values[place]!;
+    return Number.isNaN(number) ? texts.get(place) : number;
+  };
+  const runs = found.about.map(({ at: time, ...about }, row): Run => ({
+    ...about,
+    at: time === undefined ? undefined : new Date(time * 1000),
+    cell: (column) => {
+      const place = at.get(column);
+      return place === undefined ? undefined : value(row * width + place);
+    },
+    columns: () => found.columns.filter((_, i) => value(row * width + i) !== undefined),
+  }));
+  return { ...found, runs };
+}
+
+/** Bytes that a filter's value may have. */
+const LONGEST = 1024;
+
+/** Runs by name, wherever they are in the table; those that are gone are left out. */
+export async function named(names: string[], signal: AbortSignal): Promise<Run[]> {
+  const groups: string[] = [];
+  for (const name of names) {
+    const last = groups.at(-1);
+    if (last && last.length + name.length < LONGEST) groups[groups.length - 1] = `${last},${name}`;
+    else groups.push(name);
   }
-  for (const m of c.Metrics ?? []) if (m.Last !== undefined) cells[`m:${m.MetricName}`] = m.Last;
-  const at = c.StartTime ?? c.CreationTime;
-  return { name: c.TrialComponentName, arn: c.TrialComponentArn, title: c.DisplayName ?? c.TrialComponentName, status: c.Status?.PrimaryStatus ?? "", at: at === undefined ? undefined : new Date(at * 1000), cells };
+  const found = await Promise.all(
+    groups.map((Value) => page({ Resource: RESOURCE, SearchExpression: { Filters: [{ Name: "TrialComponentName", Operator: "In", Value }] }, MaxResults: 100 }, signal)),
+  );
+  return found.flatMap((f) => f.runs);
 }
 
-export const found = (experiment: string) => ({
-  Resource: "ExperimentTrialComponent",
-  SearchExpression: { Filters: [{ Name: "Parents.ExperimentName", Operator: "Equals", Value: experiment }] },
-  SortBy: "CreationTime",
-  SortOrder: "Descending",
-});
+/** Runs of the first page, which is drawn at once, and of those after it. */
+const FIRST = 20;
+const MORE = 100;
 
-/** Runs of the first answer: as many as a screen shows, so that it comes at once; then as many as an answer holds. */
-const FIRST = 25;
-const MOST = 100;
-/** Milliseconds between two looks of the page at what has come. */
-const TELL = 300;
+/** One search, read as far as somebody needs it. */
+export class Reader {
+  rows: Run[] = [];
+  total = 0;
+  /** Column → whether two of the rows differ in it. */
+  columns: ReadonlyMap<string, boolean> = new Map();
+  started = false;
+  whole = false;
+  error: unknown;
+  version = 0;
+  private wanted = 0;
+  private token: string | undefined;
+  private busy = false;
+  private readonly aborter = new AbortController();
+  private readonly told = new Set<() => void>();
+  private readonly first = new Map<string, Value | undefined>();
+  private readonly input: object;
 
-/** Every run; what has come is told at once, then now and then. */
-export async function runs(experiment: string, told: (so: Runs) => void, signal: AbortSignal): Promise<Runs> {
-  const all: Run[] = [];
-  const columns = new Map<string, boolean>();
-  const first = new Map<string, number | string>();
-  let last = -Infinity;
-  let NextToken: string | undefined;
-  do {
-    const page = await call<Page>("sagemaker", "Search", { ...found(experiment), MaxResults: all.length ? MOST : FIRST, ...(NextToken && { NextToken }) }, signal);
-    for (const { TrialComponent } of page.Results ?? []) {
-      if (!TrialComponent) continue;
-      const one = run(TrialComponent);
-      all.push(one);
-      for (const name in one.cells) {
-        const value = one.cells[name]!;
-        if (!columns.has(name)) {
-          first.set(name, value);
-          columns.set(name, false);
-        } else if (first.get(name) !== value) columns.set(name, true);
+  constructor(asked: Asked) {
+    this.input = search(asked);
+  }
+
+  subscribe = (tell: () => void) => {
+    this.told.add(tell);
+    return () => void this.told.delete(tell);
+  };
+
+  /** Have at least so many rows, as far as there are. */
+  need(rows: number): void {
+    this.wanted = Math.max(this.wanted, rows);
+    if (!this.busy && !this.error) void this.read();
+  }
+
+  stop(): void {
+    this.aborter.abort();
+  }
+
+  again(): void {
+    this.error = undefined;
+    this.need(this.wanted);
+  }
+
+  private async read(): Promise<void> {
+    this.busy = true;
+    try {
+      while (!this.whole && (!this.started || this.rows.length < this.wanted)) {
+        this.take(await page({ ...this.input, MaxResults: this.started ? MORE : FIRST, ...(this.token && { NextToken: this.token }) }, this.aborter.signal));
+        this.tell();
       }
+    } catch (error) {
+      if (this.aborter.signal.aborted) return;
+      this.error = error;
+      this.tell();
+    } finally {
+      this.busy = false;
     }
-    NextToken = page.NextToken;
-    const so = { all: [...all], total: page.TotalHits?.Value ?? all.length, columns: new Map(columns), whole: !NextToken };
-    if (so.whole) return so;
-    if (performance.now() - last > TELL) {
-      told(so);
-      last = performance.now();
-    }
-  } while (!signal.aborted);
-  throw new DOMException("nobody waits for it", "AbortError");
+  }
+
+  private take(page: Page & { runs: Run[] }): void {
+    const columns = new Map(this.columns);
+    let changed = false;
+    const set = (column: string, differs: boolean) => {
+      changed ||= columns.get(column) !== differs;
+      columns.set(column, differs);
+    };
+    page.columns.forEach((column, i) => {
+      const one = page.firsts[i];
+      if (!columns.has(column)) {
+        this.first.set(column, one);
+        // rows before this page do not have it
+        set(column, this.rows.length > 0 || page.differs[i]!);
+      } else if (page.differs[i] || this.first.get(column) !== one) set(column, true);
+    });
+    const here = new Set(page.columns);
+    for (const column of columns.keys()) if (page.runs.length > 0 && !here.has(column)) set(column, true);
+    // the same map while it says the same: what is made of it need not be made again for every page
+    if (changed) this.columns = columns;
+    this.rows = [...this.rows, ...page.runs];
+    this.total = page.total;
+    this.token = page.next;
+    this.started = true;
+    this.whole = !page.next;
+  }
+
+  private tell(): void {
+    this.version += 1;
+    this.told.forEach((t) => t());
+  }
 }

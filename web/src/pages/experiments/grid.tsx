@@ -1,106 +1,163 @@
 /** Runs as rows, parameters and metrics as columns; only the cells in view are in the page, so thousands scroll as ten do. */
-import { useRef, useState } from "react";
+import { memo, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { Link } from "react-router";
 
-import { colours, short } from "../../kit/chart";
-import { useMode } from "../../kit/mode";
+import { arnHref } from "../../kit/arn";
 import { RelativeTime } from "../../kit/time";
 import type { Run } from "./api";
+import { Cell, kindOf } from "./cell";
+import type { Chosen } from "./chosen";
 
 const ROW = 34;
 const COLUMN = 130;
 const FIRST = 300;
 const WHEN = 130;
 const VIEW = 480;
-/** Rows and columns beyond the view that are kept ready. */
-const SPARE = 6;
+/** Rows and columns are brought in and taken out by so many at a time, and so many beyond the view are kept ready. */
+const STEP = 6;
 
 export interface GridProps {
+  /** Those that have come; there are `total`. */
   rows: Run[];
+  total: number;
   columns: string[];
+  /** Whether the runs are of several experiments, which are then named. */
+  several: boolean;
   sort: string;
   descending: boolean;
-  baseline: string;
-  drawn: string[];
+  baseline: Run | undefined;
+  chosen: Chosen;
+  /** So many rows are looked at. */
+  need: (rows: number) => void;
   order: (by: string) => void;
   pin: (run: string) => void;
   draw: (run: string) => void;
 }
 
-export function Grid({ rows, columns, sort, descending, baseline, drawn, order, pin, draw }: GridProps) {
-  const [dark] = useMode();
+interface Window {
+  first: number;
+  last: number;
+  from: number;
+  to: number;
+}
+
+const down = (n: number) => Math.max(0, (Math.floor(n / STEP) - 1) * STEP);
+const up = (n: number) => (Math.ceil(n / STEP) + 1) * STEP;
+
+function windowOf(box: { scrollTop: number; scrollLeft: number; clientWidth: number }): Window {
+  return {
+    first: down(box.scrollTop / ROW),
+    last: up((box.scrollTop + VIEW) / ROW),
+    from: down((box.scrollLeft - WHEN) / COLUMN),
+    to: up((box.scrollLeft + box.clientWidth - FIRST - WHEN) / COLUMN),
+  };
+}
+
+export function Grid(props: GridProps) {
+  const { rows, total, columns, several, sort, descending, baseline, chosen, need, order, pin, draw } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState({ top: 0, left: 0, width: 1200 });
-  const first = Math.max(0, Math.floor(at.top / ROW) - SPARE);
-  const last = Math.min(rows.length, Math.ceil((at.top + VIEW) / ROW) + SPARE);
-  const from = Math.max(0, Math.floor((at.left - WHEN) / COLUMN) - SPARE);
-  const to = Math.min(columns.length, Math.ceil((at.left + at.width) / COLUMN) + SPARE);
+  const [at, setAt] = useState<Window>({ first: 0, last: up(VIEW / ROW), from: 0, to: up(8) });
+  const look = useCallback(() => {
+    if (!box.current) return;
+    const next = windowOf(box.current);
+    setAt((old) => (old.first === next.first && old.last === next.last && old.from === next.from && old.to === next.to ? old : next));
+    need(next.last);
+  }, [need]);
+  useLayoutEffect(() => {
+    const seen = new ResizeObserver(look);
+    seen.observe(box.current!);
+    return () => seen.disconnect();
+  }, [look]);
+  const { from } = at;
+  const shown = columns.slice(from, at.to);
   const width = FIRST + WHEN + columns.length * COLUMN;
-  const base = rows.find((r) => r.name === baseline);
-  const shownNames = rows.filter((r) => drawn.includes(r.name)).map((r) => r.title);
-  const ink = new Map(colours(shownNames, dark).map((c, i) => [shownNames[i]!, c]));
   const arrow = (id: string) => (sort === id ? (descending ? " ↓" : " ↑") : "");
-  const order_ = (id: string) => (sort === id ? (descending ? "descending" : "ascending") : "none");
+  const direction = (id: string) => (sort === id ? (descending ? "descending" : "ascending") : "none");
+  const above = baseline ? 2 : 1;
+  const key = shown.join("\n");
+  const line = (run: Run, index: number, top: number) => (
+    <Row key={`${index} ${run.name}`} run={run} index={index} top={top} shown={shown} shownKey={key} from={from} several={several} base={baseline} ink={chosen.ink(run.name)} draw={draw} pin={pin} />
+  );
   return (
     <div
       ref={box}
       className="runs"
       role="table"
       aria-label="Runs"
-      aria-rowcount={rows.length + 1}
+      aria-rowcount={total + above}
       aria-colcount={columns.length + 2}
       tabIndex={0}
-      style={{ height: Math.min(VIEW, (rows.length + 1) * ROW + 18) }}
-      onScroll={(e) => setAt({ top: e.currentTarget.scrollTop, left: e.currentTarget.scrollLeft, width: e.currentTarget.clientWidth })}
+      style={{ height: Math.min(VIEW, (total + above) * ROW + 18) }}
+      onScroll={look}
     >
-      <div role="rowgroup" className="runs-head" style={{ width }}>
+      <div role="rowgroup" className="runs-head" style={{ width, height: above * ROW }}>
         <div role="row" aria-rowindex={1}>
-          <span role="columnheader" aria-sort={order_("name")} className="runs-first" style={{ width: FIRST }}>
+          <span role="columnheader" aria-sort={direction("name")} className="runs-first" style={{ width: FIRST }}>
             <button type="button" onClick={() => order("name")}>Run{arrow("name")}</button>
           </span>
-          <span role="columnheader" aria-sort={order_("at")} style={{ left: FIRST, width: WHEN }}>
-            <button type="button" onClick={() => order("at")}>Started{arrow("at")}</button>
+          <span role="columnheader" aria-sort={direction("at")} style={{ left: FIRST, width: WHEN }}>
+            <button type="button" onClick={() => order("at")}>Created{arrow("at")}</button>
           </span>
-          {columns.slice(from, to).map((c, i) => (
-            <span key={c} role="columnheader" aria-colindex={from + i + 3} aria-sort={order_(c)} style={{ left: FIRST + WHEN + (from + i) * COLUMN, width: COLUMN }}>
-              <button type="button" title={`${c.slice(2)}: ${c[0] === "m" ? "metric" : "parameter"}`} onClick={() => order(c)}>
+          {shown.map((c, i) => (
+            <span key={c} role="columnheader" aria-colindex={from + i + 3} aria-sort={direction(c)} style={{ left: FIRST + WHEN + (from + i) * COLUMN, width: COLUMN }}>
+              <button type="button" title={`${c.slice(2)}: ${kindOf(c)}`} onClick={() => order(c)}>
                 <i className={c[0] === "m" ? "of-metric" : "of-parameter"}>{c[0] === "m" ? "metric" : "param"}</i> {c.slice(2)}{arrow(c)}
               </button>
             </span>
           ))}
         </div>
+        {baseline && line(baseline, 2, ROW)}
       </div>
-      <div role="rowgroup" style={{ height: rows.length * ROW, width, position: "relative" }}>
-        {rows.slice(first, last).map((run, i) => (
-          <div key={run.name} role="row" aria-rowindex={first + i + 2} className={run.name === baseline ? "runs-row runs-base" : "runs-row"} style={{ top: (first + i) * ROW }}>
-            <span role="rowheader" className="runs-first" style={{ width: FIRST }}>
-              <button type="button" className="eye" aria-pressed={drawn.includes(run.name)} aria-label={`Draw ${run.title}`} onClick={() => draw(run.name)}>
-                <i style={{ background: ink.get(run.title) ?? "transparent" }} />
-              </button>
-              <button type="button" className="pin" aria-pressed={run.name === baseline} aria-label={`Compare with ${run.title}`} onClick={() => pin(run.name)}>⚑</button>
-              <span className="runs-name" title={run.name}>{run.title}</span>
-            </span>
-            <span role="cell" style={{ left: FIRST, width: WHEN }}><RelativeTime at={run.at} /></span>
-            {columns.slice(from, to).map((c, j) => (
-              <span key={c} role="cell" aria-colindex={from + j + 3} style={{ left: FIRST + WHEN + (from + j) * COLUMN, width: COLUMN }}>
-                <Cell value={run.cells[c]} base={base && base !== run ? base.cells[c] : undefined} />
-              </span>
-            ))}
+      <div role="rowgroup" style={{ height: total * ROW, width, position: "relative" }}>
+        {rows.slice(at.first, at.last).map((run, i) => line(run, at.first + i + above + 1, (at.first + i) * ROW))}
+        {rows.length < Math.min(at.last, total) && (
+          <div role="row" aria-rowindex={rows.length + above + 1} className="runs-coming" style={{ top: Math.max(rows.length, at.first) * ROW, height: (Math.min(at.last, total) - Math.max(rows.length, at.first)) * ROW }}>
+            <span role="cell">{rows.length.toLocaleString()} of {total.toLocaleString()} runs have come …</span>
           </div>
-        ))}
+        )}
       </div>
     </div>
   );
 }
 
-/** A value, and how far it is from the baseline's. */
-function Cell({ value, base }: { value: number | string | undefined; base: number | string | undefined }) {
-  if (value === undefined) return <span className="dim">–</span>;
-  if (typeof value === "string") return <>{value}</>;
-  const far = typeof base === "number" && base !== value ? (base === 0 ? value : (100 * (value - base)) / Math.abs(base)) : undefined;
-  return (
-    <>
-      {short(value)}
-      {far !== undefined && <small className="dim"> {far > 0 ? "+" : "−"}{short(Number(Math.abs(far).toPrecision(2)))}{base === 0 ? "" : " %"}</small>}
-    </>
-  );
+interface RowProps {
+  run: Run;
+  index: number;
+  top: number;
+  shown: string[];
+  /** What `shown` holds: the list itself is another at every look. */
+  shownKey: string;
+  from: number;
+  several: boolean;
+  base: Run | undefined;
+  ink: string | undefined;
+  draw: (run: string) => void;
+  pin: (run: string) => void;
 }
+
+/** Drawn again only when something of it changes, which while scrolling down is never. */
+const Row = memo(
+  function Row({ run, index, top, shown, from, several, base, ink, draw, pin }: RowProps) {
+    const pinned = base?.name === run.name;
+    const page = run.source ? arnHref(run.source) : undefined;
+    return (
+      <div role="row" aria-rowindex={index} className={pinned ? "runs-row runs-base" : "runs-row"} style={{ top }}>
+        <span role="rowheader" className="runs-first" style={{ width: FIRST }}>
+          <button type="button" className="eye" aria-pressed={ink !== undefined} aria-label={`Draw ${run.title}`} onClick={() => draw(run.name)}>
+            <i style={{ background: ink ?? "transparent" }} />
+          </button>
+          <button type="button" className="pin" aria-pressed={pinned} aria-label={`Compare with ${run.title}`} onClick={() => pin(run.name)}>⚑</button>
+          {page ? <Link className="runs-name text-link" to={page} title={run.name}>{run.title}</Link> : <span className="runs-name" title={run.name}>{run.title}</span>}
+          {several && <small className="dim runs-of">{run.experiments.join(", ")}</small>}
+        </span>
+        <span role="cell" style={{ left: FIRST, width: WHEN }}><RelativeTime at={run.at} /></span>
+        {shown.map((c, j) => (
+          <span key={c} role="cell" aria-colindex={from + j + 3} style={{ left: FIRST + WHEN + (from + j) * COLUMN, width: COLUMN }}>
+            <Cell value={run.cell(c)} base={base && !pinned ? base.cell(c) : undefined} />
+          </span>
+        ))}
+      </div>
+    );
+  },
+  (a, b) => a.run === b.run && a.index === b.index && a.top === b.top && a.shownKey === b.shownKey && a.from === b.from && a.base === b.base && a.ink === b.ink && a.several === b.several && a.draw === b.draw && a.pin === b.pin,
+);

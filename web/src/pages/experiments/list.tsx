@@ -1,4 +1,6 @@
 import { ListExperimentsCommand, type ExperimentSummary } from "@aws-sdk/client-sagemaker";
+import Button from "@cloudscape-design/components/button";
+import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { NameLink, ResourceTable } from "../../kit/table";
@@ -12,6 +14,7 @@ with Run(experiment_name="digits", run_name="rate-0.1") as run:
         run.log_metric("loss", 1 / (1 + step), step=step)`;
 
 export default function Experiments() {
+  const navigate = useNavigate();
   return (
     <ResourceTable<ExperimentSummary, "Name" | "CreationTime">
       kinds={["Experiment"]}
@@ -30,6 +33,14 @@ export default function Experiments() {
         { id: "created", header: "Created", sort: "CreationTime", width: 200, cell: (e) => <RelativeTime at={e.CreationTime} /> },
         { id: "modified", header: "Last change", width: 200, cell: (e) => <RelativeTime at={e.LastModifiedTime} /> },
       ]}
+      actions={(chosen) => {
+        const [first, ...others] = chosen.map((e) => e.ExperimentName!);
+        return (
+          <Button disabled={others.length === 0} onClick={() => void navigate(`/experiments/${encodeURIComponent(first!)}?with=${others.join(",")}`)}>
+            Compare
+          </Button>
+        );
+      }}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListExperiments", input }] })}
       teach={{ text: "An experiment holds the runs that answer one question. Give jobs an ExperimentConfig, or log runs by yourself.", code: TEACH }}
     />
