@@ -172,7 +172,7 @@ class Page:
         await self.call("Input.insertText", text=text)
 
     async def press(self, key: str, modifiers: int = 0) -> None:
-        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38, " ": 32}
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38, "End": 35, "Home": 36, " ": 32}
         more = {"text": "\r"} if key == "Enter" else {}
         about = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key.upper()[0])), "modifiers": modifiers}
         await self.call("Input.dispatchKeyEvent", type="keyDown", **about, **more)

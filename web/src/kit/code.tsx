@@ -12,11 +12,15 @@ export interface Call {
   /** "CreateTrainingJob" */
   operation: string;
   input: object;
+  /** A waiter, as boto3 names it, that has to have seen the thing before the next call. */
+  wait?: { until: string; input: Record<string, string> };
 }
 
 /** A call, or several in order; `sdk` is Python for the SageMaker SDK. */
 export interface Snippet {
   calls: Call[];
+  /** Where the call alone is not the whole of it: what is made of the answer. */
+  boto3?: string;
   sdk?: string;
   curl?: string;
   js?: string;
@@ -47,27 +51,29 @@ export function python(value: unknown, indent = 0): string {
 function boto3({ calls }: Snippet): string {
   const services = [...new Set(calls.map((c) => c.service))];
   const variable = (service: string) => service.replaceAll("-", "_");
-  const lines = calls.map(({ service, operation, input }) => {
+  const lines = calls.map(({ service, operation, input, wait }) => {
     const given = Object.entries(input).filter(([, v]) => v !== undefined);
     const call = `${variable(service)}.${snake(operation)}`;
-    if (given.length === 0) return `${call}()`;
-    return `${call}(\n${given.map(([k, v]) => `    ${k}=${python(v, 4)},\n`).join("")})`;
+    const waits = wait ? `\n${variable(service)}.get_waiter("${wait.until}").wait(${Object.entries(wait.input).map(([k, v]) => `${k}=${python(v)}`).join(", ")})` : "";
+    if (given.length === 0) return `${call}()${waits}`;
+    return `${call}(\n${given.map(([k, v]) => `    ${k}=${python(v, 4)},\n`).join("")})${waits}`;
   });
   return ["import boto3", "", ...services.map((s) => `${variable(s)} = boto3.client("${s}")`), "", ...lines].join("\n");
 }
 
 /** An argument quoted for a POSIX shell. */
-const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+export const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 function cli({ calls }: Snippet): string {
   return calls
-    .map(({ service, operation, input }) => {
+    .map(({ service, operation, input, wait }) => {
       const given = Object.entries(input).filter(([, v]) => v !== undefined);
       const options = given.map(([k, v]) => {
         if (typeof v === "boolean") return `--${v ? "" : "no-"}${kebab(k)}`;
         return `--${kebab(k)} ${quoted(typeof v === "object" ? JSON.stringify(v) : String(v))}`;
       });
-      return [`aws ${service} ${kebab(operation)}`, ...options].join(" \\\n    ");
+      const waits = wait ? [`aws ${service} wait ${wait.until.replaceAll("_", "-")}`, ...Object.entries(wait.input).map(([k, v]) => `--${kebab(k)} ${quoted(v)}`)].join(" ") : "";
+      return [`aws ${service === "s3" ? "s3api" : service} ${kebab(operation)}`, ...options].join(" \\\n    ") + (waits && `\n\n${waits}`);
     })
     .join("\n\n");
 }
@@ -77,7 +83,7 @@ const language = stored("language", "boto3");
 export function CodePanel({ snippet, title = "Same in code" }: { snippet: Snippet; title?: string }) {
   const chosen = language.use();
   const texts: Record<string, string | undefined> = {
-    boto3: boto3(snippet),
+    boto3: snippet.boto3 ?? boto3(snippet),
     sdk: snippet.sdk,
     cli: cli(snippet),
     curl: snippet.curl,

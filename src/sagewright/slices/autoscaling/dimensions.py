@@ -95,7 +95,7 @@ class Dimensions:
         status = about["EndpointStatus"]
         if variant is None:
             if status in MOVING:
-                return Capacity(0, False)
+                return Capacity(0, False, _least(about))
             raise Invalid(f"Endpoint {what.endpoint} has no production variant {what.variant}.")
         return _variant(what, about, variant, status)
 
@@ -133,4 +133,9 @@ def _variant(what: Scalable, about: Mapping[str, Any], variant: Mapping[str, Any
         return Capacity(int(serverless.get("ProvisionedConcurrency", 0)), reached, 1, trouble)
     if serverless:
         raise Invalid(f"Variant {what.variant} of endpoint {what.endpoint} is serverless: it has no instances to scale.")
-    return Capacity(int(variant["DesiredInstanceCount"]), reached, 0 if "AsyncInferenceConfig" in about else 1, trouble)
+    return Capacity(int(variant["DesiredInstanceCount"]), reached, _least(about), trouble)
+
+
+def _least(about: Mapping[str, Any]) -> int:
+    """The fewest instances of a variant: what waits in a queue may wait for the first."""
+    return 0 if "AsyncInferenceConfig" in about else 1

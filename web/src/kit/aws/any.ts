@@ -16,6 +16,7 @@ interface Service {
 
 const SERVICES = {
   sagemaker: { signs: "sagemaker", target: "SageMaker" },
+  "application-autoscaling": { signs: "application-autoscaling", target: "AnyScaleFrontendService" },
   "sagemaker-metrics": { signs: "sagemaker" },
   cloudtrail: { signs: "cloudtrail", target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" },
 } as const satisfies Record<string, Service>;

@@ -9,14 +9,6 @@ export async function find(text: string): Promise<Hit[]> {
   return (await buckets()).filter((b) => b.Name!.includes(text)).slice(0, 5).map((b) => ({ kind: "Bucket", name: b.Name!, href: `/data/${b.Name}` }));
 }
 
-/** The first bytes of an object, and how many it has in all. */
-export async function head(Bucket: string, Key: string, bytes: number, abortSignal?: AbortSignal): Promise<{ body: Uint8Array<ArrayBuffer>; size: number; type: string }> {
-  const answer = await s3().send(new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` }), { ...(abortSignal && { abortSignal }) });
-  const body = await answer.Body!.transformToByteArray();
-  const size = Number(answer.ContentRange?.split("/").pop() ?? body.length);
-  return { body: new Uint8Array(body), size, type: answer.ContentType ?? "" };
-}
-
 /** Everything below a prefix, page by page. */
 async function* below(Bucket: string, Prefix: string): AsyncGenerator<string[]> {
   let ContinuationToken: string | undefined;

@@ -23,7 +23,9 @@ import { notify } from "../../kit/notify";
 import { RelativeTime } from "../../kit/time";
 import { useView } from "../../kit/view";
 import { download, remove, size } from "./api";
+import { Presign } from "./presign";
 import { Preview } from "./preview";
+import { Unfinished } from "./unfinished";
 import { Uploads, type Choice } from "./uploads";
 
 /** A row: an object, or a folder whose key ends in a slash. */
@@ -106,6 +108,7 @@ export default function Objects() {
             event.currentTarget.value = "";
           }}
         />
+        <Unfinished bucket={bucket} going={files.map((f) => f.key)} choose={() => picker.current?.click()} />
         <Uploads bucket={bucket} choices={files} done={loaded.reload} forget={(id) => setFiles((old) => old.filter((f) => f.id !== id))} />
         <Table<Entry>
           variant="full-page"
@@ -144,10 +147,12 @@ export default function Objects() {
                 <div className="actions">
                   <Button iconName="copy" onClick={() => void copy(chosen.length === 1 ? `s3://${bucket}/${chosen[0]}` : `s3://${bucket}/${prefix}`)}>Copy the URI</Button>
                   <Button disabled={objects.length !== 1 || chosen.length !== 1} onClick={() => void download(bucket, chosen[0]!).catch((e: unknown) => notify.failed("Not downloaded", e))}>Download</Button>
+                  <Presign bucket={bucket} name={chosen.length === 1 ? objects[0] : undefined} />
                   <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0] : `${chosen.length} entries`}?`} disabled={chosen.length === 0} {...(chosen.some((k) => k.endsWith("/")) && { type: "delete" })} run={() => remove(bucket, chosen)} said="Deleted." done={() => {
                     setChosen([]);
                     loaded.reload();
                   }}>
+                    {chosen.length > 1 && <Box>{chosen.slice(0, 8).map((k) => k.slice(prefix.length)).join(", ")}{chosen.length > 8 ? ` and ${chosen.length - 8} more` : ""}.</Box>}
                     {chosen.some((k) => k.endsWith("/")) ? "Folders go with everything in them. It cannot be brought back." : "It cannot be brought back."}
                   </Confirm>
                   <Button iconName="refresh" ariaLabel="Load anew" onClick={loaded.reload} />

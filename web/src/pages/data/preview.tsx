@@ -2,35 +2,46 @@
 import Box from "@cloudscape-design/components/box";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 
 import { Code } from "../../kit/code";
+import { table } from "../../kit/csv";
 import { Facts } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { JsonView } from "../../kit/json";
 import { useLoad } from "../../kit/load";
 import { lookup } from "../../kit/lookup";
+import { head } from "../../kit/object";
 import { S3Link } from "../../kit/s3-link";
-import { head, size } from "./api";
-import { table } from "./csv";
+import { size } from "./api";
+import { Grid } from "./grid";
 
 /** Bytes that are read of a text, and at most of a picture. */
 const TEXT = 128 * 1024;
 const PICTURE = 16 * 1024 * 1024;
 const ROWS = 100;
 
+const Parquet = lazy(() => import("./parquet-view"));
+
 const PICTURES = lookup({ png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp" });
+/** What a Parquet file begins with, whatever it is called. */
+const MAGIC = "PAR1";
+const isParquet = (body: Uint8Array) => new TextDecoder().decode(body.subarray(0, MAGIC.length)) === MAGIC;
 const ending = (key: string) => key.split(".").pop()!.toLowerCase();
 
 export function Preview({ bucket, name: key }: { bucket: string; name: string }) {
   const picture = PICTURES[ending(key)];
-  const { value, error, reload } = useLoad((abort) => head(bucket, key, picture ? PICTURE : TEXT, abort), [bucket, key]);
+  const { value, error, reload } = useLoad((abort) => head(bucket, key, picture ? PICTURE : ending(key) === "parquet" ? MAGIC.length : TEXT, abort), [bucket, key]);
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="It cannot be read" />;
   if (!value) return <Spinner />;
   return (
     <SpaceBetween size="m">
       <Facts columns={3} of={{ URI: <S3Link uri={`s3://${bucket}/${key}`} />, Size: size(value.size), "Content type": value.type }} />
-      <Content name={key} body={value.body} whole={value.body.length >= value.size} picture={picture} />
+      {isParquet(value.body) ? (
+        <Suspense fallback={<Spinner />}><Parquet bucket={bucket} name={key} bytes={value.size} /></Suspense>
+      ) : (
+        <Content name={key} body={value.body} whole={value.body.length >= value.size} picture={picture} />
+      )}
     </SpaceBetween>
   );
 }
@@ -58,7 +69,7 @@ function Content({ name, body, whole, picture }: { name: string; body: Uint8Arra
   );
 }
 
-const KINDS = lookup({ gz: "an archive: a training job's model or output", tgz: "an archive", zip: "an archive", parquet: "a Parquet file", pkl: "a pickle, which only a container of yours should open", onnx: "an ONNX model", npy: "an array of NumPy" });
+const KINDS = lookup({ gz: "an archive: a training job's model or output", tgz: "an archive", zip: "an archive", pkl: "a pickle, which only a container of yours should open", onnx: "an ONNX model", npy: "an array of NumPy" });
 
 function Binary({ name }: { name: string }) {
   return <Box color="text-body-secondary">It is {KINDS[ending(name)] ?? "not text"}. Download it to look inside.</Box>;
@@ -74,8 +85,6 @@ function Picture({ body, type, name }: { body: Uint8Array<ArrayBuffer>; type: st
   return url ? <img className="picture" src={url} alt={name.split("/").pop()!} /> : null;
 }
 
-const numeric = (cell: string | undefined) => cell !== undefined && cell !== "" && !Number.isNaN(Number(cell));
-
 function Rows({ text, whole, by }: { text: string; whole: boolean; by: string }) {
   // the last line may be cut where the reading ended
   const rows = table(whole ? text : text.slice(0, text.lastIndexOf("\n")), by, ROWS + 1);
@@ -85,16 +94,7 @@ function Rows({ text, whole, by }: { text: string; whole: boolean; by: string })
   const shown = (named ? rows.slice(1) : rows).slice(0, ROWS);
   return (
     <>
-      <div className="grid" tabIndex={0} role="region" aria-label="Rows">
-        <table>
-          <thead><tr><th scope="col">#</th>{head.map((h, i) => <th key={i} scope="col" className={numeric(shown[0]?.[i]) ? "number" : ""}>{h}</th>)}</tr></thead>
-          <tbody>
-            {shown.map((row, i) => (
-              <tr key={i}><td className="dim">{i + 1}</td>{head.map((_, j) => <td key={j} className={numeric(row[j]) ? "number" : ""}>{row[j]}</td>)}</tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Grid head={head} rows={shown} />
       <Box color="text-body-secondary">{head.length} columns{named ? "" : ", without names"}; {rows.length > shown.length + (named ? 1 : 0) || !whole ? `the first ${shown.length} rows` : `${shown.length} rows`}.</Box>
     </>
   );

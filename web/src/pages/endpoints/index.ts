@@ -5,6 +5,7 @@ export default {
   routes: [
     { path: "endpoints", title: "Endpoints", load: () => import("./list") },
     { path: "endpoints/create", title: "Create an endpoint", load: () => import("./create") },
+    { path: "endpoints/:name/update", title: "Update an endpoint", load: () => import("./update") },
     { path: "endpoints/:name", title: "Endpoint", load: () => import("./detail") },
   ],
   actions: [{ label: "Create an endpoint", href: "/endpoints/create", words: "deploy serve" }],
