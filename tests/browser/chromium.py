@@ -67,6 +67,9 @@ class Page:
     """What was answered, by the ``id`` of the request."""
     complaints: list[str] = field(default_factory=list)
     """Exceptions, errors of the console, breaches of the content security policy."""
+    tabs: dict[str, str] = field(default_factory=dict)
+    """Id → address of the browser's tabs, once ``opened_by`` has asked for them."""
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
     _flying: set[str] = field(default_factory=set)
     _landed: asyncio.Event = field(default_factory=asyncio.Event)
     _number: int = 0
@@ -100,20 +103,23 @@ class Page:
             self.complaints.append("console: " + json.dumps(params["args"])[:2000])
         elif method == "Runtime.exceptionThrown":
             self.complaints.append("exception: " + json.dumps(params["exceptionDetails"])[:2000])
+        elif method in ("Target.targetCreated", "Target.targetInfoChanged"):
+            self.tabs[params["targetInfo"]["targetId"]] = params["targetInfo"]["url"]
+            self.moved.set()
         elif method == "Audits.issueAdded" and params["issue"]["code"] == "ContentSecurityPolicyIssue":
             self.complaints.append("policy: " + json.dumps(params["issue"]["details"])[:2000])
 
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+    async def call(self, method: str, /, patience: float = PATIENCE, **params: Any) -> dict[str, Any]:
         self._number += 1
         future = self._waiting[self._number] = asyncio.get_running_loop().create_future()
         await self.socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        said = await asyncio.wait_for(future, PATIENCE + 30)
+        said = await asyncio.wait_for(future, patience + 30)
         assert "error" not in said, (method, said)
         return said["result"]  # type: ignore[no-any-return]
 
-    async def value(self, script: str) -> Any:
+    async def value(self, script: str, patience: float = PATIENCE) -> Any:
         """What a script in the page evaluates to; AssertionError with the page's text if it throws."""
-        said = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        said = await self.call("Runtime.evaluate", patience, expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
         if "exceptionDetails" in said:
             raise AssertionError(f"{script}\n{said['exceptionDetails'].get('exception', {}).get('description')}\n{await self.text()}\n{self.complaints}")
         return said["result"].get("value")
@@ -122,7 +128,7 @@ class Page:
         return str((await self.call("Runtime.evaluate", expression="location.href + '\\n' + document.body.innerText", returnByValue=True))["result"].get("value"))[:6000]
 
     async def until(self, test: str, seconds: float = PATIENCE) -> Any:
-        return await self.value(f"sw.until(() => ({test}), {seconds})")
+        return await self.value(f"sw.until(() => ({test}), {seconds})", seconds)
 
     async def shows(self, *texts: str, seconds: float = PATIENCE) -> None:
         """Wait until all the texts are on the page."""
@@ -200,6 +206,7 @@ async def driven(address: str, control: str, width: int = 1400, height: int = 90
         for domain in ("Page", "Network", "Log", "Runtime", "Audits"):
             await page.call(f"{domain}.enable")
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=HELP)
+        await page.call("Runtime.evaluate", expression=HELP)  # a tab that somebody else opened has its document already
         await page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         try:
             yield page
@@ -217,6 +224,23 @@ async def another(page: Page) -> AsyncIterator[Page]:
         async with driven(about["webSocketDebuggerUrl"], page.control) as tab:
             yield tab
         await http.get(f"{page.control}/close/{about['id']}")
+
+
+@asynccontextmanager
+async def opened_by(page: Page, part: str, seconds: float = PATIENCE) -> AsyncIterator[Page]:
+    """The tab that a page has opened, once it has come to an address with ``part`` in it; closed in the end."""
+    await page.call("Target.setDiscoverTargets", discover=True)
+    async with asyncio.timeout(seconds):
+        while not (found := [which for which, url in page.tabs.items() if part in url]):
+            page.moved.clear()
+            await page.moved.wait()
+    about = next(t for t in await targets(page.control) if t["id"] == found[0])
+    async with driven(about["webSocketDebuggerUrl"], page.control) as tab:
+        await tab.call("Page.bringToFront")
+        yield tab
+        await tab.call("Page.close")
+    # a tab that lies behind draws nothing
+    await page.call("Page.bringToFront")
 
 
 @asynccontextmanager

@@ -283,6 +283,9 @@ def test_lifecycle_configurations(studio: Studio) -> None:
     code, text = refusal(client.delete_studio_lifecycle_config, StudioLifecycleConfigName=name)
     assert code == "ResourceInUse"
     assert f"user-profile/{studio.domain}/ada" in text
+    mine = {"AppType": "JupyterLab", "JupyterLabAppSettings": {"DefaultResourceSpec": {"LifecycleConfigArn": where}}}
+    studio.space("notes", SpaceSettings=mine)  # a space has a script, and no list of those to choose from
+    studio.gone("space", DomainId=studio.domain, SpaceName="notes")
     studio.gone("user_profile", DomainId=studio.domain, UserProfileName="ada")
     client.delete_studio_lifecycle_config(StudioLifecycleConfigName=name)
     assert refusal(client.describe_studio_lifecycle_config, StudioLifecycleConfigName=name)[0] == "ResourceNotFound"

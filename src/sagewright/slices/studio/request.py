@@ -15,28 +15,29 @@ from .settings import GROUPS, IN_SPACES, NONE, ONE_NAME, volume_size
 CONFIG = "StudioLifecycleConfig"
 
 
-async def check_settings(platform: Platform, call: Call, settings: Mapping[str, Any] | None) -> None:
-    """UserSettings, DefaultSpaceSettings or SpaceSettings. Raises Invalid or AccessDenied."""
+async def check_settings(platform: Platform, call: Call, settings: Mapping[str, Any] | None, *, space: bool = False) -> None:
+    """UserSettings, DefaultSpaceSettings, or with ``space`` SpaceSettings. Raises Invalid or AccessDenied."""
     settings = settings or {}
     if role := settings.get("ExecutionRole"):
         check_role(platform, call, role)
         await check_assumable(platform, role)
     for app_type, group in GROUPS.items():
         if group in settings:
-            await _check_group(platform, call, app_type, settings[group])
+            # a space names its script and has no list of those that others may choose from
+            await _check_group(platform, call, app_type, settings[group], lists=not (space and app_type in IN_SPACES))
     storage = settings.get("SpaceStorageSettings", {}).get("DefaultEbsStorageSettings", {})
     if storage and storage["DefaultEbsVolumeSizeInGb"] > storage["MaximumEbsVolumeSizeInGb"]:
         raise Invalid("DefaultEbsVolumeSizeInGb must not be greater than MaximumEbsVolumeSizeInGb.")
 
 
-async def _check_group(platform: Platform, call: Call, app_type: str, group: Mapping[str, Any]) -> None:
+async def _check_group(platform: Platform, call: Call, app_type: str, group: Mapping[str, Any], *, lists: bool) -> None:
     listed = group.get("LifecycleConfigArns", [])
     for where in listed:
         await config_of(platform, call, where, app_type)
     default = group.get("DefaultResourceSpec", {}).get("LifecycleConfigArn", NONE)
     if default != NONE:
         await config_of(platform, call, default, app_type)
-        if default not in listed:
+        if lists and default not in listed:
             raise Invalid(f"The default lifecycle configuration {default} must be one of LifecycleConfigArns.")
     idle = group.get("AppLifecycleManagement", {}).get("IdleSettings", {})
     least, limit = idle.get("MinIdleTimeoutInMinutes"), idle.get("MaxIdleTimeoutInMinutes")

@@ -32,7 +32,7 @@ class Spaces(Family):
         return {"Url": f"{call.endpoint}{HOME}?domain={record.doc['DomainId']}&space={record.name}"}
 
     async def create(self, call: Call) -> Reply:
-        await check_settings(self.platform, call, call.params.get("SpaceSettings"))
+        await check_settings(self.platform, call, call.params.get("SpaceSettings"), space=True)
         made: Reply = await retried(lambda: self._create(call))
         return made
 
@@ -62,7 +62,7 @@ class Spaces(Family):
     async def update(self, call: Call) -> dict[str, Any]:
         record = await self.find(call)
         given = call.params.get("SpaceSettings", {})
-        await check_settings(self.platform, call, given)
+        await check_settings(self.platform, call, given, space=True)
         settings = merged(record.doc["SpaceSettings"], given)
         changes: dict[str, Any] = {"SpaceSettings": settings}
         if "SpaceDisplayName" in call.params:

@@ -18,6 +18,9 @@ STARTUP = 600.0
 SCRIPT_SECONDS = 300.0
 METADATA = "/opt/ml/metadata/resource-metadata.json"
 SCRIPTS = "/opt/ml/workspace/scripts"
+SDK_CONFIG = "/opt/ml/workspace/sagemaker.yaml"
+QUIET = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
+"""Defaults of the SageMaker SDKs that a user's own go over: what a notebook does is told to nobody outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ def task(
         env=env | {
             "HOME": home, "AWS_CONFIG_FILE": CONFIG, "SAGEWRIGHT_ROOT": root, "SAGEWRIGHT_BASE": base,
             "SAGEWRIGHT_SCRIPTS": json.dumps(said), "SAGEWRIGHT_SHARED": str(shared).lower(), "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
+            "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": SDK_CONFIG,
         },
-        files=files | {METADATA: json.dumps(metadata, indent=2)} | {f"{SCRIPTS}/{s.name}": s.text for s in scripts},
+        files=files | {METADATA: json.dumps(metadata, indent=2), SDK_CONFIG: QUIET} | {f"{SCRIPTS}/{s.name}": s.text for s in scripts},
         directories=["/opt/ml/workspace"],
         volumes=volumes,
         limits=limits(instance_type, seconds=0.0, grace=GRACE),

@@ -47,9 +47,8 @@ async function running(DomainIdEquals: string, abortSignal?: AbortSignal): Promi
   return found;
 }
 
-/** A page of the spaces that a profile works in: its own and those that are shared. Others are private to somebody else. */
-export async function list(who: Who, all: boolean, query: ListSpacesCommandInput, abortSignal?: AbortSignal) {
-  const apps = running(who.DomainId, abortSignal);
+/** As many spaces as a page has, or a few more: those that are another's alone are left out after the server has paged. */
+async function spaces(who: Who, all: boolean, query: ListSpacesCommandInput, abortSignal?: AbortSignal) {
   const items: SpaceDetails[] = [];
   let next = query.NextToken;
   do {
@@ -57,8 +56,13 @@ export async function list(who: Who, all: boolean, query: ListSpacesCommandInput
     items.push(...(page.Spaces ?? []).filter((s) => all || shown(s, who)));
     next = page.NextToken;
   } while (next && items.length < (query.MaxResults ?? 1));
-  const by = await apps;
-  return { items: items.map((s): Space => ({ ...s, app: by.get(s.SpaceName!) })), next };
+  return { items, next };
+}
+
+/** A page of the spaces that a profile works in, its own and those that are shared; or of all. */
+export async function list(who: Who, all: boolean, query: ListSpacesCommandInput, abortSignal?: AbortSignal) {
+  const [{ items, next }, apps] = await Promise.all([spaces(who, all, query, abortSignal), running(who.DomainId, abortSignal)]);
+  return { items: items.map((s): Space => ({ ...s, app: apps.get(s.SpaceName!) })), next };
 }
 
 export interface Described {

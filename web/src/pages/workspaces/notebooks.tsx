@@ -3,7 +3,7 @@ import {
   StartNotebookInstanceCommand, StopNotebookInstanceCommand, type NotebookInstanceSummary,
 } from "@aws-sdk/client-sagemaker";
 import Button from "@cloudscape-design/components/button";
-import { useParams } from "react-router";
+import { useNavigate, useParams } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { Confirm } from "../../kit/confirm";
@@ -84,6 +84,7 @@ export function List() {
 
 export function Detail() {
   const name = useParams()["name"]!;
+  const navigate = useNavigate();
   return (
     <Described
       kind="NotebookInstance"
@@ -100,10 +101,12 @@ export function Detail() {
               Kernels end, and with them what is in their memory. /home/ec2-user/SageMaker stays, the rest does not.
             </Confirm>
           )}
+          <Confirm label="Delete" question={`Delete ${name}?`} type={name} disabled={!resting(n.NotebookInstanceStatus)} run={() => remove(name)} said="Deleted, with its files." done={() => void navigate("/notebook-instances")}>
+            Its files go with it: those that are nowhere else are lost.
+          </Confirm>
         </>
       )}
       tabs={(n) => [{ id: "log", label: "Log", content: <LiveLog group={LOGS} prefix={`${name}/`} running={moving(n.NotebookInstanceStatus)} /> }]}
-      {...{ remove: () => remove(name) }}
       code={(n) => ({
         calls: [
           { service: "sagemaker", operation: "CreateNotebookInstance", input: { NotebookInstanceName: name, InstanceType: n.InstanceType, RoleArn: n.RoleArn, VolumeSizeInGB: n.VolumeSizeInGB, LifecycleConfigName: n.NotebookInstanceLifecycleConfigName } },

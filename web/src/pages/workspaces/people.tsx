@@ -43,7 +43,7 @@ export function List() {
       create={{ label: "Add somebody", href: "/people/create" }}
       columns={[
         { id: "name", header: "Profile", width: 300, cell: (p) => <NameLink href={href(p.UserProfileName!)}>{p.UserProfileName}</NameLink> },
-        { id: "you", header: "", width: 100, cell: (p) => (p.UserProfileName === who.UserProfileName ? "This is you" : "") },
+        { id: "you", header: "Who", width: 130, cell: (p) => (p.UserProfileName === who.UserProfileName ? "This is you" : "–") },
         { id: "status", header: "Status", width: 160, cell: (p) => <Status value={p.Status} /> },
         { id: "created", header: "Added", sort: "CreationTime", width: 180, cell: (p) => <RelativeTime at={p.CreationTime} /> },
         { id: "modified", header: "Last change", sort: "LastModifiedTime", width: 180, cell: (p) => <RelativeTime at={p.LastModifiedTime} /> },

@@ -1,0 +1,265 @@
+"""Workspaces by clicks and keys: a space is made, its JupyterLab opened, and a cell in it trains and deploys with the SDK."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagewright.testing.names import unique
+from sagewright.testing.server import TestServer
+from sagewright.testing.studio import BASE, SLOW, Team
+from sagewright.testing.waiting import until
+
+from .chromium import Page, chromium, opened_by
+from .conftest import AXE, STUDIO
+from .test_pages import CHECK, colours
+
+pytestmark = pytest.mark.xdist_group("browser")
+SHIFT = 8
+CELL = """
+import sagemaker
+from sagemaker.estimator import Estimator
+from sagemaker.serializers import CSVSerializer
+session = sagemaker.Session()
+rows = "\\n".join(f"{2 * x},{x}" for x in range(40))
+data = session.upload_string_as_file_body(rows, session.default_bucket(), "lab/rows.csv")
+image = sagemaker.image_uris.retrieve("xgboost", session.boto_region_name, "1.7-1")
+job = Estimator(image, sagemaker.get_execution_role(), instance_count=1, instance_type="ml.m5.large", hyperparameters={"num_round": 20, "eta": 0.5})
+job.fit({"train": sagemaker.inputs.TrainingInput(data, content_type="text/csv")}, logs=False)
+predictor = job.deploy(1, "ml.m5.large", serializer=CSVSerializer())
+print("PREDICTION", round(float(predictor.predict([[30]]))))
+predictor.delete_endpoint()
+""".strip()
+
+
+SCRIPT = "#!/bin/bash\nset -e\necho 'made by the script' > ~/made.txt\n"
+
+
+class Looks:
+    """Pictures of the pages in both themes, and what axe finds."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        self.page, self.folder = page, folder
+        self.faults: dict[str, list[str]] = {}
+
+    async def at(self, name: str, path: str = "") -> None:
+        if path:
+            await self.page.follow(STUDIO + path)
+        await self.page.quiet()
+        for mode in ("light", "dark"):
+            await colours(self.page, mode)
+            await self.page.picture(self.folder / f"{name}-{mode}.png")
+            if found := await self.page.value(CHECK):
+                self.faults[f"{name}, {mode}"] = found
+
+
+EDITOR = "document.querySelector('.jp-Notebook .jp-CodeCell .cm-content[contenteditable=true]')"
+
+
+async def run(lab: Page, code: str) -> str:
+    """Open a notebook from the launcher, type a cell and run it by the keyboard; what it printed."""
+    await lab.click("Python 3 (ipykernel)", '.jp-LauncherCard[data-category="Notebook"]')
+    # what is typed before the notebook has come from the server would be lost, as people see by the kernel's state
+    await lab.shows("| Idle", seconds=SLOW)
+    await lab.until(EDITOR)
+    await lab.value(f"{EDITOR}.focus()")
+    await lab.call("Input.insertText", text=code)
+    await lab.until(f"{EDITOR}.innerText.includes({json.dumps(code.splitlines()[-1])})")
+    await lab.press("Enter", SHIFT)
+    await lab.until("/^\\[\\d+\\]:?$/.test(document.querySelector('.jp-CodeCell .jp-InputPrompt')?.innerText.trim())", SLOW)
+    return str(await lab.value("document.querySelector('.jp-CodeCell .jp-OutputArea').innerText"))
+
+
+@pytest.mark.timeout(900)
+async def test_a_cell_in_jupyterlab_trains_and_deploys(studio: Page, server: TestServer, pictures: Path) -> None:
+    team, name = Team(server), unique("lab")
+    await studio.value(AXE.read_text() + ";true")
+    looks = Looks(studio, pictures)
+    await studio.follow(f"{STUDIO}/workspaces")
+    await studio.click("Create a workspace", "a")
+    await studio.fill("Name", name)
+    await looks.at("create-workspace")
+    await studio.click("Create the workspace", "button")
+    await studio.shows(name, "Stopped")
+    await studio.click("Start JupyterLab", "button")
+    await studio.shows("Running", seconds=SLOW)
+    await looks.at("workspace")
+    await studio.click("Open JupyterLab", "button")
+    async with opened_by(studio, "/jupyterlab/default/lab") as lab:
+        said = await run(lab, CELL)
+        await lab.picture(pictures / "jupyterlab.png")
+        assert "PREDICTION 60" in said
+        assert "Traceback" not in said
+        assert "Jupyter news" not in await lab.text()
+    await studio.follow(f"{STUDIO}/workspaces?q={name}")
+    await studio.shows(name, "Running", "owner alone")
+    await looks.at("workspaces")
+    await studio.click(f"Choose {name}", "input")
+    await studio.click("Stop", "button", exact=True)
+    await studio.click("Stop", '[role="dialog"] button', exact=True)
+    await studio.shows("Stopped")
+    await studio.click(f"Choose {name}", "input")
+    await studio.click("Delete", "button", exact=True)
+    await studio.fill(f"Type “{name}” to go on", name)
+    await studio.click("Delete", '[role="dialog"] button', exact=True)
+    await studio.shows("Nothing matches")
+    assert name not in str(team.sagemaker.list_spaces(DomainIdEquals=team.domain, SpaceNameContains=name)["Spaces"])
+    assert looks.faults == {}
+
+
+@pytest.mark.timeout(900)
+async def test_a_notebook_instance_by_clicks(studio: Page, server: TestServer, pictures: Path) -> None:
+    sagemaker, name = server.client("sagemaker"), unique("book")
+    await studio.value(AXE.read_text() + ";true")
+    looks = Looks(studio, pictures)
+    await studio.follow(f"{STUDIO}/notebook-instances?q={name}")
+    await studio.click("Create a notebook instance", "a")
+    await studio.fill("Name", name)
+    await looks.at("create-notebook-instance")
+    await studio.click("Create the notebook instance", "button")
+    await studio.shows(name, "In service", seconds=SLOW)
+    await looks.at("notebook-instance")
+    await studio.click("Open JupyterLab", "button")
+    async with opened_by(studio, "/notebook/lab") as lab:
+        await lab.until("document.querySelector('.jp-LauncherCard')")
+    await studio.follow(f"{STUDIO}/notebook-instances?q={name}")
+    await studio.shows(name, "Open JupyterLab")
+    await looks.at("notebook-instances")
+    await studio.click(f"Choose {name}", "input")
+    await studio.click("Stop", "button", exact=True)
+    await studio.click("Stop", '[role="dialog"] button', exact=True)
+    await studio.shows("Stopped")
+    await studio.click(f"Choose {name}", "input")
+    await studio.click("Delete", "button", exact=True)
+    await studio.fill(f"Type “{name}” to go on", name)
+    await studio.click("Delete", '[role="dialog"] button', exact=True)
+    await studio.shows("Nothing matches")
+    assert sagemaker.list_notebook_instances(NameContains=name)["NotebookInstances"] == []
+    assert looks.faults == {}
+
+
+async def test_people_and_their_start_scripts(studio: Page, server: TestServer, pictures: Path) -> None:
+    team, name = Team(server), unique("ada")
+    await studio.value(AXE.read_text() + ";true")
+    looks = Looks(studio, pictures)
+    await studio.follow(f"{STUDIO}/people")
+    await studio.shows("This is you")
+    await looks.at("people")
+    await studio.click("Add somebody", "a")
+    await studio.fill("Name", name)
+    await looks.at("add-somebody")
+    await studio.click("Add the profile", "button")
+    await studio.shows(name, "In service")
+    await studio.click("Make a sign-in link", "button")
+    await studio.shows("once, within five minutes", "/_sagewright/studio/auth?token=")
+    await looks.at("user-profile")
+    await studio.click("Delete", "button", exact=True)
+    await studio.click("Delete", '[role="dialog"] button', exact=True)
+    await studio.shows("Deleted.")
+
+    await studio.follow(f"{STUDIO}/start-scripts/create")
+    await studio.fill("Name", name)
+    await studio.fill("Script", SCRIPT, "textarea")
+    await looks.at("create-start-script")
+    await studio.click("Create the script", "button")
+    await studio.click("Script", '[role="tab"]', exact=True)
+    await studio.shows("made by the script")
+    await looks.at("start-script")
+    await looks.at("start-scripts", f"/start-scripts?q={name}")
+    await studio.shows(name)
+    # it is offered where a workspace is made
+    await studio.follow(f"{STUDIO}/workspaces/create")
+    await choose(studio, "Start script", name)
+    await studio.shows(f"studio-lifecycle-config/{name}")
+    script = team.sagemaker.describe_studio_lifecycle_config(StudioLifecycleConfigName=name)["StudioLifecycleConfigContent"]
+    assert base64.b64decode(script).decode() == SCRIPT
+    team.sagemaker.delete_studio_lifecycle_config(StudioLifecycleConfigName=name)
+    assert looks.faults == {}
+
+
+async def choose(page: Page, field: str, option: str) -> None:
+    """An option of a select, by the keyboard."""
+    button = f"sw.find('button', {json.dumps(field)})"
+    # what there is to choose from has come
+    await page.quiet()
+    await page.until(button)
+    await page.value(f"{button}.focus()")
+    await page.press(" ")
+    await page.until(f"sw.find('[role=option]', {json.dumps(option)})")
+    for _ in range(await page.value("document.querySelectorAll('[role=option]').length")):
+        await page.press("ArrowDown")
+        if await page.value(f"document.querySelector('[role=option][class*=highlighted]')?.innerText.includes({json.dumps(option)})"):
+            break
+    await page.press("Enter")
+
+
+def shutdown(team: Team) -> dict[str, Any]:
+    settings = team.sagemaker.describe_domain(DomainId=team.domain)["DefaultUserSettings"].get("JupyterLabAppSettings", {})
+    return dict(settings.get("AppLifecycleManagement", {}).get("IdleSettings", {}))
+
+
+async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, server: TestServer, pictures: Path) -> None:
+    team = Team(server)
+    await studio.value(AXE.read_text() + ";true")
+    looks = Looks(studio, pictures)
+    await studio.follow(f"{STUDIO}/domain")
+    await studio.shows("default", "Idle workspaces")
+    await studio.click("Stop JupyterLab that nobody uses", "input")
+    await studio.fill("After, minutes", "600")
+    await looks.at("domain")
+    await studio.click("Keep these settings", "button")
+    await studio.shows("Kept.")
+    until(lambda: shutdown(team).get("IdleTimeoutInMinutes") == 600)
+    assert shutdown(team)["LifecycleManagement"] == "ENABLED"
+    await studio.follow(f"{STUDIO}/workspaces/create")
+    await studio.shows("Empty: 600.")
+    await studio.follow(f"{STUDIO}/domain?tab=overview")
+    await looks.at("domain-overview")
+    off = {"JupyterLabAppSettings": {"AppLifecycleManagement": {"IdleSettings": {"LifecycleManagement": "DISABLED"}}}}
+    until(lambda: team.sagemaker.describe_domain(DomainId=team.domain)["Status"] == "InService")
+    team.sagemaker.update_domain(DomainId=team.domain, DefaultUserSettings=off)
+    assert looks.faults == {}
+
+
+def shared(team: Team, *profiles: str) -> str:
+    """A shared space of the first profile, with its JupyterLab running."""
+    name = unique("room")
+    team.sagemaker.create_space(
+        DomainId=team.domain, SpaceName=name, SpaceSettings={"AppType": "JupyterLab"},
+        OwnershipSettings={"OwnerUserProfileName": profiles[0]}, SpaceSharingSettings={"SharingType": "Shared"},
+    )
+    until(lambda: team.sagemaker.describe_space(DomainId=team.domain, SpaceName=name)["Status"] == "InService")
+    assert team.start(name)["Status"] == "InService"
+    return name
+
+
+@pytest.mark.timeout(900)
+async def test_two_people_write_in_one_notebook(server: TestServer, tmp_path: Path) -> None:
+    """Each sees at once what the other types, and who the other is."""
+    team = Team(server)
+    ada, ben = team.profile(), team.profile()
+    room = shared(team, ada, ben)
+    empty = {"cells": [{"id": "first", "cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": ""}], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    team.browser(room, ada).ask("PUT", f"{BASE}api/contents/both.ipynb", {"type": "notebook", "format": "json", "content": empty})
+    async with chromium(tmp_path / "ada") as one, chromium(tmp_path / "ben") as other:
+        for page, who in ((one, ada), (other, ben)):
+            await page.call("Page.navigate", url=team.url(room, who, "both.ipynb"))
+            await page.until("document.readyState === 'complete' && document.querySelector('.jp-LabShell')", SLOW)
+            await page.until(EDITOR, SLOW)
+            assert await page.until("document.querySelector('.jp-Toolbar') && document.title.includes('both')")
+        await written(one, "x = 'of ada'\n", other)
+        await written(other, "y = 'of ben'\n", one)
+        assert "policy" not in " ".join(one.complaints + other.complaints)
+    team.sagemaker.delete_app(**team.where(room))
+
+
+async def written(by: Page, text: str, seen_by: Page) -> None:
+    """Somebody types at the end of the first cell; both see it."""
+    await by.value(f"{EDITOR}.focus(), getSelection().selectAllChildren({EDITOR}), getSelection().collapseToEnd()")
+    await by.call("Input.insertText", text=text)
+    for page in (by, seen_by):
+        await page.until(f"{EDITOR}.innerText.includes({json.dumps(text.strip())})")
