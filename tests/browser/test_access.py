@@ -9,7 +9,7 @@ import pytest
 
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-from sagewright.testing.studio import default_domain
+from sagewright.testing.studio import Team, default_domain
 from sagewright.testing.waiting import until
 
 from .chromium import Page, chromium
@@ -83,8 +83,30 @@ async def test_a_denial_is_explained_by_the_statement_that_decides(server: TestS
     assert faults == []
 
 
-async def test_who_may_not_read_it_is_told_what_to_do(studio: Page) -> None:
+async def test_who_may_not_read_it_is_told_what_to_do(server: TestServer, tmp_path: Path) -> None:
+    """A profile with the role that jobs run with."""
+    profile = Team(server).profile()
+    url = str(server.client("sagemaker").create_presigned_domain_url(DomainId=default_domain(server), UserProfileName=profile)["AuthorizedUrl"])
+    async with chromium(tmp_path / "profile") as page:
+        await page.goto(url)
+        await page.shows("Overview", "Recent work")
+        await page.follow(f"{STUDIO}/access?show=users")
+        await page.shows("AccessDenied", "iam:ListUsers", "aws iam attach-role-policy")
+        await page.click("Explain this denial", "a")
+        await page.shows("Explain a denial", "It cannot be explained", "is not authorized to perform: iam:")
+        assert page.complaints == []
+
+
+async def test_the_owner_sees_who_may_what(studio: Page) -> None:
+    """Who signs in by ``sagewright studio`` reads users, roles and the trail without granting jobs anything."""
     await studio.follow(f"{STUDIO}/access?show=users")
-    await studio.shows("AccessDenied", "iam:ListUsers", "aws iam attach-role-policy")
-    await studio.click("Explain this denial", "a")
-    await studio.shows("Explain a denial", "It cannot be explained", "is not authorized to perform: iam:")
+    await studio.shows("People and programs with keys of their own")
+    await studio.until("document.body.innerText.includes('There is no user yet') || document.querySelector('td .name-link, th .name-link')")
+    assert "AccessDenied" not in await studio.text()
+    await studio.follow(f"{STUDIO}/access")
+    await studio.shows("SagewrightOwner", "SagewrightExecutionRole")
+    await studio.follow(f"{STUDIO}/access/trail?by=EventName&value=CreateDomain")
+    await studio.shows("CreateDomain", "Succeeded")
+    await studio.follow(f"{STUDIO}/training-jobs/create")
+    await studio.click("Role, network, environment", "button, [role=button]")
+    await studio.until("sw.find('input', 'Execution role')?.value.endsWith(':role/SagewrightExecutionRole')")

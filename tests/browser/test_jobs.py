@@ -175,3 +175,24 @@ async def test_two_training_jobs_are_told_apart(studio: Page, jobs: Jobs, look: 
     assert await studio.value("document.querySelectorAll('table.diff tr.differs').length") == len(differing)
     await look("compare-all")
     assert look.faults == {}
+
+
+async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, look: Looked) -> None:
+    """Machine time, energy by watts that are kept, and AWS's list price; the address keeps the time that is looked at."""
+    name = jobs.train("import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end:\n    pass", TrainingJobName=unique("spent"))
+    assert jobs.ended(name)["TrainingJobStatus"] == "Completed"
+    await studio.follow(f"{STUDIO}/")
+    await studio.shows("Prepare", "Build", "Train", "Tune", "Deploy", "Watch", "Time and energy")
+    figures = "Object.fromEntries([...document.querySelectorAll('.spent > div')].map((d) => [d.querySelector('dt').innerText, d.innerText]))"
+    await studio.until(f"/training \\d/.test({figures}['Machine time']) && /Wh/.test({figures}['Energy, estimated']) && /\\$/.test({figures}['The same on AWS'])")
+    await studio.until(f"/ms of a busy core|s of a busy core/.test({figures}['Energy, estimated']) && !/^Energy, estimated\\s+0 Wh/.test({figures}['Energy, estimated'])")
+    await look("overview")
+    await studio.click("How this is computed", "button, [role=button]")
+    await studio.shows("real-time inference, on demand, us-east-1, 2024")
+    await studio.fill("Watts of a busy core", "25")
+    await studio.shows("of a busy core at 25 W")
+    await studio.value("document.querySelector('.spent').scrollIntoView(), true")
+    await look("overview-spent")
+    await studio.click("Today", "button")
+    await studio.until("new URLSearchParams(location.search).get('days') === '1'")
+    assert look.faults == {}

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+JOBS = "sagemaker.amazonaws.com"
+"""Whom a role trusts that jobs, endpoints and profiles act as."""
+STUDIO = "studio.sagemaker.amazonaws.com"
+"""Whom a role trusts that only a browser's session of Studio acts as: no job can be given it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -18,8 +23,8 @@ class Credentials:
 class Identity(Protocol):
     """Provided by the identity slice."""
 
-    async def role_credentials(self, role_arn: str, session: str, seconds: float) -> Credentials:
-        """Temporary keys of a role that trusts sagemaker.amazonaws.com.
+    async def role_credentials(self, role_arn: str, session: str, seconds: float, service: str = JOBS) -> Credentials:
+        """Temporary keys of a role that trusts the service.
 
         Raises:
             Invalid: no such role, or it does not trust the service (AWS's wording).
@@ -38,6 +43,6 @@ class Identity(Protocol):
         """Empty if the role may do ``action`` on the ARN ``resource``, else the sentence that says why not."""
         ...
 
-    async def role_principal(self, role_arn: str, session: str) -> Any:
+    async def role_principal(self, role_arn: str, session: str, service: str = JOBS) -> Any:
         """The wire ``Principal`` of a session of the role, for in-process calls on its behalf."""
         ...

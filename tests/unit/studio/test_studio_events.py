@@ -33,12 +33,12 @@ class Office:
         sessions: Any = SimpleNamespace(again=self.again)
         self.events = Events(platform, sessions)
         self.events.install()
-        self.session: Any = SimpleNamespace(doc={"Scope": HERE}, role="role", profile=SimpleNamespace(doc={"UserProfileName": "ada"}))
+        self.session: Any = SimpleNamespace(doc={"Scope": HERE}, acts_as=("role", "service"), profile=SimpleNamespace(doc={"UserProfileName": "ada"}))
 
     async def get(self, *what: str) -> Record | None:
         return self.kept.get(what)  # type: ignore[call-overload,no-any-return]
 
-    async def principal(self, role: str, name: str) -> Any:
+    async def principal(self, role: str, name: str, service: str) -> Any:
         return SimpleNamespace(arn=f"{role}/{name}")
 
     async def again(self, session: Any) -> Any:

@@ -8,7 +8,10 @@ export interface Session {
   DomainId: string;
   DomainName: string;
   UserProfileName: string;
+  /** What jobs and notebooks of the profile run with. */
   ExecutionRole: string;
+  /** What the pages work with. */
+  SignInRole: string;
   SpaceName?: string;
   HasPassword: boolean;
   MaySetPassword: boolean;

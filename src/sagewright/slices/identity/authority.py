@@ -31,9 +31,9 @@ TASKS = "task:"
 
 
 @lru_cache(maxsize=1024)
-def _lets_service_in(trust: str, role_arn: str, account: str) -> bool:
-    """Whether a trust policy lets the service assume the role. Every create asks, and the text alone decides."""
-    asked = Request("sts:AssumeRole", role_arn, context_of({"aws:SourceAccount": account}), {"Service": frozenset({SERVICE})})
+def _lets_service_in(trust: str, role_arn: str, account: str, service: str) -> bool:
+    """Whether a trust policy lets a service assume the role. Every create asks, and the text alone decides."""
+    asked = Request("sts:AssumeRole", role_arn, context_of({"aws:SourceAccount": account}), {"Service": frozenset({service})})
     return decide([Named("trust policy", parse(trust, "trust"))], asked).allowed
 
 
@@ -198,13 +198,13 @@ class LocalAuthority:
         """What the role's trust policy says; its decision knows the principals of ``request`` only."""
         return decide([Named("trust policy", parse(role.doc["AssumeRolePolicyDocument"], "trust"))], request)
 
-    def _serving(self, role_arn: str) -> Record:
+    def _serving(self, role_arn: str, service: str = SERVICE) -> Record:
         role = self.find_role(role_arn)
-        if role is not None and _lets_service_in(role.doc["AssumeRolePolicyDocument"], role_arn, self.account):
+        if role is not None and _lets_service_in(role.doc["AssumeRolePolicyDocument"], role_arn, self.account, service):
             return role
         raise Invalid(
             f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
-            f"'{SERVICE}' to assume the role."
+            f"'{service}' to assume the role."
         )
 
     def session(self, role: Record, name: str, policies: tuple[str, ...] = ()) -> Principal:
@@ -221,8 +221,8 @@ class LocalAuthority:
 
     # -- Identity
 
-    async def role_credentials(self, role_arn: str, session: str, seconds: float) -> Credentials:
-        principal = self.session(self._serving(role_arn), session)
+    async def role_credentials(self, role_arn: str, session: str, seconds: float, service: str = SERVICE) -> Credentials:
+        principal = self.session(self._serving(role_arn, service), session)
         return Credentials(*await self.directory.new_session(principal, min(seconds, LONGEST_JOB)))
 
     async def task_credentials(self, task: str, policy: str, seconds: float) -> Credentials:
@@ -241,5 +241,5 @@ class LocalAuthority:
         verdict, request = self._decide(principal, action, resource, context or {})
         return sentence(principal.arn, request, verdict)
 
-    async def role_principal(self, role_arn: str, session: str) -> Any:
-        return self.session(self._serving(role_arn), session)
+    async def role_principal(self, role_arn: str, session: str, service: str = SERVICE) -> Any:
+        return self.session(self._serving(role_arn, service), session)

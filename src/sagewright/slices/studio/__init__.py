@@ -11,6 +11,7 @@ from .domains import Domains
 from .endpoints import Endpoints
 from .events import Events
 from .executor import PlaceExecutor
+from .owner import Owner
 from .pages import Pages
 from .passwords import Passwords
 from .places import Places
@@ -24,7 +25,8 @@ from .static import Static
 def install(platform: Platform) -> None:
     """Bind the operations and executors of domains, profiles, spaces and apps, and the pages with their endpoints."""
     places = Places(domain.install(platform), user_profile.install(platform), space.install(platform))
-    sessions, passwords = Sessions(platform, places), Passwords(platform)
+    owner = Owner(platform)
+    sessions, passwords = Sessions(platform, places, owner), Passwords(platform)
     Domains(places).install()
     UserProfiles(places).install()
     Spaces(places).install()
@@ -33,7 +35,7 @@ def install(platform: Platform) -> None:
     sessions.install()
     PlaceExecutor(platform, places, sessions).install()
     AppExecutor(platform).install()
-    defaults = Defaults(platform)
+    defaults = Defaults(platform, owner)
     defaults.install()
     events = Events(platform, sessions)
     events.install()

@@ -148,7 +148,7 @@ class Endpoints:
         about = {
             "DomainId": session.domain.key, "DomainName": session.domain.doc["DomainName"], "DomainArn": session.domain.doc["DomainArn"],
             "UserProfileName": session.profile.doc["UserProfileName"], "UserProfileArn": session.profile.doc["UserProfileArn"],
-            "ExecutionRole": session.role, "SpaceName": session.doc.get("SpaceName"),
+            "ExecutionRole": session.role, "SignInRole": session.acts_as[0], "SpaceName": session.doc.get("SpaceName"),
             "HasPassword": await self.passwords.exists(session.doc["Scope"], session.profile.key),
             "MaySetPassword": self._fresh(session), "Opened": session.doc["Opened"], "Expires": session.doc["Until"],
             "Region": region, "Account": account, "Endpoint": self.platform.settings.public_url or exchange.base, "Version": __version__,

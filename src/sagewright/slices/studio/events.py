@@ -97,7 +97,8 @@ class Events:
         if self.platform.identity is None:
             return None
         try:
-            found: Principal = await self.platform.identity.role_principal(session.role, session.profile.doc["UserProfileName"])
+            role, service = session.acts_as
+            found: Principal = await self.platform.identity.role_principal(role, session.profile.doc["UserProfileName"], service)
         except DomainError:
             return None  # the role is gone: nothing is told until it is back
         return found

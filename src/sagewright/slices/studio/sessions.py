@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 from ...resources.platform import Platform
 from ...resources.tickets import Tickets, digest
+from ...stores.identity import JOBS, STUDIO
 from ...stores.records import Conflict, Delete, Put, Query, Record
 from ...wire.errors import AccessDenied, DomainError, Invalid
 from ...wire.types import Call
 from .lifecycle import DELETING, DOMAIN, FAILED, PENDING, PROFILE
 from .opening import app_url
+from .owner import Owner
 from .places import HOME, Places
 from .resources import profile_path, space_path
 from .settings import effective
@@ -37,6 +39,8 @@ class Session:
     record: Record
     domain: Record
     profile: Record
+    owner: str = ""
+    """ARN of the owner's role, where it is the owner's session."""
 
     @property
     def doc(self) -> dict[str, Any]:
@@ -44,16 +48,21 @@ class Session:
 
     @property
     def role(self) -> str:
-        """ARN of the role that its keys are of."""
+        """ARN of the role that its jobs and notebooks run with."""
         found: str = effective(self.domain.doc, self.profile.doc, None)["ExecutionRole"]
         return found
+
+    @property
+    def acts_as(self) -> tuple[str, str]:
+        """ARN of the role that its keys are of, and the service that this role has to trust."""
+        return (self.owner, STUDIO) if self.owner else (self.role, JOBS)
 
 
 class Sessions:
     """Links and sessions of one platform."""
 
-    def __init__(self, platform: Platform, places: Places) -> None:
-        self.platform, self.places = platform, places
+    def __init__(self, platform: Platform, places: Places, owner: Owner) -> None:
+        self.platform, self.places, self.owner = platform, places, owner
         self.tickets = Tickets(platform, URLS)
 
     def install(self) -> None:
@@ -77,6 +86,7 @@ class Sessions:
         seconds = params.get("ExpiresInSeconds", URL_SECONDS)
         if url := await app_url(self.places, call, profile, landing, seconds=seconds, lasts=about["Seconds"]):
             return {"AuthorizedUrl": url}
+        self.owner.check(call, await self.owner.role(profile))
         about["Landing"] = landing_page(landing)
         token = await self.tickets.issue(about, seconds)
         return {"AuthorizedUrl": f"{call.endpoint or self.platform.endpoint}{HOME}auth?token={token}"}
@@ -121,18 +131,19 @@ class Sessions:
         gone = any(one is None or one.status in (PENDING, DELETING, FAILED) for one in (profile, domain))
         if gone or profile is None or domain is None:
             return None
-        return Session(record, domain, profile)
+        return Session(record, domain, profile, await self.owner.role(profile))
 
     async def credentials(self, session: Session) -> dict[str, Any]:
-        """Temporary keys of the profile's role, for an hour or until the session ends. Raises AccessDenied."""
+        """Temporary keys of the role that the session acts as, for an hour or until it ends. Raises AccessDenied."""
         identity = self.platform.identity
         if identity is None:
             raise AccessDenied("This server knows no roles.")
         seconds = min(KEY_SECONDS, session.doc["Until"] - self.platform.clock())
         name = session.profile.doc["UserProfileName"]
+        role, service = session.acts_as
         try:
-            principal = await identity.role_principal(session.role, name)
-            keys = await identity.role_credentials(session.role, name, seconds)
+            principal = await identity.role_principal(role, name, service)
+            keys = await identity.role_credentials(role, name, seconds, service)
         except DomainError as error:
             raise AccessDenied(error.message) from None
         if not await self._keep(session, keys.access_key, keys.expires):
@@ -140,7 +151,7 @@ class Sessions:
             raise AccessDenied("The session has ended.")
         return {
             "AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "SessionToken": keys.session_token,
-            "Expiration": keys.expires, "RoleArn": session.role, "PrincipalArn": principal.arn,
+            "Expiration": keys.expires, "RoleArn": role, "PrincipalArn": principal.arn,
         }  # fmt: skip
 
     async def _keep(self, session: Session, key: str, expires: float) -> bool:

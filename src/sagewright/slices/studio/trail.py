@@ -37,7 +37,8 @@ class Trail:
         if self.platform.identity is None:
             return nobody
         try:
-            found: Principal = await self.platform.identity.role_principal(session.role, session.profile.doc["UserProfileName"])
+            role, service = session.acts_as
+            found: Principal = await self.platform.identity.role_principal(role, session.profile.doc["UserProfileName"], service)
         except DomainError:
             return nobody
         return found

@@ -37,7 +37,7 @@ export default function Explain() {
   const [read, write] = useView();
   const everybody = useLoad(principals, "principals");
   const known = everybody.value?.found ?? [];
-  const principal = sourceOf(read("principal", here().ExecutionRole), known);
+  const principal = sourceOf(read("principal", here().SignInRole), known);
   const [action, setAction] = useState(read("action"));
   const [resource, setResource] = useState(read("resource", "*"));
   const asked = { action: read("action"), resource: read("resource", "*") };

@@ -14,7 +14,7 @@ const denied = (error: unknown) => /AccessDenied/.test(told(error).code);
 /** Shown when one of the errors is a denial. */
 export function Grant({ errors }: { errors: unknown[] }) {
   if (!errors.some((e) => e !== undefined && denied(e))) return null;
-  const role = here().ExecutionRole.split("/").pop()!;
+  const role = here().SignInRole.split("/").pop()!;
   return (
     <Alert type="info" header="This profile's role may not read all of this">
       <SpaceBetween size="xs">

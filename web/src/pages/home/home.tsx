@@ -14,6 +14,7 @@ import { useSession } from "../../kit/session";
 import { moving, Status } from "../../kit/status";
 import { NameLink } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
+import { TimeAndEnergy } from "./time-and-energy";
 import { KINDS, NONE, type Kind, type Work } from "./work";
 
 const RECENT = 8;
@@ -64,11 +65,11 @@ function stages(c: Counts): Stage[] {
   const now = (k: Kind) => (running(k) ? `${running(k)} running` : "none running");
   return [
     { title: "Prepare", href: "/data", count: many(of("buckets")), what: of("buckets").total === 1 ? "bucket" : "buckets", note: `${many(of("processing"))} processing jobs`, live: running(of("processing")) > 0 },
-    { title: "Train", href: "/training-jobs", count: many(of("training")), what: "training jobs", note: now(of("training")), live: running(of("training")) > 0 },
-    { title: "Tune", href: "/tuning-jobs", count: many(of("tuning")), what: "tuning jobs", note: now(of("tuning")), live: running(of("tuning")) > 0 },
-    { title: "Track", href: "/experiments", count: many(of("experiments")), what: "experiments", note: "runs side by side", live: false },
-    { title: "Deploy", href: "/models", count: many(of("models")), what: "models", note: `${many(of("transform"))} batch transforms`, live: running(of("transform")) > 0 },
-    { title: "Serve", href: "/endpoints", count: String(serving), what: serving === 1 ? "endpoint in service" : "endpoints in service", note: running(of("endpoints")) ? `${running(of("endpoints"))} changing` : `${many(of("endpoints"))} in all`, live: serving > 0 },
+    { title: "Build", href: "/experiments", count: many(of("experiments")), what: of("experiments").total === 1 ? "experiment" : "experiments", note: "runs side by side", live: false },
+    { title: "Train", href: "/training-jobs", count: many(of("training")), what: of("training").total === 1 ? "training job" : "training jobs", note: now(of("training")), live: running(of("training")) > 0 },
+    { title: "Tune", href: "/tuning-jobs", count: many(of("tuning")), what: of("tuning").total === 1 ? "tuning job" : "tuning jobs", note: now(of("tuning")), live: running(of("tuning")) > 0 },
+    { title: "Deploy", href: "/models", count: many(of("models")), what: of("models").total === 1 ? "model" : "models", note: `${many(of("transform"))} batch transforms`, live: running(of("transform")) > 0 },
+    { title: "Watch", href: "/endpoints", count: String(serving), what: serving === 1 ? "endpoint in service" : "endpoints in service", note: running(of("endpoints")) ? `${running(of("endpoints"))} changing` : `${many(of("endpoints"))} in all`, live: serving > 0 },
   ];
 }
 
@@ -147,6 +148,7 @@ export default function Home() {
           </Container>
         </SpaceBetween>
       </div>
+      <TimeAndEnergy />
     </SpaceBetween>
   );
 }

@@ -30,7 +30,8 @@ export default function Settings() {
             Domain: who.DomainName,
             Account: who.Account,
             Region: who.Region,
-            Role: <Copied text={who.ExecutionRole} what="the role" />,
+            "Works here as": <Copied text={who.SignInRole} what="the role" />,
+            "Its jobs run as": <Copied text={who.ExecutionRole} what="the jobs' role" />,
             "Signed in until": <RelativeTime at={new Date(who.Expires * 1000)} />,
             Server: `Sagewright ${who.Version}`,
           }}
