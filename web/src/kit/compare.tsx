@@ -8,6 +8,7 @@ import { Fragment, type ReactNode } from "react";
 import { Crumbs } from "./detail";
 import { ErrorPanel } from "./errors";
 import { useLoad } from "./load";
+import { lookup } from "./lookup";
 import { S3Link } from "./s3-link";
 import { words as spoken } from "./status";
 import { NameLink } from "./table";
@@ -51,10 +52,10 @@ function flat(value: unknown, label: string[], own: boolean, into: Flat): Flat {
 
 /** A request by its members: each that is a group is a section, the plain ones are the first. */
 export function sections(request: Record<string, unknown>, without: readonly string[]): Map<string, Flat> {
-  const found = new Map<string, Flat>([["Request", {}]]);
+  const found = new Map<string, Flat>([["Request", lookup({})]]);
   for (const [k, v] of Object.entries(request)) {
     if (without.includes(k) || v === undefined) continue;
-    if (isGroup(v)) found.set(words(k), flat(v, [], OWN.has(k), {}));
+    if (isGroup(v)) found.set(words(k), flat(v, [], OWN.has(k), lookup({})));
     else flat(v, [words(k)], false, found.get("Request")!);
   }
   return found;
@@ -80,7 +81,7 @@ export function Compare<T extends object>({ kind, noun, parent, describe, asked,
   const names = read("of").split(",").filter(Boolean).slice(0, 2);
   const differing = read("show") !== "all";
   const { value, error, reload } = useLoad((abort) => Promise.all(names.map((name) => describe(name, abort))), names, { kinds: [kind] });
-  const sides = value?.map((job) => new Map([["Result", results(job)], ...sections(asked(job), [named])]));
+  const sides = value?.map((job) => new Map([["Result", lookup(results(job))], ...sections(asked(job), [named])]));
   const titles = [...new Set(sides?.flatMap((s) => [...s.keys()]))];
   return (
     <SpaceBetween size="l">
@@ -107,7 +108,7 @@ export function Compare<T extends object>({ kind, noun, parent, describe, asked,
             </tr>
           </thead>
           {titles.map((title) => (
-            <Group key={title} title={title} sides={sides.map((s) => s.get(title) ?? {})} differing={differing} />
+            <Group key={title} title={title} sides={sides.map((s) => s.get(title) ?? lookup<string>({}))} differing={differing} />
           ))}
         </table>
       )}
@@ -121,7 +122,7 @@ const labels = (sides: readonly Flat[]) => [...new Set(sides.flatMap((s) => Obje
 /** How much there is to see. */
 function said(sides: readonly Map<string, Flat>[], titles: readonly string[]): string {
   const of = titles.flatMap((t) => {
-    const both = sides.map((s) => s.get(t) ?? {});
+    const both = sides.map((s) => s.get(t) ?? lookup<string>({}));
     return labels(both).map((label) => differs(both, label));
   });
   const n = of.filter(Boolean).length;

@@ -2,16 +2,17 @@
 import { SearchCommand, type TrialComponent } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
+import { lookup } from "../../kit/lookup";
 import { measured, type Wanted } from "../../kit/measured";
 import prices from "./prices.json";
 
 /** Kinds of jobs by what a trial component says of its source, and where their machines are measured. */
-const SOURCES: Record<string, { kind: string; group: string | undefined }> = {
+const SOURCES = lookup<{ kind: string; group: string | undefined }>({
   SageMakerTrainingJob: { kind: "Training", group: "/aws/sagemaker/TrainingJobs" },
   SageMakerProcessingJob: { kind: "Processing", group: "/aws/sagemaker/ProcessingJobs" },
   // its machines are not called by number, and no list tells their names: its use of them is left out
   SageMakerTransformJob: { kind: "Batch transform", group: undefined },
-};
+});
 /** Jobs that are looked at, newest first, and machines whose processors are. */
 const MOST = 500;
 const HOSTS = 400;
@@ -44,7 +45,7 @@ export interface Spent {
   unknown: string[];
 }
 
-export const LIST: { source: string; what: string; year: number; hourly: Record<string, number> } = prices;
+export const LIST: { source: string; what: string; year: number; hourly: Record<string, number> } = { ...prices, hourly: lookup<number>(prices.hourly) };
 
 const hours = (j: Job) => (j.machines * (j.to.getTime() - j.from.getTime())) / SECOND / 3600;
 

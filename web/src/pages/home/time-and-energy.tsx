@@ -54,7 +54,8 @@ export function TimeAndEnergy() {
 }
 
 function Figures({ of }: { of: Spent }) {
-  const watts = [number(core.use()), number(gpu.use())] as const;
+  const [ofCore, ofGpu] = [core.use(), gpu.use()];
+  const watts = [number(ofCore), number(ofGpu)] as const;
   if (of.jobs.length === 0) return <Box color="text-body-secondary">No job has ended in this time. What jobs take shows here once one has.</Box>;
   const total = Object.values(of.hours).reduce((a, b) => a + b, 0);
   return (
@@ -83,8 +84,8 @@ function Figures({ of }: { of: Spent }) {
             assumptions, kept in this browser. What a machine takes while idle, and batch transform, are not in it.
           </span>
           <div className="watts">
-            <FormField label="Watts of a busy core"><Input type="number" value={core.use()} onChange={({ detail }) => core.set(detail.value)} /></FormField>
-            <FormField label="Watts of a busy GPU"><Input type="number" value={gpu.use()} onChange={({ detail }) => gpu.set(detail.value)} /></FormField>
+            <FormField label="Watts of a busy core"><Input type="number" value={ofCore} onChange={({ detail }) => core.set(detail.value)} /></FormField>
+            <FormField label="Watts of a busy GPU"><Input type="number" value={ofGpu} onChange={({ detail }) => gpu.set(detail.value)} /></FormField>
           </div>
           <span>
             Prices are those of {LIST.what}, {LIST.year}, from <a className="text-link" href={LIST.source} target="_blank" rel="noreferrer">AWS's price list</a>, for the seconds that the jobs ran: without storage, transfer, and the time in which machines start.
