@@ -52,10 +52,11 @@ class Album:
 
 
 async def shown_code(page: Page) -> str:
-    """The calls of the code that the page shows, without imports and clients."""
+    """The clients and calls of the code that the page shows, without what it imports."""
     text = str(await page.until("[...document.querySelectorAll('.code-panel pre')].filter(sw.visible).pop()?.textContent"))
-    assert text.startswith("import boto3\n")
-    return text.split("\n\n", 2)[2]
+    lead, calls = text.split("\n\n", 1)
+    assert lead.splitlines()[-1] == "import boto3"
+    return calls
 
 
 async def without_code(page: Page, album: Album) -> list[str]:

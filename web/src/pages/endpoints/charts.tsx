@@ -7,10 +7,11 @@ import Spinner from "@cloudscape-design/components/spinner";
 import { Chart, type Series } from "../../kit/chart";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
+import { lookup } from "../../kit/lookup";
 import { measured, type Wanted } from "../../kit/measured";
 import { useView } from "../../kit/view";
 
-const SPANS: Record<string, [label: string, minutes: number]> = { "15m": ["15 min", 15], "1h": ["1 h", 60], "6h": ["6 h", 360], "1d": ["1 day", 1440], "7d": ["7 days", 10_080] };
+const SPANS = lookup<[label: string, minutes: number]>({ "15m": ["15 min", 15], "1h": ["1 h", 60], "6h": ["6 h", 360], "1d": ["1 day", 1440], "7d": ["7 days", 10_080] });
 const EVERY = 5000;
 const SERVED = "AWS/SageMaker";
 const USED = "/aws/sagemaker/Endpoints";
