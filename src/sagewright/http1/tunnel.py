@@ -53,9 +53,11 @@ class Tunnel:
 
     async def write(self, data: bytes) -> None:
         """Send, and wait while the peer takes no more. Raises ConnectionError when it has gone."""
+        # a turn for others: a peer that takes all at once is no reason to wait, and it may have gone without our having heard of it
+        await asyncio.sleep(0)
         if self._connection.write_paused:
             await self._connection.drain()
-        if self._gone or self._connection.gone:
+        if self._gone or self._connection.gone or self._connection.transport.is_closing():
             raise ConnectionError("the peer has gone")
         self._connection.transport.write(data)
 
