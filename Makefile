@@ -38,7 +38,7 @@ ray-cluster-down: .venv/.dev  ## end it
 
 # what fails is tried again, for a busy machine may take longer than anybody waits; each such test is named at the end, to be mended
 test: .venv/.dev .cache/web/.built clients environments  ## run every test and say how many there were
-	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q --reruns 2 -r fER $(ARGS)
+	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q --reruns 2 --rerun-show-tracebacks -r fER $(ARGS)
 
 lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the pages, generated pages
 	$(RUN)ruff check .
