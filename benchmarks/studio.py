@@ -102,7 +102,6 @@ async def start(tab: Tab, rounds: int) -> None:
     for _ in range(rounds):
         for kind in found:
             await page.call("Page.navigate", url="about:blank")
-            page._flying.clear()  # what a navigation cuts off is told to nobody
             if kind == "cold":
                 await page.call("Network.clearBrowserCache")
             before = await tab.costs()

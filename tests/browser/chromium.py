@@ -70,7 +70,8 @@ class Page:
     tabs: dict[str, str] = field(default_factory=dict)
     """Id → address of the browser's tabs, once ``opened_by`` has asked for them."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
-    _flying: set[str] = field(default_factory=set)
+    _flying: dict[str, str] = field(default_factory=dict)
+    """Id of each request that is not answered yet → id of the document that asked; no document: a worker."""
     _landed: asyncio.Event = field(default_factory=asyncio.Event)
     _number: int = 0
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
@@ -89,13 +90,17 @@ class Page:
             self.requests.append({**params["request"], "document": params.get("documentURL", ""), "id": params["requestId"]})
             # a stream never ends, and what a shared worker asks for is answered to the worker
             if params.get("type") != "EventSource" and "-worker-" not in params["request"]["url"]:
-                self._flying.add(params["requestId"])
+                self._flying[params["requestId"]] = params.get("loaderId", "")
         elif method == "Page.fileChooserOpened":
             self.choosers.put_nowait(params)
         elif method == "Network.responseReceived":
             self.statuses[params["requestId"]] = params["response"]["status"]
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):
-            self._flying.discard(params["requestId"])
+            self._flying.pop(params["requestId"], None)
+            self._landed.set()
+        elif method == "Page.frameNavigated" and "parentId" not in params["frame"]:
+            # the end of what a navigation cuts off is told to nobody
+            self._flying = {request: by for request, by in self._flying.items() if by in ("", params["frame"]["loaderId"])}
             self._landed.set()
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error" and params["entry"]["source"] != "network":
             self.complaints.append(f"{params['entry']['source']}: {params['entry']['text']}")
