@@ -119,8 +119,8 @@ def refusal(act: Callable[[], Any]) -> tuple[str, int, str]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "async_inference") == "b'42.0'\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "async_inference") == "b'42.0'\n"
 
 
 def test_a_request_and_its_answer(queued: Queued, endpoint: str) -> None:

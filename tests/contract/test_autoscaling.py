@@ -96,8 +96,8 @@ def refused(caught: pytest.ExceptionInfo[ClientError]) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    said = workflow(server, "autoscaling").splitlines()
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    said = workflow(own_server, "autoscaling").splitlines()
     assert said[0].startswith("Successful monitor alarm TargetTracking-endpoint/greeter/variant/all-AlarmHigh-")
     assert said[1] == "3 instances"
 

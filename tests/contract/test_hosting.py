@@ -36,8 +36,8 @@ def refused(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
     return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "hosting") == "b'42.0'\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "hosting") == "b'42.0'\n"
 
 
 # -- models and configurations

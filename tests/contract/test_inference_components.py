@@ -471,5 +471,5 @@ def test_components_are_listed_and_found_by_their_filters(composed: Composed) ->
     assert not composed.sagemaker.list_inference_components(EndpointNameEquals=endpoint, StatusEquals="Failed")["InferenceComponents"]
 
 
-def test_the_readmes_workflow(server: TestServer) -> None:
-    assert workflow(server, "inference_components").split() == ["42.0", "63.0"]
+def test_the_readmes_workflow(own_server: TestServer) -> None:
+    assert workflow(own_server, "inference_components").split() == ["42.0", "63.0"]

@@ -102,8 +102,8 @@ def summing(recommender: Recommender) -> str:
     return recommender.models.model(SUM)
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "recommender") == "ml.t2.medium True\nTrue\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "recommender") == "ml.t2.medium True\nTrue\n"
 
 
 def test_a_load_test_measures_an_endpoint_and_leaves_nothing(recommender: Recommender, summing: str) -> None:

@@ -219,5 +219,5 @@ def test_a_model_of_a_package_serves(server: TestServer, sagemaker: Any, group: 
     assert "does not exist" in refused(sagemaker.create_model, ModelName="x", ExecutionRoleArn=models.role, PrimaryContainer={"ModelPackageName": where})[1]
 
 
-def test_the_readme(server: TestServer) -> None:
-    assert workflow(server, "registry").splitlines()[-1] == "[1]"
+def test_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "registry").splitlines()[-1] == "[1]"

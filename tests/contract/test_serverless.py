@@ -65,8 +65,8 @@ def echo(models: Models) -> Iterator[str]:
     models.delete(name)
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "serverless") == "b'42.0'\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "serverless") == "b'42.0'\n"
 
 
 # -- sleep and wake

@@ -215,8 +215,8 @@ def experiments(models: Models, good: str, other: str) -> Iterator[Experiments]:
     made.delete()
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "inference_experiments") == "Running\nold\n10 pairs, 10 differ\nCompleted\nnew\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "inference_experiments") == "Running\nold\n10 pairs, 10 differ\nCompleted\nnew\n"
 
 
 def test_an_experiment_from_its_start_to_its_end(experiments: Experiments, models: Models) -> None:

@@ -61,8 +61,8 @@ def results(models: Models, name: str) -> dict[str, bytes]:
 LINES = {"input": {"SplitType": "Line", "ContentType": "text/csv"}, "output": {"AssembleWith": "Line", "Accept": "text/csv"}}
 
 
-def test_the_workflow_of_the_readme(server: TestServer) -> None:
-    assert workflow(server, "transform") == "b'a,3\\nb,7\\n'\n"
+def test_the_workflow_of_the_readme(own_server: TestServer) -> None:
+    assert workflow(own_server, "transform") == "b'a,3\\nb,7\\n'\n"
 
 
 def test_objects_are_shared_out_among_instances(models: Models) -> None:

@@ -168,8 +168,8 @@ def test_an_app(lab: Lab) -> None:
     vanishes(lambda: sagemaker.describe_mlflow_app(Arn=made[0]))
 
 
-def test_the_readme(lab: Lab) -> None:
-    said = workflow(lab.server, "mlflow").splitlines()
+def test_the_readme(own_server: TestServer) -> None:
+    said = workflow(own_server, "mlflow").splitlines()
     assert said[0] == "Created Active"
     assert "/auth?authToken=" in said[1]
 

@@ -49,12 +49,16 @@ def archive(**files: str) -> bytes:
 
 
 def workflow(server: TestServer, folder: str) -> str:
-    """What the first workflow of a slice's README prints when a new user runs it."""
+    """What the first workflow of a slice's README prints when a new user runs it.
+
+    The server is one that nothing else uses: a README gives its resources names that read well, which exist when it runs
+    again, and looks for them by marks that others may bear too.
+    """
     readme = Path(slices.__file__).parent / folder / "README.md"
     found = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
     assert found
-    ran = subprocess.run([sys.executable, "-c", found[1]], env=server.environment(), capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+    ran = subprocess.run([sys.executable, "-c", found[1]], env=server.environment(), capture_output=True, text=True, timeout=280, check=False)
+    assert ran.returncode == 0, f"{ran.stderr}\n{server.log()}"
     return ran.stdout
 
 
