@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.models import workflow
+from sagewright.testing.server import TestServer
 
 from .conftest import Lab
 
