@@ -38,11 +38,11 @@ class Team:
         until(lambda: self.sagemaker.describe_user_profile(DomainId=self.domain, UserProfileName=name)["Status"] == "InService")
         return name
 
-    def space(self, owner: str, **settings: Any) -> str:
+    def space(self, owner: str, sharing: str = "Private", **settings: Any) -> str:
         name = unique("space")
         self.sagemaker.create_space(
             DomainId=self.domain, SpaceName=name, SpaceSettings={"AppType": "JupyterLab", **settings},
-            OwnershipSettings={"OwnerUserProfileName": owner}, SpaceSharingSettings={"SharingType": "Private"},
+            OwnershipSettings={"OwnerUserProfileName": owner}, SpaceSharingSettings={"SharingType": sharing},
         )
         until(lambda: self.sagemaker.describe_space(DomainId=self.domain, SpaceName=name)["Status"] == "InService")
         return name
