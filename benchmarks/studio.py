@@ -25,13 +25,12 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # the browser's driver
+from sagewright.testing.chromium import Page, chromium
+from sagewright.testing.jobs import PYTHON, Jobs
+from sagewright.testing.server import TestServer
+from sagewright.testing.studio import default_domain
 
-from browser.chromium import Page, chromium  # noqa: E402
-from sagewright.testing.jobs import PYTHON, Jobs  # noqa: E402
-from sagewright.testing.server import TestServer  # noqa: E402
-from sagewright.testing.studio import default_domain  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 STUDIO = "/_sagewright/studio"
 KB = 1000

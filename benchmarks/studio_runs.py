@@ -18,7 +18,6 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -26,12 +25,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from experiments import EXPERIMENT, fill
 from peers import program
-from tests.browser import chromium as driver
 
+from sagewright.testing import chromium as driver
 from sagewright.testing import server as testing
 from sagewright.testing.studio import default_domain
 from sagewright.testing.waiting import until

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from sagewright.testing.chromium import CHROMIUM, Page, chromium, opened
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import default_domain
 
 from .calls import STUDIO, private
-from .chromium import CHROMIUM, Page, chromium, opened
 
 REPOSITORY = Path(__file__).parent.parent.parent
 BUNDLE = REPOSITORY / "src" / "sagewright" / "slices" / "studio" / "web" / "index.html"

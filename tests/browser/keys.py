@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from .chromium import PATIENCE, Page
+from sagewright.testing.chromium import PATIENCE, Page
 
 CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Backspace": 8}
 TEXTS = {"Enter": "\r", " ": " "}

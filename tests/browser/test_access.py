@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import Team, default_domain
 from sagewright.testing.waiting import until
 
-from .chromium import Page, chromium
 from .conftest import AXE, STUDIO
 from .test_pages import CHECK, colours
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
 from .calls import STUDIO
-from .chromium import Page
 from .test_endpoints import looked_at
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.models import SUM, Models
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO
-from .chromium import Page
 from .conftest import AXE, REPOSITORY
 from .test_pages import CHECK, colours
 

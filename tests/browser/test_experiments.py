@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .chromium import Page
 from .conftest import AXE, STUDIO
 from .test_pages import CHECK, colours
 

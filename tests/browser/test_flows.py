@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .chromium import Page
 from .conftest import STUDIO, link
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.models import SUM, Models
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .chromium import Page
 from .conftest import AXE, STUDIO
 from .test_pages import CHECK, colours
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import chromium
 from sagewright.testing.server import TestServer
 
 from .calls import STUDIO
-from .chromium import chromium
 from .conftest import REPOSITORY, link
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
-from .chromium import Page
 from .conftest import AXE, STUDIO
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .chromium import Page
 from .conftest import AXE, STUDIO
 from .test_pages import CHECK, colours
 

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from sagewright.testing.chromium import Page, another, targets
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.names import unique
 
-from .chromium import Page, another, targets
 from .conftest import STUDIO
 
 pytestmark = pytest.mark.xdist_group("browser")

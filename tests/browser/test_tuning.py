@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.tuning import Tunings
 
 from .calls import STUDIO
-from .chromium import Page
 from .conftest import AXE, REPOSITORY
 from .test_pages import CHECK, colours
 

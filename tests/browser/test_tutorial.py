@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.server import TestServer
 
 from .calls import STUDIO
-from .chromium import Page, chromium
 from .conftest import REPOSITORY, link
 from .test_pages import colours
 

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import Team
-
-from .chromium import Page, chromium
 
 READY = "document.querySelector('.jp-LabShell') !== null"
 REQUEST = """

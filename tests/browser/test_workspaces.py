@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from sagewright.testing.chromium import Page, opened_by
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 from sagewright.testing.waiting import until
 
-from .chromium import Page, opened_by
 from .conftest import AXE, STUDIO
 from .test_pages import CHECK, colours
 

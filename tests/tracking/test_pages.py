@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
 import re
-import shutil
-import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from sagewright.testing.chromium import CHROMIUM, chromium
+
 from .conftest import Lab
 
 pytestmark = pytest.mark.xdist_group("mlflow")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture
@@ -103,60 +99,6 @@ def test_somebody_elses_file_is_no_page_of_ours(lab: Lab, browser: httpx.Client)
     assert shown.headers["x-content-type-options"] == "nosniff"
 
 
-# -- a real browser
-
-
-class Tab:
-    """As much of Chromium's remote control as a page needs: open, evaluate, take a picture."""
-
-    def __init__(self, socket: Any) -> None:
-        self.socket, self.number = socket, 0
-
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        self.number += 1
-        await self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
-        while (said := json.loads(await self.socket.recv())).get("id") != self.number:
-            pass
-        assert "error" not in said, said
-        return said["result"]  # type: ignore[no-any-return]
-
-    async def value(self, script: str) -> Any:
-        return (await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True))["result"].get("value")
-
-    async def until(self, script: str, seconds: float = 60.0) -> Any:
-        end = time.monotonic() + seconds
-        while not (found := await self.value(script)):
-            assert time.monotonic() < end, await self.value("document.body.innerText")
-            await asyncio.sleep(0.1)  # a page says nothing when it is done
-        return found
-
-
-@asynccontextmanager
-async def chromium(folder: Path) -> AsyncIterator[Tab]:
-    websockets = pytest.importorskip("websockets.asyncio.client")
-    assert CHROMIUM is not None
-    process = subprocess.Popen(  # noqa: ASYNC220  (started once, watched by its file)
-        [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0", "--no-first-run",
-         "--window-size=1400,900", f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )
-    try:
-        port = folder / "DevToolsActivePort"
-        end = time.monotonic() + 60
-        while not port.exists() or "\n" not in port.read_text():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            await asyncio.sleep(0.05)  # the file is the first sign of it
-        number = port.read_text().splitlines()[0]
-        async with httpx.AsyncClient() as http:
-            pages = (await http.get(f"http://127.0.0.1:{number}/json")).json()
-        page = next(t for t in pages if t["type"] == "page")
-        async with websockets.connect(page["webSocketDebuggerUrl"], max_size=2**26) as socket:
-            yield Tab(socket)
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
-
-
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 async def test_the_pages_in_a_browser(lab: Lab, tmp_path: Path) -> None:
     """The presigned URL leads to MLflow's own pages: the experiment, its run, its parameters and metrics are there."""
@@ -164,20 +106,17 @@ async def test_the_pages_in_a_browser(lab: Lab, tmp_path: Path) -> None:
     run = lab.signed("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment, "run_name": "a run to see"}).json()["run"]["info"]["run_id"]
     lab.signed("POST", "/api/2.0/mlflow/runs/log-parameter", {"run_id": run, "key": "depth", "value": "61"})
     lab.signed("POST", "/api/2.0/mlflow/runs/log-metric", {"run_id": run, "key": "rmse", "value": 0.125, "timestamp": 1, "step": 1})
-    async with chromium(tmp_path / "profile") as tab:
-        await tab.call("Page.enable")
-        await tab.call("Page.navigate", url=f"{lab.url()}#/experiments/{experiment}/runs/{run}")
-        await tab.until("document.body && document.body.innerText.includes('a run to see') && document.body.innerText.includes('0.125')")
-        text = await tab.value("document.body.innerText")
+    async with chromium(tmp_path / "profile") as page:
+        await page.goto(f"{lab.url()}#/experiments/{experiment}/runs/{run}")
+        await page.shows("a run to see", "0.125")
+        text = await page.value("document.body.innerText")
         assert "depth" in text
         assert "61" in text
-        assert await tab.value("location.pathname") == lab.about()["TrackingServerUrl"].removeprefix(lab.server.url) + "/"
-        assert await tab.value("document.cookie") == ""
-        picture = base64.b64decode((await tab.call("Page.captureScreenshot"))["data"])
-        (tmp_path / "run.png").write_bytes(picture)
-        await tab.call("Page.navigate", url=f"{lab.about()['TrackingServerUrl']}/#/experiments/{experiment}/runs")
-        await tab.until("document.body.innerText.includes('1 matching run')")
-        assert "not offered" not in await tab.value("document.body.innerText")
-        if where := os.environ.get("SAGEWRIGHT_PICTURES"):
-            Path(where, "mlflow-run.png").write_bytes(picture)
-            Path(where, "mlflow-experiment.png").write_bytes(base64.b64decode((await tab.call("Page.captureScreenshot"))["data"]))
+        assert await page.value("location.pathname") == lab.about()["TrackingServerUrl"].removeprefix(lab.server.url) + "/"
+        assert await page.value("document.cookie") == ""
+        where = Path(os.environ.get("SAGEWRIGHT_PICTURES") or tmp_path)
+        await page.picture(where / "mlflow-run.png")
+        await page.goto(f"{lab.about()['TrackingServerUrl']}/#/experiments/{experiment}/runs")
+        await page.shows("1 matching run")
+        assert "not offered" not in await page.value("document.body.innerText")
+        await page.picture(where / "mlflow-experiment.png")
