@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.testing.browser import Browser
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import BASE, SLOW, Team
 
