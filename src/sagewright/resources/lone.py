@@ -18,7 +18,7 @@ def retired(doc: dict[str, Any]) -> dict[str, Any]:
 
 
 def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """A task's keys, written down before it gets them: they are revoked when it goes."""
+    """A task's keys, written down before it gets them: they are revoked when it goes. Fleets of tasks keep theirs so too."""
     task, keys = event.data["Task"], doc.get("_keys", {})
     return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
 

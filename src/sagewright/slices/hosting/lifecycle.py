@@ -12,6 +12,7 @@ from typing import Any
 from ...gateway.model import died, instance_id
 from ...gateway.pipeline import joined
 from ...resources.jobs import REASON
+from ...resources.lone import keyed
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 from . import fleet as fleets
 from . import rollout
@@ -72,12 +73,6 @@ def scale(doc: dict[str, Any], event: Event, now: float) -> Move:
 def submitted(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """Every task of the deployment is on its way, or was there already."""
     return rollout.reached(doc, {}, now) if _starting(doc) and fleets.whole(doc["_next"]) else None
-
-
-def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """A container's keys, written down before it gets them: they are revoked when its task goes."""
-    task, keys = event.data["Task"], doc.get("_keys", {})
-    return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
 
 
 def progress(doc: dict[str, Any], event: Event, now: float) -> Move | None:

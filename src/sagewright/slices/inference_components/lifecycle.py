@@ -10,6 +10,7 @@ from typing import Any
 
 from ...gateway.model import died, instance_id
 from ...resources.jobs import REASON
+from ...resources.lone import keyed
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move
 from . import copies
 from .copies import BAKING, GROWING
@@ -218,12 +219,6 @@ def orphaned(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 # -- what tasks report
-
-
-def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """A container's keys, written down before it gets them: they are revoked when its task goes."""
-    task, keys = event.data["Task"], doc.get("_keys", {})
-    return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
 
 
 def ready(doc: dict[str, Any], event: Event, now: float) -> Move | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...resources.apps import ACTIVITY, APP, IDLE, REFUSED
 from ...resources.jobs import REASON
+from ...resources.lone import keyed, retired, without
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 
 DOMAIN, PROFILE, SPACE = "Domain", "UserProfile", "Space"
@@ -88,12 +89,6 @@ def task_ready(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     return Move(IN_SERVICE, {"_sockets": event.data["Sockets"], "LastHealthCheckTimestamp": now}, watch)
 
 
-def keyed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """A task's keys, written down before it gets them: they are revoked when it goes."""
-    task, keys = event.data["Task"], doc.get("_keys", {})
-    return Move(doc["_state"], {"_keys": {**keys, task: [*keys.get(task, ()), event.data["Key"]]}})
-
-
 def task_ended(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A task is over: as it was told, or from inside, or by a fault."""
     task, state = event.data["Task"], doc["_state"]
@@ -108,9 +103,8 @@ def task_ended(doc: dict[str, Any], event: Event, now: float) -> Move | None:
 
 def forgotten(doc: dict[str, Any], event: Event, now: float) -> Move:
     task, state = event.data["Task"], doc["_state"]
-    left = {k: v for k, v in doc.get("_retiring", {}).items() if k != task}
-    changes = {"_retiring": left, "_keys": {k: v for k, v in doc.get("_keys", {}).items() if k != task}}
-    return Move(state, changes, (Instruction(CLEAR),) if state == DELETING and not left else ())
+    changes = without(doc, task)
+    return Move(state, changes, (Instruction(CLEAR),) if state == DELETING and not changes["_retiring"] else ())
 
 
 def app_delete(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -153,18 +147,13 @@ def app_fault(doc: dict[str, Any], event: Event, now: float) -> Move:
     return Move(state)
 
 
-def _retired(doc: dict[str, Any]) -> dict[str, Any]:
-    going = {doc["_task"]: doc.get("_sockets", [])} if doc.get("_task") else {}
-    return {"_task": None, "_sockets": None, "_retiring": {**doc.get("_retiring", {}), **going}}
-
-
 def _leave(doc: dict[str, Any]) -> Move:
-    changes = _retired(doc)
+    changes = retired(doc)
     return Move(DELETING, changes, (Instruction(RETIRE if changes["_retiring"] else CLEAR),))
 
 
 def _fail(doc: dict[str, Any], reason: str) -> Move:
-    return Move(FAILED, {**_retired(doc), "FailureReason": reason[:REASON]}, (Instruction(RETIRE),))
+    return Move(FAILED, {**retired(doc), "FailureReason": reason[:REASON]}, (Instruction(RETIRE),))
 
 
 def _reason(data: dict[str, Any]) -> str:
