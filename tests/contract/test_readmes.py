@@ -18,6 +18,7 @@ from sagewright.testing.server import TestServer
     ("compilation", "COMPLETED s3://stumps/compiled/model-rasp4b.tar.gz"),
     ("edge", "1 of 3 connected\n1.0 on 1"),
     ("studio_apps", "InService"),
+    ("scheduler", "1 job of rate(1 day)"),
 ])  # fmt: skip
 def test_the_workflow_runs(own_server: TestServer, name: str, said: str) -> None:
     assert said in workflow(own_server, name)

@@ -141,6 +141,23 @@ def _weekday_near(year: int, month: int, day: int, length: int) -> int:
             return day
 
 
+def following(schedule: Schedule, moment: float, *, anchor: float, start: float | None = None, end: float | None = None) -> float | None:
+    """The first time after ``moment`` that is not before ``start`` nor past ``end``; what falls on the start itself counts.
+
+    Args:
+        schedule: the expression.
+        moment: epoch seconds.
+        anchor: epoch seconds from which a rate counts that has no start; a rate with one begins with it.
+        start: epoch seconds.
+        end: epoch seconds.
+    """
+    if start is not None and start > moment:
+        found = float(start) if isinstance(schedule, Rate) else schedule.after(start - 0.001, start)
+    else:
+        found = schedule.after(moment, anchor if start is None else start)
+    return found if found is not None and (end is None or found <= end) else None
+
+
 def parse(text: str, timezone: str = "UTC") -> Schedule:
     """A schedule. Raises BadSchedule."""
     try:

@@ -25,6 +25,7 @@ SLICES = (
     "registry",
     "mlflow",
     "autoscaling",
+    "scheduler",
     "compilation",
     "edge",
     "recommender",

@@ -11,6 +11,9 @@ JOBS = "sagemaker.amazonaws.com"
 STUDIO = "studio.sagemaker.amazonaws.com"
 """Whom a role trusts that only a browser's session of Studio acts as: no job can be given it."""
 
+SCHEDULER = "scheduler.amazonaws.com"
+"""Whom a role trusts that schedules call their targets as."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:

@@ -106,15 +106,8 @@ class ScheduledActions:
 
 def next_due(doc: Mapping[str, Any], now: float) -> float | None:
     """When the action runs next. Pure."""
-    start = doc.get("StartTime")
     schedule = schedules.parse(doc["Schedule"], doc.get("Timezone", "UTC"))
-    if start is not None and start > now:
-        # a rate begins with its start; what falls on the start itself counts
-        due = float(start) if isinstance(schedule, schedules.Rate) else schedule.after(start - 0.001, start)
-    else:
-        due = schedule.after(now, start or doc["_anchor"])
-    end = doc.get("EndTime")
-    return due if due is not None and (end is None or due <= end) else None
+    return schedules.following(schedule, now, anchor=doc["_anchor"], start=doc.get("StartTime"), end=doc.get("EndTime"))
 
 
 def _check(doc: Mapping[str, Any]) -> None:

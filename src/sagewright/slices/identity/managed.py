@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ...stores.identity import SCHEDULER
+
 DEFAULT_ROLE = "SagewrightExecutionRole"
 SERVICE = "sagemaker.amazonaws.com"
 PREFIX = "arn:aws:iam::aws:policy/"
@@ -25,12 +27,12 @@ def _allow(*actions: str, resource: str | list[str] = "*", **more: Any) -> dict[
 
 def default_trust(account: str) -> str:
     """Trust of the default role: the service, the account's own users whose policies allow sts:AssumeRole on it, and the
-    scheduler, which SDK v3 wants a feature store's role to trust.
+    scheduler, whose schedules start jobs as this role.
     """
     return document(
         {"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"},
         {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": SCHEDULER}, "Action": "sts:AssumeRole"},
     )
 
 
@@ -38,7 +40,7 @@ _PASS = _allow(
     "iam:PassRole",
     # A job may start further jobs as an execution role, not as whichever role happens to trust the service.
     resource=["arn:aws:iam::*:role/*SageMaker*", "arn:aws:iam::*:role/*Sagewright*"],
-    Condition={"StringEquals": {"iam:PassedToService": SERVICE}},
+    Condition={"StringEquals": {"iam:PassedToService": [SERVICE, SCHEDULER]}},
     Sid="PassExecutionRoles",
 )
 _READ = ("Describe*", "List*", "Get*", "BatchGet*", "Search", "Query*")
@@ -58,6 +60,7 @@ MANAGED: dict[str, tuple[str, str]] = {
                 "athena:*",
                 "glue:*",
                 "application-autoscaling:*",
+                "scheduler:*",
                 "resource-groups:*",
                 "tag:GetResources",
                 "events:*",
@@ -91,6 +94,8 @@ MANAGED: dict[str, tuple[str, str]] = {
                 "cloudwatch:Get*",
                 "cloudwatch:List*",
                 "application-autoscaling:Describe*",
+                "scheduler:Get*",
+                "scheduler:List*",
             )
         ),
     ),

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from ...resources.platform import Platform
-from ...stores.identity import JOBS, STUDIO
+from ...stores.identity import JOBS, SCHEDULER, STUDIO
 from ...stores.records import Record
 from ...wire.errors import DomainError, ServiceError
 from ...wire.types import Call, Principal
@@ -31,7 +31,7 @@ TRUST = _policy({"Effect": "Allow", "Principal": {"Service": STUDIO}, "Action": 
 RIGHTS = _policy(
     {"Sid": "ReadAuditTrail", "Effect": "Allow", "Action": "cloudtrail:LookupEvents", "Resource": "*"},
     {"Sid": "PassRolesToJobs", "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
-     "Condition": {"StringEquals": {"iam:PassedToService": JOBS}}},
+     "Condition": {"StringEquals": {"iam:PassedToService": [JOBS, SCHEDULER]}}},
 )  # fmt: skip
 
 
