@@ -1,86 +1,26 @@
-"""Signing in to Studio, what a session gives and where it ends, and the stream of changes. Browsers here are httpx with cookies."""
+"""Signing in to Studio, what a session gives, what others may not, and where it ends. Browsers here are httpx with cookies."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.adapters.sqlite.records import SqliteRecords
 from sagewright.stores.records import Delete
-from sagewright.testing.names import unique
+from sagewright.testing.desk import HOME, Desk, asked, command, keys
 from sagewright.testing.server import TestServer
-from sagewright.testing.studio import default_domain
 from sagewright.testing.waiting import until
-
-HOME = "/_sagewright/studio/"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
-
-
-class Desk:
-    """A user profile in the default domain, with a role of its own, and browsers to sign it in."""
-
-    def __init__(self, server: TestServer, *allowed: str) -> None:
-        self.server, self.sagemaker, self.name = server, server.client("sagemaker"), unique("ada")
-        self.domain = default_domain(self.server)
-        settings = {"UserSettings": {"ExecutionRole": self.role(*allowed)}} if allowed else {}
-        self.sagemaker.create_user_profile(DomainId=self.domain, UserProfileName=self.name, **settings)
-        self.until_in_service()
-
-    def until_in_service(self) -> None:
-        about = {"DomainId": self.domain, "UserProfileName": self.name}
-        until(lambda: self.sagemaker.describe_user_profile(**about)["Status"] == "InService")
-
-    def role(self, *allowed: str) -> str:
-        iam = self.server.client("iam")
-        made: str = iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(allowed), "Resource": "*"}]}
-        iam.put_role_policy(RoleName=self.name, PolicyName="p", PolicyDocument=json.dumps(document))
-        return made
-
-    def link(self, **more: Any) -> str:
-        found: str = self.sagemaker.create_presigned_domain_url(DomainId=self.domain, UserProfileName=self.name, **more)["AuthorizedUrl"]
-        return found
-
-    def browser(self) -> httpx.Client:
-        """With the headers that a page's ``fetch`` has."""
-        return httpx.Client(base_url=self.server.url, headers={"origin": self.server.url, "sec-fetch-site": "same-origin"}, timeout=30)
-
-    def signed_in(self, **more: Any) -> httpx.Client:
-        browser = self.browser()
-        assert browser.get(self.link(**more)).status_code == 303
-        return browser
 
 
 @pytest.fixture
 def desk(server: TestServer) -> Desk:
     return Desk(server)
-
-
-def asked(browser: httpx.Client, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-    content = None if method == "GET" else json.dumps({} if body is None else body)
-    given = {} if method == "GET" else {"content-type": "application/json"}
-    return browser.request(method, f"{HOME}api/{path}", content=content, headers={**given, **headers})
-
-
-def keys(browser: httpx.Client, server: TestServer, service: str) -> Any:
-    """A client with the keys that the session gives."""
-    got = asked(browser, "POST", "credentials").json()
-    return boto3.client(
-        service, endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=got["AccessKeyId"],
-        aws_secret_access_key=got["SecretAccessKey"], aws_session_token=got["SessionToken"],
-    )  # fmt: skip
 
 
 # -- links and sessions
@@ -317,208 +257,7 @@ def test_a_role_that_is_gone_gives_no_keys(server: TestServer) -> None:
     assert "Could not assume role" in got.json()["message"]
 
 
-# -- passwords
-
-
-GOOD = "correct horse battery"
-
-
-def test_a_password_signs_in(desk: Desk) -> None:
-    browser = desk.signed_in()
-    assert asked(browser, "POST", "password", {"Password": "short"}).status_code == 400
-    assert asked(browser, "POST", "password", {"Password": GOOD}).status_code == 204
-    assert asked(browser, "GET", "session").json()["HasPassword"] is True
-    other = desk.browser()
-    given = {"UserProfileName": desk.name.upper(), "Password": GOOD}
-    got = asked(other, "POST", "session", given)
-    assert (got.status_code, got.json()["UserProfileName"], got.json()["MaySetPassword"]) == (200, desk.name, False)
-    assert asked(desk.browser(), "POST", "session", {**given, "DomainId": desk.domain}).status_code == 200
-    assert asked(desk.browser(), "POST", "session", {**given, "DomainId": "d-none"}).status_code == 403
-    # a session that a password opened needs the current one, and a new password ends the sessions of the old one
-    assert asked(other, "POST", "password", {"Password": GOOD + "!"}).status_code == 400
-    assert asked(other, "POST", "password", {"Password": GOOD + "!", "Current": "wrong"}).status_code == 403
-    assert asked(browser, "POST", "password", {"Password": GOOD + "!"}).status_code == 204
-    assert asked(other, "GET", "session").status_code == 401
-    assert asked(browser, "GET", "session").status_code == 200
-    assert asked(desk.browser(), "POST", "session", given).status_code == 403
-
-
-def test_wrong_passwords_are_counted_also_when_they_come_at_once(desk: Desk) -> None:
-    asked(desk.signed_in(), "POST", "password", {"Password": GOOD})
-
-    def attempt(number: int) -> tuple[int, str]:
-        got = asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": f"wrong {number}"})
-        return got.status_code, got.headers.get("retry-after", "")
-
-    with ThreadPoolExecutor(8) as pool:
-        tried = sorted(pool.map(attempt, range(8)))
-    assert [status for status, _ in tried] == [403] * 5 + [429] * 3
-    assert all(600 <= int(wait) <= 901 for status, wait in tried if status == 429)
-    right = {"UserProfileName": desk.name, "Password": GOOD}
-    assert asked(desk.browser(), "POST", "session", right).status_code == 429
-    # a link works all the same, and a new password takes the block away
-    asked(desk.signed_in(), "POST", "password", {"Password": GOOD})
-    assert asked(desk.browser(), "POST", "session", right).status_code == 200
-
-
-def test_nobody_learns_which_profiles_there_are(desk: Desk) -> None:
-    known = asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": "wrong"})
-    stranger = {"UserProfileName": unique("nobody"), "Password": "wrong"}
-    tried = [asked(desk.browser(), "POST", "session", stranger) for _ in range(6)]
-    assert tried[0].json()["message"] == known.json()["message"]
-    assert [got.status_code for got in tried] == [known.status_code] * 5 + [429]
-
-
-def test_a_profiles_password_goes_with_it(desk: Desk) -> None:
-    asked(desk.signed_in(), "POST", "password", {"Password": GOOD})
-    desk.sagemaker.delete_user_profile(DomainId=desk.domain, UserProfileName=desk.name)
-    until(lambda: not desk.sagemaker.list_user_profiles(UserProfileNameContains=desk.name)["UserProfiles"])
-    desk.sagemaker.create_user_profile(DomainId=desk.domain, UserProfileName=desk.name)
-    desk.until_in_service()
-    assert asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": GOOD}).status_code == 403
-
-
-def test_who_signed_in_and_who_tried_is_in_the_audit_trail(desk: Desk) -> None:
-    browser = desk.signed_in()
-    asked(browser, "POST", "password", {"Password": GOOD})
-    for password in ("wrong", GOOD):
-        asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": password})
-    trail = desk.server.client("cloudtrail")
-
-    def events(name: str) -> list[dict[str, Any]]:
-        pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
-        found = [json.loads(e["CloudTrailEvent"]) for page in pages for e in page["Events"]]
-        return [e for e in found if (e["requestParameters"] or {}).get("userProfileName") == desk.name]
-
-    logins = [(e["requestParameters"]["method"], e["responseElements"]["consoleLogin"]) for e in events("ConsoleLogin")]
-    assert sorted(logins) == [("link", "Success"), ("password", "Failure"), ("password", "Success")]
-    assert all(e["eventSource"] == "signin.amazonaws.com" for e in events("ConsoleLogin"))
-    (change,) = events("ChangePassword")
-    assert change["userIdentity"]["arn"].endswith(f"/{desk.name}")
-    (presigned,) = events("CreatePresignedDomainUrl")
-    assert presigned["responseElements"] == {"authorizedUrl": "HIDDEN_DUE_TO_SECURITY_REASONS"}
-
-
-# -- the stream
-
-
-class Stream:
-    """Server-sent events of a session."""
-
-    def __init__(self, browser: httpx.Client, last: str = "") -> None:
-        headers = {"last-event-id": last} if last else {}
-        self._open = browser.stream("GET", f"{HOME}api/events", headers=headers, timeout=60)
-        self.answer = self._open.__enter__()
-        self._lines = self.answer.iter_lines()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._open.__exit__(None, None, None)
-
-    def events(self) -> Iterator[tuple[str, dict[str, Any], str]]:
-        """(name, data, id)."""
-        found: dict[str, str] = {}
-        for line in self._lines:
-            if not line and "event" in found:
-                yield found["event"], json.loads(found["data"]), found["id"]
-            if not line:
-                found = {}
-            elif not line.startswith(":"):
-                name, _, value = line.partition(": ")
-                found[name] = value
-
-    def seen(self, kind: str, name: str, **members: Any) -> tuple[dict[str, Any], str]:
-        """(data, id) of the first change that has them."""
-        for event, data, number in self.events():
-            if event == "change" and (data["Kind"], data["Name"]) == (kind, name) and members.items() <= data.items():
-                return data, number
-        raise AssertionError("the stream ended")
-
-
-def model(server: TestServer, name: str) -> str:
-    role = f"arn:aws:iam::123456789012:role/{server.execution_role()}"
-    found: str = server.client("sagemaker").create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={
-        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1",
-    })["ModelArn"]  # fmt: skip
-    return found
-
-
-def test_a_change_is_told(desk: Desk) -> None:
-    with Stream(desk.signed_in()) as stream:
-        assert stream.answer.headers["content-type"] == "text/event-stream"
-        assert next(stream.events())[0] == "ready"
-        desk.sagemaker.create_space(DomainId=desk.domain, SpaceName=desk.name)
-        data, _ = stream.seen("Space", desk.name, Status="InService")
-        assert data["Arn"] == f"arn:aws:sagemaker:us-east-1:123456789012:space/{desk.domain}/{desk.name}"
-        assert data["Version"] >= 2
-        desk.sagemaker.delete_space(DomainId=desk.domain, SpaceName=desk.name)
-        data, _ = stream.seen("Space", desk.name, Deleted=True)
-        assert set(data) == {"Kind", "Name", "Arn", "Deleted", "Time"}
-
-
-def test_documents_without_a_lifecycle_are_told_too(desk: Desk) -> None:
-    name = unique("told")
-    with Stream(desk.signed_in()) as stream:
-        assert next(stream.events())[0] == "ready"
-        where = model(desk.server, name)
-        data, _ = stream.seen("Model", name)
-        assert (data["Arn"], "Status" in data) == (where, False)
-        desk.sagemaker.delete_model(ModelName=name)
-        stream.seen("Model", name, Deleted=True)
-
-
-def test_only_what_the_role_may_describe_is_told(server: TestServer) -> None:
-    desk, hidden = Desk(server, "sagemaker:DescribeSpace"), unique("hidden")
-    with Stream(desk.signed_in()) as stream:
-        kinds = set()
-        assert next(stream.events())[0] == "ready"
-        model(server, hidden)
-        desk.sagemaker.create_space(DomainId=desk.domain, SpaceName=desk.name)
-        for event, data, _ in stream.events():
-            assert event == "change"
-            kinds.add(data["Kind"])
-            if data["Name"] == desk.name:
-                break
-        assert kinds == {"Space"}
-
-
-def test_a_stream_that_was_cut_goes_on_where_it_was(desk: Desk) -> None:
-    browser, name = desk.signed_in(), unique("missed")
-    with Stream(browser) as stream:
-        _, _, last = next(stream.events())
-    model(desk.server, name)
-    with Stream(browser, last) as stream:
-        assert next(stream.events())[0] == "ready"
-        stream.seen("Model", name)
-    for stale in ("0-1", "nonsense", last.partition("-")[0] + "-999999999", last.partition("-")[0] + "-x"):
-        with Stream(browser, stale) as stream:
-            assert next(stream.events())[0] == "resync", stale
-
-
-def test_streams_are_released_at_shutdown(own_server: TestServer) -> None:
-    desk = Desk(own_server)
-    browser = desk.signed_in()
-    with Stream(browser) as left:
-        assert next(left.events())[0] == "ready"
-    with Stream(browser) as stream:
-        assert next(stream.events())[0] == "ready"
-        model(own_server, unique("told"))
-        assert next(stream.events())[0] == "change"
-        assert own_server.process is not None
-        own_server.process.terminate()
-        assert list(stream.events()) == []
-    assert own_server.process.wait(60) == 0
-    assert "Traceback" not in own_server.log()
-
-
 # -- the command
-
-
-def command(server: TestServer, *more: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sagewright", "studio", "--data", str(server.data), *more]
-    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_prints_a_link(desk: Desk) -> None:
@@ -530,14 +269,3 @@ def test_the_command_prints_a_link(desk: Desk) -> None:
     wrong = command(desk.server, "--profile", "nobody", "--json")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "Could not find user profile" in wrong.stderr
-
-
-def test_the_command_sets_a_password_and_nothing_of_it_is_logged(desk: Desk) -> None:
-    secret = unique("a password of mine")
-    done = command(desk.server, "--profile", desk.name, "--password", "--json", given=f"{secret}\n")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"DomainId": desk.domain, "UserProfileName": desk.name, "Url": desk.server.url + HOME}
-    assert asked(desk.browser(), "POST", "session", {"UserProfileName": desk.name, "Password": secret}).status_code == 200
-    log = (desk.server.data / "test-server.log").read_text(errors="replace")
-    assert secret not in log
-    assert "token=" not in log

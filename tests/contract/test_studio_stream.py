@@ -1,0 +1,130 @@
+"""The stream of changes that keeps Studio's pages up to date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from sagewright.testing.desk import HOME, Desk
+from sagewright.testing.names import unique
+from sagewright.testing.server import TestServer
+
+
+@pytest.fixture
+def desk(server: TestServer) -> Desk:
+    return Desk(server)
+
+
+class Stream:
+    """Server-sent events of a session."""
+
+    def __init__(self, browser: httpx.Client, last: str = "") -> None:
+        headers = {"last-event-id": last} if last else {}
+        self._open = browser.stream("GET", f"{HOME}api/events", headers=headers, timeout=60)
+        self.answer = self._open.__enter__()
+        self._lines = self.answer.iter_lines()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._open.__exit__(None, None, None)
+
+    def events(self) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """(name, data, id)."""
+        found: dict[str, str] = {}
+        for line in self._lines:
+            if not line and "event" in found:
+                yield found["event"], json.loads(found["data"]), found["id"]
+            if not line:
+                found = {}
+            elif not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                found[name] = value
+
+    def seen(self, kind: str, name: str, **members: Any) -> tuple[dict[str, Any], str]:
+        """(data, id) of the first change that has them."""
+        for event, data, number in self.events():
+            if event == "change" and (data["Kind"], data["Name"]) == (kind, name) and members.items() <= data.items():
+                return data, number
+        raise AssertionError("the stream ended")
+
+
+def model(server: TestServer, name: str) -> str:
+    role = f"arn:aws:iam::123456789012:role/{server.execution_role()}"
+    found: str = server.client("sagemaker").create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={
+        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1",
+    })["ModelArn"]  # fmt: skip
+    return found
+
+
+def test_a_change_is_told(desk: Desk) -> None:
+    with Stream(desk.signed_in()) as stream:
+        assert stream.answer.headers["content-type"] == "text/event-stream"
+        assert next(stream.events())[0] == "ready"
+        desk.sagemaker.create_space(DomainId=desk.domain, SpaceName=desk.name)
+        data, _ = stream.seen("Space", desk.name, Status="InService")
+        assert data["Arn"] == f"arn:aws:sagemaker:us-east-1:123456789012:space/{desk.domain}/{desk.name}"
+        assert data["Version"] >= 2
+        desk.sagemaker.delete_space(DomainId=desk.domain, SpaceName=desk.name)
+        data, _ = stream.seen("Space", desk.name, Deleted=True)
+        assert set(data) == {"Kind", "Name", "Arn", "Deleted", "Time"}
+
+
+def test_documents_without_a_lifecycle_are_told_too(desk: Desk) -> None:
+    name = unique("told")
+    with Stream(desk.signed_in()) as stream:
+        assert next(stream.events())[0] == "ready"
+        where = model(desk.server, name)
+        data, _ = stream.seen("Model", name)
+        assert (data["Arn"], "Status" in data) == (where, False)
+        desk.sagemaker.delete_model(ModelName=name)
+        stream.seen("Model", name, Deleted=True)
+
+
+def test_only_what_the_role_may_describe_is_told(server: TestServer) -> None:
+    desk, hidden = Desk(server, "sagemaker:DescribeSpace"), unique("hidden")
+    with Stream(desk.signed_in()) as stream:
+        kinds = set()
+        assert next(stream.events())[0] == "ready"
+        model(server, hidden)
+        desk.sagemaker.create_space(DomainId=desk.domain, SpaceName=desk.name)
+        for event, data, _ in stream.events():
+            assert event == "change"
+            kinds.add(data["Kind"])
+            if data["Name"] == desk.name:
+                break
+        assert kinds == {"Space"}
+
+
+def test_a_stream_that_was_cut_goes_on_where_it_was(desk: Desk) -> None:
+    browser, name = desk.signed_in(), unique("missed")
+    with Stream(browser) as stream:
+        _, _, last = next(stream.events())
+    model(desk.server, name)
+    with Stream(browser, last) as stream:
+        assert next(stream.events())[0] == "ready"
+        stream.seen("Model", name)
+    for stale in ("0-1", "nonsense", last.partition("-")[0] + "-999999999", last.partition("-")[0] + "-x"):
+        with Stream(browser, stale) as stream:
+            assert next(stream.events())[0] == "resync", stale
+
+
+def test_streams_are_released_at_shutdown(own_server: TestServer) -> None:
+    desk = Desk(own_server)
+    browser = desk.signed_in()
+    with Stream(browser) as left:
+        assert next(left.events())[0] == "ready"
+    with Stream(browser) as stream:
+        assert next(stream.events())[0] == "ready"
+        model(own_server, unique("told"))
+        assert next(stream.events())[0] == "change"
+        assert own_server.process is not None
+        own_server.process.terminate()
+        assert list(stream.events()) == []
+    assert own_server.process.wait(60) == 0
+    assert "Traceback" not in own_server.log()
