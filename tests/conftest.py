@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from sagewright.testing.ray import LocalCluster, local_cluster
+from sagewright.testing.retries import pytest_runtest_setup  # noqa: F401
 from sagewright.testing.server import TestServer
 
 REPOSITORY = Path(__file__).parent.parent

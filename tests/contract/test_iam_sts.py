@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
 TRUST = json.dumps(
@@ -97,19 +98,20 @@ def test_a_session_may_do_what_its_role_may(server: TestServer, iam: Any, role: 
 
 
 def test_a_users_keys(server: TestServer, iam: Any) -> None:
-    iam.create_user(UserName="contract")
+    name = unique("contract")
+    iam.create_user(UserName=name)
     try:
-        keys = iam.create_access_key(UserName="contract")["AccessKey"]
+        keys = iam.create_access_key(UserName=name)["AccessKey"]
         theirs = acting(server, keys, "sts")
-        assert theirs.get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/contract"
+        assert theirs.get_caller_identity()["Arn"] == f"arn:aws:iam::123456789012:user/{name}"
         session = theirs.get_session_token(DurationSeconds=900)["Credentials"]
-        assert acting(server, session, "sts").get_caller_identity()["Arn"].endswith(":user/contract")
-        iam.delete_access_key(UserName="contract", AccessKeyId=keys["AccessKeyId"])
+        assert acting(server, session, "sts").get_caller_identity()["Arn"].endswith(f":user/{name}")
+        iam.delete_access_key(UserName=name, AccessKeyId=keys["AccessKeyId"])
         with pytest.raises(ClientError) as caught:
             theirs.get_caller_identity()
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     finally:
-        iam.delete_user(UserName="contract")
+        iam.delete_user(UserName=name)
 
 
 def test_simulation_pages(iam: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright_container.recordio import frames
 
@@ -166,10 +167,11 @@ def test_a_manifest_does_not_lead_past_the_roles_rights(jobs: Jobs, server: Test
     """The platform reads the objects, so it must ask for each of them whether the role may."""
     iam = server.client("iam")
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    role = iam.create_role(RoleName="narrow-reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    name = unique("narrow-reader")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{jobs.bucket}*"}
     deny = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{jobs.bucket}/locked/secret*"}
-    iam.put_role_policy(RoleName="narrow-reader", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]}))
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]}))
     for key in ("locked/open", "locked/secret"):
         jobs.put(key, key)
     manifest = jobs.put("locked.json", json.dumps([{"prefix": f"s3://{jobs.bucket}/locked/"}, "open", "secret"]))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sagewright.testing.jobs import PYTHON, Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
 PROGRAM = "import os\nprint('here', sorted(os.listdir('/opt/ml/code')), os.getcwd())\nopen('/opt/ml/code/new', 'w').close()\n"
@@ -62,9 +63,10 @@ def test_an_archive_that_the_role_may_not_read_stays_unread(jobs: Jobs, server: 
     iam = server.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    role = iam.create_role(RoleName="writes-only", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    name = unique("writes-only")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     writes = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": "*"}]}
-    iam.put_role_policy(RoleName="writes-only", PolicyName="writes", PolicyDocument=json.dumps(writes))
+    iam.put_role_policy(RoleName=name, PolicyName="writes", PolicyDocument=json.dumps(writes))
     job = script(jobs, jobs.put("source/secret.tar.gz", archive(main__py=PROGRAM)), RoleArn=role)
     assert job["TrainingJobStatus"] == "Failed"
     assert "AccessDenied" in job["FailureReason"]

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
 
@@ -114,7 +115,7 @@ def test_denied_prefix(jobs: Jobs, server: TestServer) -> None:
     iam = server.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    role = iam.create_role(RoleName="blind", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    role = iam.create_role(RoleName=unique("blind"), AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     where = jobs.put("secret/data.csv", "1,2\n")
     job = jobs.ended(jobs.train("print(1)", data=where, RoleArn=role))
     assert job["FailureReason"].startswith("ClientError: Data download failed:Unable to download object s3://")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("sdk-experiments")
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
 def test_runs(server: TestServer, tmp_path: Path, sdk: str) -> None:
-    name = f"sdk-{sdk}"
+    name = unique(f"sdk-{sdk}")
     result = run(server, sdk, SCRIPT, str(tmp_path), name)
     sm = server.client("sagemaker")
     first = f"{name}-first"
@@ -68,7 +69,8 @@ with load_run(sagemaker_session=Session()) as run:
 def test_a_job_logs_to_its_run(server: TestServer, sdk: str, tag: str) -> None:
     """``load_run()`` in a training script: the job's ARN leads to the run of its ExperimentConfig."""
     sm = server.client("sagemaker")
-    name, trial, component = f"inner-{sdk}", f"Default-Run-Group-inner-{sdk}", f"inner-{sdk}-outer"
+    name = unique(f"inner-{sdk}")
+    trial, component = f"Default-Run-Group-{name}", f"{name}-outer"
     sm.create_experiment(ExperimentName=name)
     sm.create_trial(ExperimentName=name, TrialName=trial)
     sm.create_trial_component(TrialComponentName=component, Tags=[{"Key": "sagemaker:trial-component-source", "Value": "run"}])

@@ -14,6 +14,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from sagewright.testing.jobs import Jobs
+from sagewright.testing.names import unique
 
 from .conftest import Fort, Wire
 
@@ -137,10 +138,11 @@ def _keys_end_with_the_job(fort: Fort, environment: dict[str, str]) -> None:
 
 def test_the_audit_trail_hides_what_is_secret(fort: Fort) -> None:
     iam, trail = fort.client("iam"), fort.client("cloudtrail")
-    iam.create_user(UserName="audited")
-    made = iam.create_access_key(UserName="audited")["AccessKey"]
+    name = unique("audited")
+    iam.create_user(UserName=name)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
     fort.client("sagemaker").create_model(
-        ModelName="audited", PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:3", "Environment": {"PASSWORD": "hunter3"}},
+        ModelName=name, PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:3", "Environment": {"PASSWORD": "hunter3"}},
         ExecutionRoleArn=fort.jobs.role,
     )
     session = fort.client("sts").assume_role(RoleArn=fort.jobs.role, RoleSessionName="audited")["Credentials"]
@@ -156,9 +158,9 @@ def test_the_audit_trail_hides_what_is_secret(fort: Fort) -> None:
             assert secret.encode() not in content
     log = fort.server.log()
     assert made["SecretAccessKey"] not in log
-    iam.delete_access_key(UserName="audited", AccessKeyId=made["AccessKeyId"])
-    iam.delete_user(UserName="audited")
-    fort.client("sagemaker").delete_model(ModelName="audited")
+    iam.delete_access_key(UserName=name, AccessKeyId=made["AccessKeyId"])
+    iam.delete_user(UserName=name)
+    fort.client("sagemaker").delete_model(ModelName=name)
 
 
 @pytest.mark.parametrize("file", ["environ", "cmdline"])

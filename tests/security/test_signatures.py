@@ -20,6 +20,7 @@ from botocore.credentials import Credentials
 
 from sagewright.bootstrap.server import Server, UnsafeSettings
 from sagewright.settings import Settings
+from sagewright.testing.names import unique
 
 from .conftest import BUCKET, Fort, Wire
 
@@ -331,19 +332,20 @@ def _sign_with_hash(fort: Fort, wire: Wire) -> Wire:
 
 def test_ended_keys(fort: Fort) -> None:
     iam = fort.client("iam")
-    iam.create_user(UserName="leaver")
-    made = iam.create_access_key(UserName="leaver")["AccessKey"]
+    name = unique("leaver")
+    iam.create_user(UserName=name)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
     keys = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
     who = Wire("POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, b"Action=GetCallerIdentity&Version=2011-06-15")
     assert fort.send(fort.sign(who, "sts", keys=keys)).status == 200
-    iam.update_access_key(UserName="leaver", AccessKeyId=keys.access_key, Status="Inactive")
+    iam.update_access_key(UserName=name, AccessKeyId=keys.access_key, Status="Inactive")
     assert fort.send(fort.sign(who, "sts", keys=keys)).status == 403
-    iam.update_access_key(UserName="leaver", AccessKeyId=keys.access_key, Status="Active")
+    iam.update_access_key(UserName=name, AccessKeyId=keys.access_key, Status="Active")
     assert fort.send(fort.sign(who, "sts", keys=keys)).status == 200
-    iam.delete_access_key(UserName="leaver", AccessKeyId=keys.access_key)
+    iam.delete_access_key(UserName=name, AccessKeyId=keys.access_key)
     with fort.untouched():
         assert fort.send(fort.sign(who, "sts", keys=keys)).status == 403
-    iam.delete_user(UserName="leaver")
+    iam.delete_user(UserName=name)
 
 
 @pytest.mark.parametrize("given", [{"auth": "off"}, {"auth": "lenient"}, {"auth": "none"}, {"auth": ""}])

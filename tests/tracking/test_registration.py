@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sagewright.testing.models import Models
+from sagewright.testing.names import unique
 
 from .conftest import Lab
 
@@ -44,8 +45,9 @@ def test_a_model_of_mlflow_is_deployed(lab: Lab) -> None:
     lab.sagemaker.update_model_package(ModelPackageArn=found[0]["ModelPackageArn"], ModelApprovalStatus="Approved")
     models = Models(lab.server)
     container = {"ModelPackageName": found[0]["ModelPackageArn"], "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}}
-    lab.sagemaker.create_model(ModelName="doubler", ExecutionRoleArn=models.role, PrimaryContainer=container)
-    endpoint = models.endpoint(models.config("doubler"))
+    name = unique("doubler")
+    lab.sagemaker.create_model(ModelName=name, ExecutionRoleArn=models.role, PrimaryContainer=container)
+    endpoint = models.endpoint(models.config(name))
     models.settled(endpoint)
 
     def ask(body: str, kind: str, **more: str) -> bytes:

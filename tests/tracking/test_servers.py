@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.models import workflow
+from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
 from .conftest import Lab
@@ -73,13 +74,14 @@ def test_what_create_refuses(lab: Lab) -> None:
 def test_a_role_that_may_not_write_fails_with_a_reason_in_the_log(lab: Lab) -> None:
     iam = lab.server.client("iam")
     trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
-    role = iam.create_role(RoleName="mlflow-poor", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    lab.sagemaker.create_mlflow_tracking_server(TrackingServerName="poor", ArtifactStoreUri=f"s3://{lab.bucket}/p", RoleArn=role)
-    poor = Lab(lab.server, "poor")
+    name = unique("poor")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    lab.sagemaker.create_mlflow_tracking_server(TrackingServerName=name, ArtifactStoreUri=f"s3://{lab.bucket}/p", RoleArn=role)
+    poor = Lab(lab.server, name)
     about = poor.until("CreateFailed")
     assert about["IsActive"] == "Inactive"
     assert "s3:PutObject" in lab.log()
-    assert refused(poor.sagemaker.start_mlflow_tracking_server, TrackingServerName="poor")[0] == "ConflictException"
+    assert refused(poor.sagemaker.start_mlflow_tracking_server, TrackingServerName=name)[0] == "ConflictException"
     gone(poor)
 
 

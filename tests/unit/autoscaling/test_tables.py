@@ -10,6 +10,7 @@ import pytest
 from sagewright.runtime.lifecycle import Event, Lifecycle
 from sagewright.slices.autoscaling.activities import LIFECYCLE as ACTIVITY
 from sagewright.slices.autoscaling.dimensions import INSTANCES, Scalable
+from sagewright.slices.autoscaling.scaler import counts
 from sagewright.slices.autoscaling.schedule import next_due
 from sagewright.slices.autoscaling.targets import LIFECYCLE as TARGET
 from sagewright.slices.autoscaling.tracking import alarms, latest_query, metric
@@ -49,6 +50,18 @@ def test_a_signal_that_comes_during_a_decision_stays(target: dict[str, Any]) -> 
     doc, given = run(TARGET, target, signal("a", 1.0), signal("b", 2.0), signal("a", 3.0), decided(a=1.0, b=2.0))
     assert list(doc["_signals"]) == ["a"]
     assert given == ["Scale"] * 3
+
+
+@pytest.mark.parametrize(("state", "after", "busy", "expected"), [
+    ("ALARM", 1.0, False, True), ("ALARM", 900.0, True, True),
+    ("INSUFFICIENT_DATA", 5.0, False, True),  # the next evaluation came before the decision
+    ("OK", 61.0, False, False), ("OK", 5.0, True, False),
+])  # fmt: skip
+def test_an_alarm_is_taken_at_its_word(target: dict[str, Any], state: str, after: float, busy: bool, expected: bool) -> None:
+    """A signal lasts, although its alarm may not, unless it is of a capacity or a time that is past."""
+    said = {"AlarmName": "a", "State": "ALARM", "At": 100.0}
+    doc, _ = run(TARGET, target, *([decided("x")] if busy else []), ("Signalled", said))
+    assert counts(doc["_signals"]["a"], state, 100.0 + after) is expected
 
 
 def test_one_activity_at_a_time_and_its_end_looks_again(target: dict[str, Any]) -> None:

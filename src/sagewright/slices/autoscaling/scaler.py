@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 POLICY = "ScalingPolicy"
 READ = 100
 """Alarms described at once."""
+FRESH = 60.0
+"""Seconds for which a signal needs nobody to confirm it: an alarm's usual period."""
 Place = tuple[str, str]
 
 
@@ -98,7 +100,7 @@ class Scaler:
         )
 
     async def _alarms(self, scope: str, signals: Mapping[str, Any], policies: list[Record]) -> list[Alarm]:
-        """Those that spoke and are still in the state that they spoke of, and the states of all target tracking alarms."""
+        """Those that spoke and count, in the state that they spoke of, and the states of all target tracking alarms."""
         sides = {p.doc["_names"][side]: (p.doc["PolicyName"], side) for p in policies for side in p.doc.get("_names", {})}
         states = await self._states(scope, [*{*signals, *sides}])
         silent = [p for p in policies if "_names" in p.doc and not signals.keys() & set(p.doc["_names"].values())]
@@ -107,12 +109,11 @@ class Scaler:
         for name, state in sorted(states.items()):
             signal = signals.get(name)
             policy, side = sides.get(name, (signal["Policy"] if signal else "", ""))
-            spoke = signal is not None and signal["State"] == state
             if signal is None:
                 found.append(Alarm(name, policy, state, False, 0.0, side, latest.get(policy, ()), side == HIGH))
             else:
-                values = tuple(signal["Values"])
-                found.append(Alarm(name, policy, state, spoke, signal["Threshold"], side, values, signal["Above"]))
+                values, spoke = tuple(signal["Values"]), counts(signal, state, self.platform.clock())
+                found.append(Alarm(name, policy, signal["State"] if spoke else state, spoke, signal["Threshold"], side, values, signal["Above"]))
         return found
 
     async def _latest(self, scope: str, policies: list[Record]) -> dict[str, tuple[float, ...]]:
@@ -150,6 +151,16 @@ class Scaler:
             return
         event = Event("Decided", {"Seen": seen, "Activity": activity, "Told": list(decision.reasons)})
         await self.platform.reconciler.send(KIND, record.scope, record.key, event, also=tuple(changes))
+
+
+def counts(signal: Mapping[str, Any], state: str, now: float) -> bool:
+    """Whether what an alarm asked for is still to be done, now that it is in ``state``.
+
+    An action is carried out because a state was entered, also if the next evaluation, which may come at once, has ended that
+    state. But a signal that had to wait for another change was about the capacity before that, and one that waited longer than
+    a period about another time: those count as long as the alarm says the same.
+    """
+    return bool(signal["State"] == state or (not signal.get("Held") and now - signal["At"] < FRESH))
 
 
 def values_in(data: str) -> list[float]:

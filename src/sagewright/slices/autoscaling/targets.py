@@ -51,8 +51,8 @@ def scheduled(doc: dict[str, Any], event: Event, now: float) -> Move | None:
 
 
 def signalled(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """An alarm asks for its policy's action."""
-    signals = {**doc.get("_signals", {}), event.data["AlarmName"]: event.data}
+    """An alarm asks for its policy's action. One that asks during a change is held until that is over."""
+    signals = {**doc.get("_signals", {}), event.data["AlarmName"]: {**event.data, "Held": bool(doc.get("_busy"))}}
     return Move(ACTIVE, {"_signals": signals}, (Instruction(SCALE, {}, GATHER),))
 
 
