@@ -48,6 +48,13 @@ window.sw = {
 CLICKABLE = 'button, a, [role="button"], [role="tab"], [role="option"], [role="menuitem"], [role="menuitemcheckbox"], input[type="checkbox"], input[type="radio"]'
 
 
+GONE = ("Inspected target navigated or closed", "Execution context was destroyed.", "Cannot find default execution context")
+
+
+class Navigated(AssertionError):
+    """The document in which something was evaluated has given way to another."""
+
+
 opened: list[Page] = []
 """Every tab of the test that runs: conftest.py looks at what they asked for."""
 
@@ -119,6 +126,8 @@ class Page:
         future = self._waiting[self._number] = asyncio.get_running_loop().create_future()
         await self.socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
         said = await asyncio.wait_for(future, patience + 30)
+        if method == "Runtime.evaluate" and said.get("error", {}).get("message") in GONE:
+            raise Navigated(params["expression"])
         assert "error" not in said, (method, said)
         return said["result"]  # type: ignore[no-any-return]
 
@@ -133,7 +142,13 @@ class Page:
         return str((await self.call("Runtime.evaluate", expression="location.href + '\\n' + document.body.innerText", returnByValue=True))["result"].get("value"))[:6000]
 
     async def until(self, test: str, seconds: float = PATIENCE) -> Any:
-        return await self.value(f"sw.until(() => ({test}), {seconds})", seconds)
+        """What ``test`` evaluates to once that is true, in this document or one that takes its place meanwhile."""
+        end = asyncio.get_running_loop().time() + seconds
+        while True:
+            try:
+                return await self.value(f"sw.until(() => ({test}), {seconds})", seconds)
+            except Navigated:
+                seconds = max(0.0, end - asyncio.get_running_loop().time())
 
     async def shows(self, *texts: str, seconds: float = PATIENCE) -> None:
         """Wait until all the texts are on the page."""
