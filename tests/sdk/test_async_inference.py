@@ -10,7 +10,7 @@ from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "async_inference"
-pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("sdk-hosting"), pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])

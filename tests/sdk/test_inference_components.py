@@ -11,7 +11,7 @@ from sagewright.testing.server import TestServer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference_components"
 SCRIPTS = Path(__file__).parent / "scripts"
-pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("sdk-hosting"), pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(("sdk", "scaled", "again"), [("v2", [1, 1], [704_000]), ("v3", [2, 2], [804_000])])
