@@ -51,6 +51,8 @@ class Settings:
     file_systems: str = field(default="", metadata={"help": "directories that stand for file systems of training channels: <id>=<directory>, separated by ','"})
     registries: str = field(default="", metadata={"help": "registry hosts, separated by ',', whose images are pulled when a job first names them (such as docker.io,ghcr.io); no other is ever asked, none by default"})
     environments: str = field(default="", metadata={"help": "directory of built image environments, to share between servers; inside the data directory when empty"})
+    code_editor: str = field(default="", metadata={"help": "program of the code editor that apps of type CodeEditor run; code-server or openvscode-server on PATH when empty"})
+    git_authorities: str = field(default="", metadata={"help": "PEM file of certificate authorities that git in workspaces believes, besides those of this machine"})
     trust_forwarded: bool = field(default=False, metadata={"help": "believe X-Forwarded-Host of a proxy in front"})
 
     @classmethod

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import BASE, SLOW, Team
-
-from .chromium import Page, chromium
 
 pytestmark = pytest.mark.xdist_group("browser")
 SHIFT = 8

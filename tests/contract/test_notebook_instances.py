@@ -129,9 +129,9 @@ def test_what_cannot_be(sagemaker: Any, role: str) -> None:
         sagemaker.describe_notebook_instance(NotebookInstanceName="nobody")
     with pytest.raises(ClientError, match="lifecycle config"):
         sagemaker.create_notebook_instance(NotebookInstanceName=unique("book"), InstanceType="ml.t3.medium", RoleArn=role, LifecycleConfigName="none")
-    with pytest.raises(ClientError, match="not implemented"):
+    with pytest.raises(ClientError, match="no user and no password"):
         sagemaker.create_notebook_instance(
-            NotebookInstanceName=unique("book"), InstanceType="ml.t3.medium", RoleArn=role, DefaultCodeRepository="https://example.com/x.git",
+            NotebookInstanceName=unique("book"), InstanceType="ml.t3.medium", RoleArn=role, DefaultCodeRepository="https://ada:secret@example.com/x.git",
         )
     with pytest.raises(ClientError, match="base64"):
         sagemaker.create_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=unique("hooks"), OnStart=[{"Content": "no base64!"}])

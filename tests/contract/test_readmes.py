@@ -17,6 +17,7 @@ from sagewright.testing.server import TestServer
     ("lineage", "flights ContributedTo clean-flights"),
     ("compilation", "COMPLETED s3://stumps/compiled/model-rasp4b.tar.gz"),
     ("edge", "1 of 3 connected\n1.0 on 1"),
+    ("secrets_manager", "['first', 'second']"),
     ("studio_apps", "InService"),
     ("scheduler", "1 job of rate(1 day)"),
 ])  # fmt: skip

@@ -1,14 +1,12 @@
 """Jupyter server's extension: ``/ping``, fresh credentials, and who a visitor is."""
 
 import json
-import os
-import tempfile
 
 from jupyter_server.auth.identity import IdentityProvider, User
 from tornado.web import RequestHandler
 
-CREDENTIALS = "/opt/ml/workspace/credentials.json"
-"""What ``credential_process`` of the AWS configuration answers with."""
+from jupyter_image.keys import CREDENTIALS, FORM, write
+
 VISITOR = "X-Sagewright-User"
 """Header in which the proxy says who asks; it lets nobody else set it."""
 
@@ -34,17 +32,6 @@ class Credentials(RequestHandler):
         write(CREDENTIALS, json.dumps({name: given[name] for name in FORM}))
         self.set_status(204)
         self.finish()
-
-
-FORM = ("Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
-
-
-def write(path, text):
-    """Replace a file at once: a reader finds the old one or the new one."""
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path))
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.replace(draft, path)
 
 
 def _load_jupyter_server_extension(serverapp):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..runtime.reconciler import Reconciler
     from ..settings import Settings
     from ..stores.compute import Compute
-    from ..stores.identity import Identity
+    from ..stores.identity import Identity, Vault
     from ..stores.image_registry import ImageRegistry
     from ..stores.images import Images
     from ..stores.logs import Logs
@@ -149,6 +149,8 @@ class Platform:
     """Set by the identity slice."""
     identity: Identity | None = None
     """Set by the identity slice."""
+    vault: Vault | None = None
+    """Keeps other slices' secrets; set by the identity slice."""
     gateway: Mirror | None = None
     """The gateway process, which keeps its routes in step with those of the server."""
     recorder: Recorder | None = None

@@ -29,6 +29,7 @@ SLICES = (
     "compilation",
     "edge",
     "recommender",
+    "secrets_manager",
     "studio",
     "studio_apps",
 )

@@ -23,6 +23,18 @@ class Credentials:
     expires: float
 
 
+class Vault(Protocol):
+    """Encrypts short secrets for the records, with a key that lies beside them and not in them. Provided by the identity slice."""
+
+    def seal(self, secret: str, owner: str) -> str:
+        """The secret as it may be kept, for this owner alone."""
+        ...
+
+    def open(self, sealed: str, owner: str) -> str | None:
+        """None if it was sealed with another key or for another owner."""
+        ...
+
+
 class Identity(Protocol):
     """Provided by the identity slice."""
 

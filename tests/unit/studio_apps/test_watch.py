@@ -35,7 +35,8 @@ class Lab:
         platform: Any = SimpleNamespace(clock=lambda: NOW)
         keys: Any = SimpleNamespace(renew=self.renew)
         sessions: Any = None
-        self.apps = JupyterApps(platform, table, sessions, keys)
+        repositories: Any = None
+        self.apps = JupyterApps(platform, table, sessions, keys, repositories)
 
     async def renew(self, *_: Any) -> None:
         self.asked.append("keys")

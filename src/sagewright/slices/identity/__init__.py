@@ -14,15 +14,15 @@ from .vault import Vault, root_keys
 
 
 def install(platform: Platform) -> None:
-    """Bind IAM, STS and CloudTrail, and set ``platform.authority`` and ``platform.identity``."""
+    """Bind IAM, STS and CloudTrail, and set ``platform.authority``, ``platform.identity`` and ``platform.vault``."""
     settings = platform.settings
-    directory = Directory(
-        platform.records, Vault(settings.data), settings.account, platform.clock, shared=bool(settings.records)
-    )
+    vault = Vault(settings.data)
+    directory = Directory(platform.records, vault, settings.account, platform.clock, shared=bool(settings.records))
     authority = LocalAuthority(directory, root_keys(settings.data), settings.account, platform.clock)
     for part in (Entities(authority), Attachments(authority), Sts(authority), Simulator(authority), Trail(platform)):
         part.install(platform)
     platform.authority = authority
     platform.identity = authority
+    platform.vault = vault
     platform.starters.append(authority.start)
     platform.closers.append(directory.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...resources.platform import Platform
+from .editor import APP_TYPE, EditorApps
 from .jupyter import BASES, JupyterApps
 from .keys import Keys
 from .notebooks.executor import InstanceExecutor
@@ -10,6 +11,7 @@ from .notebooks.lifecycle import NOUN
 from .notebooks.operations import Configs, Instances
 from .notebooks.resources import facts, lifecycle_config, notebook_instance
 from .proxy import Proxy
+from .repositories import CodeRepositories, code_repository
 from .sessions import Sessions
 from .table import Table
 
@@ -19,10 +21,13 @@ def install(platform: Platform) -> None:
     table = Table(platform)
     sessions = Sessions(platform)
     keys = Keys(platform, table)
-    platform.app_runners |= dict.fromkeys(BASES, JupyterApps(platform, table, sessions, keys))
+    repositories = CodeRepositories(code_repository.install(platform))
+    repositories.install()
+    parts = platform, table, sessions, keys, repositories
+    platform.app_runners |= {**dict.fromkeys(BASES, JupyterApps(*parts)), APP_TYPE: EditorApps(*parts)}
     table.readers[NOUN] = facts
-    Instances(notebook_instance.install(platform), table, sessions).install()
+    Instances(notebook_instance.install(platform), table, sessions, repositories).install()
     Configs(lifecycle_config.install(platform)).install()
-    InstanceExecutor(platform, keys).install()
+    InstanceExecutor(platform, keys, repositories).install()
     table.install()
     Proxy(platform, table, sessions).install()

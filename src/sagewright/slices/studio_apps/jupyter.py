@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -10,18 +11,21 @@ from ...resources import jobs
 from ...resources.apps import ACTIVITY, APP, IDLE
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
-from ...stores.compute import Task
+from ...stores.compute import Input, Task
 from ...stores.images import UnknownImage
 from ...stores.records import Record
 from ...wire.errors import Invalid
 from . import activity, lab
 from .keys import Keys
+from .repositories import CodeRepositories, of_settings
 from .sessions import Sessions
-from .table import Facts, Table, name_of
+from .table import Facts, Table, Workspace, name_of
 
-BASES = {"JupyterLab": "/jupyterlab/default/", "JupyterServer": "/jupyter/default/"}
+BASES = {"JupyterLab": "/jupyterlab/default/", "JupyterServer": "/jupyter/default/", "CodeEditor": "/codeeditor/default/"}
 """AppType → path below which such apps answer, as AWS has them."""
-GROUPS = {"JupyterLab": "JupyterLabAppSettings", "JupyterServer": "JupyterServerAppSettings"}
+GROUPS = {"JupyterLab": "JupyterLabAppSettings", "JupyterServer": "JupyterServerAppSettings", "CodeEditor": "CodeEditorAppSettings"}
+LANDINGS = {"CodeEditor": ""}
+"""AppType → what browsers see first below its base, where that is not JupyterLab's."""
 HOME = "/home/sagemaker-user"
 LOGS = "/aws/sagemaker/studio"
 WATCH = 60.0
@@ -29,11 +33,19 @@ WATCH = 60.0
 SESSION = "SageMaker"
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What makes a workspace run something else than JupyterLab."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    inputs: list[Input] = field(default_factory=list)
+
+
 class JupyterApps:
     """Runs the apps of one platform."""
 
-    def __init__(self, platform: Platform, table: Table, sessions: Sessions, keys: Keys) -> None:
-        self.platform, self.table, self.sessions, self.keys = platform, table, sessions, keys
+    def __init__(self, platform: Platform, table: Table, sessions: Sessions, keys: Keys, repositories: CodeRepositories) -> None:
+        self.platform, self.table, self.sessions, self.keys, self.repositories = platform, table, sessions, keys, repositories
         table.readers[APP] = facts
 
     async def task(self, job: Job, task: str) -> Task:
@@ -47,16 +59,22 @@ class JupyterApps:
             env["SAGEMAKER_SPACE_NAME"] = doc["SpaceName"]
         if doc["_user"]:
             env["SAGEMAKER_USER_PROFILE_NAME"] = doc["_user"]
+        if not doc["RecoveryMode"]:
+            given = of_settings(doc["_settings"], GROUPS[doc["AppType"]])
+            env |= self.repositories.environment(await self.repositories.meant(job.record.scope, given), HOME)
+        program = self.program()
+        env |= program.env
         return lab.task(
             task,
             tag=self._tag(spec),
             instance_type=spec["InstanceType"],
             env=env,
-            files=await self.keys.files(job, task, doc["AppArn"], role, SESSION),
+            files=self.repositories.files() | await self.keys.files(job, task, doc["AppArn"], role, SESSION),
             metadata={
                 "AppType": doc["AppType"], **where, "ExecutionRoleArn": role, "ResourceArn": doc["AppArn"],
                 "ResourceName": doc["AppName"], "AppImageVersion": "",
             },
+            inputs=program.inputs,
             home=HOME,
             root=HOME,
             base=BASES[doc["AppType"]],
@@ -73,7 +91,7 @@ class JupyterApps:
         if workspace is None or not doc.get("_task"):
             return None
         await self.keys.renew(job, doc["_task"], doc["AppArn"], doc["_role"], SESSION)
-        found, now = await activity.ask(workspace.worker, workspace.base), self.platform.clock()
+        found, now = await self.used(workspace), self.platform.clock()
         if found is None:
             return WATCH
         await job.send(ACTIVITY, At=now if found.busy else found.last, Healthy=now)
@@ -89,10 +107,22 @@ class JupyterApps:
         about = facts(record.doc)
         if about is None or not about.sockets:
             raise Invalid(f"The app {record.doc['AppArn']} is not in service: its status is {record.status}.")
-        path = f"{about.base}lab/tree/{quote(path.lstrip('/'))}" if path else f"{about.base}lab"
+        path = self.landing(about.base, path)
         return await self.sessions.url(
             self.table.url(about.arn), name_of(about.arn), about.born, who=who, path=path, seconds=seconds, lasts=lasts
         )
+
+    # -- what other programs do otherwise
+
+    def program(self) -> Program:
+        """Raises Invalid where it cannot run on this machine."""
+        return Program()
+
+    async def used(self, workspace: Workspace) -> activity.Use | None:
+        return await activity.ask(workspace.worker, workspace.base)
+
+    def landing(self, base: str, path: str) -> str:
+        return f"{base}lab/tree/{quote(path.lstrip('/'))}" if path else f"{base}lab"
 
     async def _shared(self, record: Record) -> bool:
         """Whether several profiles work in the app's space."""
@@ -111,4 +141,6 @@ class JupyterApps:
 def facts(doc: Mapping[str, Any]) -> Facts | None:
     """What an App's document says of its workspace."""
     base = BASES.get(doc["AppType"])
-    return None if base is None else Facts(doc["AppArn"], base, doc["_volume"], doc.get("_sockets") or [])
+    return None if base is None else Facts(
+        doc["AppArn"], base, doc["_volume"], doc.get("_sockets") or [], LANDINGS.get(doc["AppType"], "lab")
+    )

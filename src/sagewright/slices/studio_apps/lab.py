@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...resources.jobs import limits
-from ...stores.compute import Task
+from ...stores.compute import Input, Task
 from .keys import CONFIG
 
 IMAGE = "sagewright-jupyter"
@@ -37,6 +37,7 @@ class Script:
 def task(
     task_id: str, *, tag: str, instance_type: str, env: dict[str, str], files: dict[str, str], metadata: dict[str, Any], home: str,
     root: str, base: str, volumes: dict[str, str], group: str, stream: str, scripts: list[Script], main: str = "", shared: bool = False,
+    inputs: list[Input] | None = None,
 ) -> Task:
     """The task.
 
@@ -48,6 +49,7 @@ def task(
         root: folder that JupyterLab shows.
         base: path below which it answers.
         stream: of the log; a script's is ``<stream>/<its name>``.
+        inputs: folders that it sees besides.
         main: what JupyterLab's own stream is called below that; ``stream`` itself when empty.
         scripts: run before JupyterLab starts, in this order.
     """
@@ -70,6 +72,7 @@ def task(
         files=files | {METADATA: json.dumps(metadata, indent=2), SDK_CONFIG: QUIET} | {f"{SCRIPTS}/{s.name}": s.text for s in scripts},
         directories=["/opt/ml/workspace"],
         volumes=volumes,
+        inputs=inputs or [],
         limits=limits(instance_type, seconds=0.0, grace=GRACE),
         hostname="default",
         log_group=group,

@@ -86,7 +86,7 @@ class Proxy:
         if who is None:
             return _page(403, "This page needs a session. Open the workspace from Studio, or by a fresh presigned URL: each is good once.")
         if request.path == "/":
-            return Answer(302, {"location": f"{workspace.base}lab"})
+            return Answer(302, {"location": f"{workspace.base}{workspace.landing}"})
         if not request.path.startswith(workspace.base) or ".." in unquote(request.path).split("/"):
             return _page(404, "There is no such page here.")
         if wanted(request.method, request.headers):

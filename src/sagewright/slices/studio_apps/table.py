@@ -27,6 +27,8 @@ class Facts:
     """Tells it from an earlier one of the same name."""
     sockets: list[str]
     """Where it answers; empty while it does not."""
+    landing: str = "lab"
+    """What browsers see first, below the base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Workspace:
     base: str
     born: str
     worker: Worker
+    landing: str
 
 
 Reader = Callable[[Mapping[str, Any]], Facts | None]
@@ -82,7 +85,7 @@ class Table:
         if facts.sockets:
             same = known is not None and known.worker.path == facts.sockets[0]
             worker = known.worker if known is not None and same else Worker(facts.sockets[0], CONNECTIONS)
-            self._running[name] = Workspace(name, facts.base, facts.born, worker)
+            self._running[name] = Workspace(name, facts.base, facts.born, worker, facts.landing)
             if same:
                 return
         if known is not None:

@@ -8,6 +8,7 @@ from ....runtime.reconciler import Job
 from ....wire.errors import DomainError
 from .. import lab
 from ..keys import Keys
+from ..repositories import CodeRepositories, named
 from .lifecycle import APPLY, ERASE, FORGET, NOUN, RETIRE, START, WATCH
 from .resources import BASE, CONFIG, script
 
@@ -22,8 +23,8 @@ EVERY = 60.0
 class InstanceExecutor:
     """Executors of one platform."""
 
-    def __init__(self, platform: Platform, keys: Keys) -> None:
-        self.platform, self.keys = platform, keys
+    def __init__(self, platform: Platform, keys: Keys, repositories: CodeRepositories) -> None:
+        self.platform, self.keys, self.repositories = platform, keys, repositories
 
     def install(self) -> None:
         for name, run in (
@@ -37,7 +38,8 @@ class InstanceExecutor:
             return
         env = await jobs.container_environment(self.platform, job.record, None, isolated=False, session="", seconds=0.0)
         try:
-            files = await self.keys.files(job, task, doc["NotebookInstanceArn"], doc["RoleArn"], SESSION)
+            env |= self.repositories.environment(await self.repositories.meant(job.record.scope, named(doc)), FOLDER)
+            files = self.repositories.files() | await self.keys.files(job, task, doc["NotebookInstanceArn"], doc["RoleArn"], SESSION)
             scripts = await self._scripts(job)
         except DomainError as error:
             await job.send("Refused", Reason=f"ClientError: {error.message}")

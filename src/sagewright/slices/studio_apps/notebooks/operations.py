@@ -10,7 +10,8 @@ from ....resources.patience import patient
 from ....runtime.lifecycle import Event, ImpossibleTransition
 from ....stores.records import Conflict, Delete, Put, Query, Record
 from ....wire.errors import Invalid, NotImplementedHere
-from ....wire.types import Call
+from ....wire.types import Call, Reply
+from ..repositories import CodeRepositories, named
 from ..sessions import Sessions
 from ..table import Table, name_of
 from .lifecycle import FAILED, IN_SERVICE, NOUN, STOPPED
@@ -22,24 +23,31 @@ FROM = {"Stop": IN_SERVICE}
 URL_SECONDS, SESSION_SECONDS = 300, 43_200
 EVERY = 100_000
 UNFILTERED = ("NotebookInstanceLifecycleConfigNameContains", "DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals")
-DROPS = {"DisassociateLifecycleConfig": "NotebookInstanceLifecycleConfigName", "DisassociateAcceleratorTypes": "AcceleratorTypes"}
+DROPS = {
+    "DisassociateLifecycleConfig": "NotebookInstanceLifecycleConfigName", "DisassociateAcceleratorTypes": "AcceleratorTypes",
+    "DisassociateDefaultCodeRepository": "DefaultCodeRepository", "DisassociateAdditionalCodeRepositories": "AdditionalCodeRepositories",
+}
 
 
 class Instances:
     """The verbs of notebook instances on one platform."""
 
-    def __init__(self, desk: Desk, table: Table, sessions: Sessions) -> None:
-        self.desk, self.platform, self.table, self.sessions = desk, desk.platform, table, sessions
+    def __init__(self, desk: Desk, table: Table, sessions: Sessions, repositories: CodeRepositories) -> None:
+        self.desk, self.platform, self.table, self.sessions, self.repositories = desk, desk.platform, table, sessions, repositories
 
     def install(self) -> None:
         bind = self.platform.operations.bind
         for name, verb in (
-            ("DescribeNotebookInstance", self.describe), ("StartNotebookInstance", self.start), ("StopNotebookInstance", self.stop),
+            ("CreateNotebookInstance", self.create), ("DescribeNotebookInstance", self.describe), ("StartNotebookInstance", self.start), ("StopNotebookInstance", self.stop),
             ("UpdateNotebookInstance", self.update), ("DeleteNotebookInstance", self.delete),
             ("CreatePresignedNotebookInstanceUrl", self.presign),
         ):
             bind("sagemaker", name, verb, resources=self.desk.arns)
         bind("sagemaker", "ListNotebookInstances", self.list)
+
+    async def create(self, call: Call) -> Reply:
+        await self.repositories.check(call, named(call.params))
+        return await self.desk.create(call)
 
     async def describe(self, call: Call) -> dict[str, Any]:
         found = await patient(self.platform, call, await self.find(call))
@@ -71,8 +79,10 @@ class Instances:
     async def update(self, call: Call) -> dict[str, Any]:
         params = call.params
         await check(self.platform, call, params)
+        await self.repositories.check(call, named(params))
         members = ("InstanceType", "RoleArn", "LifecycleConfigName", "VolumeSizeInGB", "AcceleratorTypes", "RootAccess",
-                   "PlatformIdentifier", "IpAddressType", "InstanceMetadataServiceConfiguration")
+                   "PlatformIdentifier", "IpAddressType", "InstanceMetadataServiceConfiguration", "DefaultCodeRepository",
+                   "AdditionalCodeRepositories")
         changes: dict[str, Any] = {RENAMED.get(m, m): params[m] for m in members if m in params}
         changes |= {shown: None for asked, shown in DROPS.items() if params.get(asked)}
         record = await self.find(call)
@@ -86,8 +96,10 @@ class Instances:
         about = facts((record := await self.find(call)).doc)
         if not about.sockets:
             raise Invalid(f"Status ({record.status}) not in ([{IN_SERVICE}]). Unable to open Notebook Instance ({about.arn})")
+        default = await self.repositories.meant(call.scope, named(record.doc)[:1]) if record.doc.get("DefaultCodeRepository") else []
+        path = f"{BASE}lab/tree/{default[0].folder}" if default else f"{BASE}lab"
         url = await self.sessions.url(
-            self.table.url(about.arn), name_of(about.arn), about.born, who=call.principal.arn, path=f"{BASE}lab", seconds=URL_SECONDS,
+            self.table.url(about.arn), name_of(about.arn), about.born, who=call.principal.arn, path=path, seconds=URL_SECONDS,
             lasts=call.params.get("SessionExpirationDurationInSeconds", SESSION_SECONDS),
         )
         return {"AuthorizedUrl": url}

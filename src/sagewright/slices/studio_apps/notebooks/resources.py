@@ -13,7 +13,7 @@ from ....resources.lone import next_task
 from ....resources.platform import Platform
 from ....resources.resource import Resource
 from ....runtime.lifecycle import Instruction
-from ....wire.errors import Invalid, LimitExceeded, NotImplementedHere
+from ....wire.errors import Invalid, LimitExceeded
 from ....wire.types import Call
 from ..table import Facts
 from .lifecycle import DELETING, INSTANCES, NOUN, START
@@ -22,7 +22,6 @@ CONFIG = "NotebookInstanceLifecycleConfig"
 BASE = "/notebook/"
 RENAMED = {"LifecycleConfigName": "NotebookInstanceLifecycleConfigName", "SecurityGroupIds": "SecurityGroups"}
 """Members that are called otherwise in descriptions."""
-NOT_YET = ("DefaultCodeRepository", "AdditionalCodeRepositories")
 
 
 def facts(doc: Mapping[str, Any]) -> Facts:
@@ -43,9 +42,6 @@ def script(hooks: list[dict[str, str]]) -> str:
 
 async def check(platform: Platform, call: Call, params: Mapping[str, Any]) -> None:
     """What a request asks of a notebook instance makes sense. Raises DomainError."""
-    for member in NOT_YET:
-        if member in params:
-            raise NotImplementedHere(f"{member} of notebook instances is not implemented yet: clone repositories in a lifecycle script.")
     if role := params.get("RoleArn"):
         check_role(platform, call, role)
         await check_assumable(platform, role)
@@ -76,6 +72,6 @@ async def prepare_config(platform: Platform, call: Call, doc: dict[str, Any]) ->
 
 
 notebook_instance = Resource(
-    NOUN, old=True, lifecycle=INSTANCES, first=(Instruction(START),), prepare=prepare, verbs=("Create",),
+    NOUN, old=True, lifecycle=INSTANCES, first=(Instruction(START),), prepare=prepare, verbs=(),
 )
 lifecycle_config = Resource(CONFIG, old=True, prepare=prepare_config, verbs=("Create", "Describe", "List"))

@@ -1,0 +1,124 @@
+"""The code editor app: a program of this machine, run and reached as JupyterLab is.
+
+What stands in for the editor here is a small program of that name, which serves pages and a WebSocket on the socket it is given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from sagewright.testing.browser import Browser
+from sagewright.testing.server import TestServer
+from sagewright.testing.studio import SLOW, Team
+from sagewright.testing.waiting import until
+
+pytestmark = pytest.mark.xdist_group("workspaces")
+BASE = "/codeeditor/default/"
+STAND_IN = '''#!/bin/sh
+exec python - "$@" <<'END'
+import asyncio, base64, hashlib, os, sys
+print("arguments", *sys.argv[1:], flush=True)
+where = sys.argv[sys.argv.index("--socket") + 1]
+
+async def take(reader, writer):
+    head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
+    first, *lines = head.split("\\r\\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "sec-websocket-key" in headers:
+        key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        said = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        writer.write(f"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: {said}\\r\\n\\r\\n".encode())
+        kind, length = await reader.readexactly(2)
+        mask = await reader.readexactly(4)
+        text = bytes(b ^ mask[i % 4] for i, b in enumerate(await reader.readexactly(length & 127)))
+        text = text.upper()
+        writer.write(bytes([0x81, len(text)]) + text)
+    else:
+        body = f"{first.split()[1]} {os.getcwd()} {headers.get('cookie', 'no cookie')} {headers.get('x-sagewright-user')}".encode()
+        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    await writer.drain()
+    writer.close()
+
+async def main():
+    async with await asyncio.start_unix_server(take, where) as server:
+        await server.serve_forever()
+
+asyncio.run(main())
+END
+'''
+
+
+def app(team: Team, space: str) -> dict[str, Any]:
+    found: dict[str, Any] = team.sagemaker.describe_app(**where(team, space))
+    return found
+
+
+def where(team: Team, space: str) -> dict[str, str]:
+    return {**team.where(space), "AppType": "CodeEditor"}
+
+
+def started(team: Team, owner: str) -> str:
+    """A space with an editor that is over Pending."""
+    space = team.space(owner, AppType="CodeEditor")
+    team.sagemaker.create_app(**where(team, space))
+    until(lambda: app(team, space)["Status"] != "Pending", SLOW, lambda: str(app(team, space)))
+    return space
+
+
+@pytest.fixture
+def editing(tmp_path: Path) -> Iterator[Team]:
+    """A server on a machine that has an editor: outside /usr, as people install it."""
+    program = tmp_path / "editors" / "bin" / "code-server"
+    program.parent.mkdir(parents=True)
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    (tmp_path / "editors" / "package.json").write_text("{}")
+    with TestServer(tmp_path / "data", {"code_editor": str(program)}) as server:
+        yield Team(server)
+
+
+def test_an_editor_runs_as_jupyterlab_does(editing: Team) -> None:
+    team = editing
+    owner = team.profile()
+    space = started(team, owner)
+    assert app(team, space)["Status"] == "InService", app(team, space)
+    said = team.sagemaker.create_presigned_domain_url(
+        DomainId=team.domain, UserProfileName=owner, SpaceName=space, LandingUri="app:CodeEditor:work"
+    )
+    browser = Browser.opened(said["AuthorizedUrl"])
+    assert browser.ask("GET", "/").headers["location"] == BASE
+    page = browser.ask("GET", f"{BASE}static/out.js?v=1")
+    # the editor has its own root, no cookie, and the visitor's name
+    assert page.body.decode() == f"/static/out.js?v=1 /home/sagemaker-user no cookie {team.domain}/{owner}"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for _ in range(3):
+        with browser.socket(f"{BASE}socket") as channel:
+            channel.send("typed")
+            assert channel.recv(30) == "TYPED"
+    stranger = Browser(browser.url)
+    assert stranger.ask("GET", BASE).status == 403
+    with pytest.raises(InvalidStatus, match="403"), stranger.socket(f"{BASE}socket"):
+        raise AssertionError("it is open")
+    for path in ("/ping", "/sagewright/use", "/sagewright/credentials"):
+        assert browser.ask("GET", path).status == 404
+    until(lambda: app(team, space).get("LastHealthCheckTimestamp"))
+    assert any("arguments --auth none --socket" in line for line in team.log(f"{team.domain}/{space}/CodeEditor/default"))
+    team.sagemaker.delete_app(**where(team, space))
+    until(lambda: app(team, space)["Status"] == "Deleted", 60, lambda: str(app(team, space)))
+    assert browser.ask("GET", BASE).status == 503
+
+
+def test_a_machine_without_an_editor_says_what_to_install(server: TestServer) -> None:
+    if any(os.access(Path(folder) / name, os.X_OK) for folder in os.get_exec_path() for name in ("code-server", "openvscode-server")):
+        pytest.skip("this machine has an editor")
+    team = Team(server)
+    space = started(team, team.profile())
+    failed = app(team, space)
+    assert failed["Status"] == "Failed"
+    assert "Install code-server or OpenVSCode Server" in failed["FailureReason"]
