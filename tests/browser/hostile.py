@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.models import ECHO, Models
 from sagewright.testing.names import unique
+from sagewright.testing.tuning import Tunings
 
 from .test_access import TRUST
 
@@ -48,6 +49,7 @@ class Hostile:
     experiment: str
     group: str
     role: str
+    tuning: str
     endpoint: str
     prefix: str
     """Of the files."""
@@ -73,6 +75,29 @@ def processing(jobs: Jobs) -> str:
         ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
     )
     return name
+
+
+def tuning(jobs: Jobs) -> str:
+    """A search over hostile hyperparameters for a metric of a hostile name; half of its trials fail with hostile causes."""
+    code = f"""
+import json, sys
+for text in {EVERY!r}:
+    print(text, flush=True)
+given = json.load(open("/opt/ml/input/config/hyperparameters.json"))
+if given["constructor"] == {ALL[:200]!r}:
+    open("/opt/ml/output/failure", "w").write({ALL!r})
+    sys.exit(1)
+print("evil=%s;" % given[{PROTOTYPE!r}])
+"""
+    tunings = Tunings(jobs)
+    definition = tunings.definition(code, static={IMG: ATTRIBUTE, "all": ALL, TURNED: TURNED}, DefinitionName="constructor")
+    definition["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": SHORT, "Regex": "evil=([0-9.]+);"}]
+    space = {
+        "ContinuousParameterRanges": [{"Name": PROTOTYPE, "MinValue": "0.1", "MaxValue": "0.9"}],
+        "CategoricalParameterRanges": [{"Name": SVG, "Values": [IMG, ATTRIBUTE, LINK, TURNED]}, {"Name": "constructor", "Values": [PROTOTYPE, ALL[:200]]}],
+    }
+    config = tunings.config(parallel=2, ParameterRanges=space, HyperParameterTuningJobObjective={"Type": "Minimize", "MetricName": SHORT})
+    return tunings.create(config, definition, HyperParameterTuningJobName=unique("hostile")[-32:])
 
 
 def files(jobs: Jobs, prefix: str) -> list[str]:
@@ -121,7 +146,7 @@ def role(jobs: Jobs) -> str:
 def spread(jobs: Jobs) -> Hostile:
     """Everywhere that the API lets it."""
     prefix = unique("hostile") + "/"
-    keys = files(jobs, prefix)
+    keys, search = files(jobs, prefix), tuning(jobs)
     names = [job(jobs, f"s3://{jobs.bucket}/{prefix}") for _ in range(2)]
     running = processing(jobs)
     group = unique("hostile")  # its description takes no invisible characters
@@ -129,9 +154,12 @@ def spread(jobs: Jobs) -> Hostile:
     jobs.sagemaker.create_model_package_group(ModelPackageGroupName=group, ModelPackageGroupDescription=ALL.replace(TURNED, ""))
     jobs.sagemaker.create_model_package_group(ModelPackageGroupName=f"{group}-arn", ModelPackageGroupDescription=f"arn:aws:sagemaker:us-east-1:1:{PROTOTYPE}/{IMG}")
     made = Hostile(
-        job=names[0], clone=names[1], processing=running, experiment=experiment(jobs), group=group, role=role(jobs),
+        job=names[0], clone=names[1], processing=running, experiment=experiment(jobs), group=group, role=role(jobs), tuning=search,
         endpoint=Models(jobs.server).deploy(ECHO, env={"ALL": ALL}), prefix=prefix, files=keys,
     )
     for name in names:
         jobs.ended(name)
+    counted = Tunings(jobs).ended(search, 300)["TrainingJobStatusCounters"]
+    assert counted["Completed"] > 0, counted
+    assert counted["NonRetryableError"] > 0, counted
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from PIL import Image, ImageChops
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-from sagewright.testing.studio import Team
+from sagewright.testing.studio import SLOW, Team
 
-from .chromium import Page, chromium
+from .chromium import Page, chromium, opened_by
 from .conftest import AXE, STUDIO
-from .keys import Keys
+from .keys import SHIFT, Keys
 from .test_access import auditor
-from .test_pages import CHECK
+from .test_flows import BUILD
+from .test_pages import CHECK, SETTLED
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -33,6 +35,7 @@ def keys(studio: Page) -> Keys:
 async def faultless(page: Page) -> None:
     if not await page.value("'axe' in window"):
         await page.value(AXE.read_text() + ";true")
+    await page.value(SETTLED)
     assert await page.value(CHECK) == []
 
 
@@ -110,6 +113,104 @@ async def test_compare_runs_and_jobs(studio: Page, keys: Keys, jobs: Jobs) -> No
     await studio.shows("Compare", *pair)
 
 
+@pytest.mark.timeout(600)
+async def test_from_a_file_to_a_prediction(studio: Page, keys: Keys, jobs: Jobs, tmp_path: Path) -> None:
+    """Upload, train, watch, deploy and ask, by links, fields and buttons that Tab and arrows reach."""
+    name = unique("keys")
+    file = tmp_path / f"{name}.csv"
+    file.write_text("".join(f"{2 * a + 3 * b:.4f},{a:.4f},{b:.4f}\n" for a, b in ((random.random(), random.random()) for _ in range(300))))
+    await keys.activate("Data", "link", exact=True)
+    await keys.write("Find data by name", jobs.bucket)
+    await studio.until("document.querySelectorAll('tbody tr').length === 1")
+    await keys.cell(jobs.bucket, jobs.bucket, "link")
+    await keys.press("Enter")
+    await studio.shows("Upload", f"s3://{jobs.bucket}/")
+    # the dialog that asks for a file is the system's, with keys of its own: it is opened by a key and answered by the browser's remote control
+    await studio.call("Page.setInterceptFileChooserDialog", enabled=True)
+    await keys.activate("Upload", exact=True)
+    await keys.give(str(file))
+    await studio.shows("Stored")
+    await faultless(studio)
+    await keys.write("Find by the beginning of the name", name)
+    await studio.until("location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 1")
+    await keys.cell(file.name, file.name, "link")
+    await keys.press("Enter")
+    await studio.shows("3 columns, without names")
+
+    await keys.activate("Training jobs", "link", exact=True)
+    await keys.activate("Create a training job", "link")
+    await studio.shows("What runs")
+    await keys.write("Name", name, exact=True)
+    await keys.write("Where", f"s3://{jobs.bucket}/{file.name}")
+    await keys.write("Models go to", f"s3://{jobs.bucket}/{name}-out")
+    await keys.activate("Start training")
+    await studio.shows(name, "What it went through", "Completed", "Uploading", seconds=BUILD)
+    await keys.tab("Log")
+    await studio.until("[...document.querySelectorAll('.log-line')].some((l) => l.innerText.includes('train-rmse'))")
+    await faultless(studio)
+
+    await keys.activate("Make a model")
+    await studio.until(f"sw.find('input', 'Artifact')?.value.endsWith({json.dumps(name + '/output/model.tar.gz')})")
+    await keys.activate("Create the model")
+    await studio.shows("Primary container")
+    await keys.activate("Deploy")
+    await studio.shows("How it serves", name)
+    await keys.write("Name", name, exact=True)
+    await keys.activate("Deploy")
+    await studio.shows("Variants", "In service", seconds=BUILD)
+    await keys.tab("Test")
+    await keys.write("Body", "0.5,0.5", exact=True)
+    await keys.activate("Invoke")
+    said = await studio.until("document.querySelector('pre[aria-label=Answer]')?.innerText", BUILD)
+    assert float(said) == pytest.approx(2.5, abs=0.4)
+    await faultless(studio)
+    jobs.sagemaker.delete_endpoint(EndpointName=name)
+
+
+PROMPT = "document.querySelector('.jp-CodeCell .jp-InputPrompt')?.innerText.trim()"
+
+
+@pytest.mark.timeout(900)
+async def test_a_workspace_and_a_cell_in_it(studio: Page, keys: Keys, server: TestServer) -> None:
+    """A space is made, started and opened in Studio; in JupyterLab its own keys open a notebook and run a cell."""
+    name, team = unique("keys"), Team(server)
+    await keys.activate("Workspaces", "link", exact=True)
+    await keys.activate("Create a workspace", "link")
+    await keys.write("Name", name, exact=True)
+    await keys.activate("Create the workspace")
+    await studio.shows(name, "Stopped")
+    await keys.activate("Start JupyterLab")
+    await studio.shows("Running", seconds=SLOW)
+    await faultless(studio)
+    await keys.activate("Open JupyterLab")
+    async with opened_by(studio, "/jupyterlab/default/lab") as lab:
+        inside = Keys(lab)
+        await lab.until("document.querySelector('.jp-LauncherCard')", SLOW)
+        await inside.to("Python 3 (ipykernel)")
+        await inside.press("Enter")
+        await lab.shows("| Idle", seconds=SLOW)
+        await lab.until("document.activeElement?.closest('.jp-Notebook')")
+        if not await lab.value("document.activeElement.closest('.cm-editor') !== null"):
+            await inside.press("Enter")  # from the cell into its text
+        await lab.until("document.activeElement?.closest('.cm-editor')")
+        await lab.call("Input.insertText", text="print(6 * 7)")
+        await inside.press("Enter", SHIFT)
+        await lab.until(f"/^\\[\\d+\\]:?$/.test({PROMPT})", SLOW)
+        assert "42" in str(await lab.value("document.querySelector('.jp-CodeCell .jp-OutputArea').innerText"))
+    await keys.activate("Stop", exact=True)
+    await studio.until("document.activeElement?.closest('[role=dialog]')")
+    await keys.activate("Stop", exact=True)
+    await studio.shows("Stopped", seconds=SLOW)
+    # in the list, a name is a stop of the arrow keys
+    await keys.activate("Workspaces", "link", exact=True)
+    await keys.write("Find workspaces", name)
+    await studio.until("location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 1")
+    await keys.cell(name, name, "link")
+    await keys.press("Enter")
+    await studio.shows("Start JupyterLab", "Who works in it")
+    team.sagemaker.delete_space(DomainId=team.domain, SpaceName=name)
+
+
 async def test_skip_link_and_palette(studio: Page, keys: Keys) -> None:
     await studio.follow(f"{STUDIO}/models")
     await studio.quiet()
@@ -127,13 +228,14 @@ async def test_skip_link_and_palette(studio: Page, keys: Keys) -> None:
 
 def seen(before: bytes, after: bytes, place: dict[str, Any]) -> bool:
     """Whether the surroundings of a place look different in two pictures."""
-    box = (int(place["left"]) - 5, int(place["top"]) - 5, int(place["right"]) + 5, int(place["bottom"]) + 5)
+    # the component library draws some of its rings 6 to 8 pixels away
+    box = (int(place["left"]) - 8, int(place["top"]) - 8, int(place["right"]) + 8, int(place["bottom"]) + 8)
     one, other = (Image.open(io.BytesIO(picture)).convert("RGB").crop(box) for picture in (before, after))
     return ImageChops.difference(one, other).getbbox() is not None
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("path", ["/", "/training-jobs", "/data"])
+@pytest.mark.parametrize("path", ["/", "/training-jobs", "/data", "/training-jobs/create"])
 async def test_the_focus_is_seen(studio: Page, keys: Keys, path: str, tmp_path: Path) -> None:
     """Every stop of Tab looks otherwise with the focus than without."""
     await studio.follow(STUDIO + path)

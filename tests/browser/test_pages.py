@@ -18,11 +18,15 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 CHECK = """axe.run(document, {runOnly: {type: 'tag', values: TAGS}, resultTypes: ['violations']}).then((r) => r.violations.map(
   (v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? '')).join(' | ')))""".replace("TAGS", json.dumps(TAGS))
 
+SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)).then(() => true)"
+"""Colours go over slowly from one theme, or one state, to the other."""
+
 
 async def colours(page: Page, mode: str) -> None:
     await page.value(f"localStorage.setItem('sagewright.mode', '{mode}'), dispatchEvent(new StorageEvent('storage', {{key: 'sagewright.mode'}})), true")
     dark = "document.body.classList.contains('awsui-dark-mode')"
     await page.until(dark if mode == "dark" else f"!{dark}")
+    await page.value(SETTLED)
 
 
 @pytest.mark.timeout(600)

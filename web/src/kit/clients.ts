@@ -1,7 +1,7 @@
 /** What every AWS client in the browser is given: this origin, this session's credentials, renewed before they end. */
 import { credentials, type Session } from "./server";
 
-let about: Pick<Session, "Region" | "Endpoint" | "Account" | "ExecutionRole" | "SignInRole"> | undefined;
+let about: Pick<Session, "DomainId" | "Region" | "Endpoint" | "Account" | "ExecutionRole" | "SignInRole"> | undefined;
 
 /** Called once, when the session is known and before any page is shown. */
 export function workAs(session: Session): void {

@@ -1,6 +1,7 @@
 /** An s3:// URI that leads to the object or folder in Data, and can be copied. */
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
-import { Link } from "react-router";
+
+import { PageLink } from "./link";
 
 export function dataHref(uri: string): string | undefined {
   const found = /^s3:\/\/([^/]+)\/?(.*)$/.exec(uri);
@@ -16,7 +17,7 @@ export function S3Link({ uri }: { uri: string | undefined }) {
   const href = dataHref(uri);
   return (
     <span className="s3-link">
-      {href ? <Link className="text-link mono" to={href}>{uri}</Link> : <span className="mono">{uri}</span>}
+      {href ? <PageLink className="text-link mono" href={href}>{uri}</PageLink> : <span className="mono">{uri}</span>}
       <CopyToClipboard variant="icon" textToCopy={uri} copyButtonAriaLabel="Copy the URI" copySuccessText="Copied" copyErrorText="Not copied" />
     </span>
   );

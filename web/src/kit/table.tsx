@@ -13,11 +13,12 @@ import SplitPanel from "@cloudscape-design/components/split-panel";
 import Table from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { Link, useNavigate } from "react-router";
+import { useNavigate } from "react-router";
 
 import { Code, CodePanel, type Snippet } from "./code";
 import { ErrorPanel } from "./errors";
 import { useSplitPanel } from "./frame";
+import { PageLink } from "./link";
 import { useLoad } from "./load";
 import { words } from "./status";
 import { stored, type Stored } from "./stored";
@@ -269,9 +270,9 @@ export function follow(navigate: (href: string) => unknown, href: string) {
 
 export function NameLink({ href, children }: { href: string; children: ReactNode }) {
   return (
-    <Link className="name-link" to={href} onClick={(e) => e.stopPropagation()}>
+    <PageLink className="name-link" href={href} onClick={(e) => e.stopPropagation()}>
       {children}
-    </Link>
+    </PageLink>
   );
 }
 

@@ -4,11 +4,11 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { Link } from "react-router";
 
 import { Arn } from "../../kit/arn";
 import { call } from "../../kit/aws/any";
 import { JsonView } from "../../kit/json";
+import { PageLink } from "../../kit/link";
 import { Status } from "../../kit/status";
 import { ResourceTable, type Query } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
@@ -41,7 +41,7 @@ const fault = (event: Event) => (JSON.parse(event.CloudTrailEvent) as { errorCod
 function What({ of: { ResourceType, ResourceName } }: { of: { ResourceType: string; ResourceName: string } }) {
   const [, kind = "", noun = ""] = ResourceType.split("::");
   if (ResourceName.startsWith("arn:")) return <Arn arn={ResourceName} />;
-  if (kind === "IAM" && (noun === "Role" || noun === "User")) return <Link className="text-link" to={`/access/${noun.toLowerCase()}s/${encodeURIComponent(ResourceName)}`}>{ResourceName}</Link>;
+  if (kind === "IAM" && (noun === "Role" || noun === "User")) return <PageLink href={`/access/${noun.toLowerCase()}s/${encodeURIComponent(ResourceName)}`}>{ResourceName}</PageLink>;
   return <>{ResourceName}</>;
 }
 

@@ -10,7 +10,7 @@ import SplitPanel from "@cloudscape-design/components/split-panel";
 import Table from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useEffect, useRef, useState } from "react";
-import { Link, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { s3 } from "../../kit/aws/s3";
 import { CodePanel } from "../../kit/code";
@@ -18,6 +18,7 @@ import { Confirm } from "../../kit/confirm";
 import { Crumbs } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { useSplitPanel } from "../../kit/frame";
+import { PageLink } from "../../kit/link";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { RelativeTime } from "../../kit/time";
@@ -131,9 +132,9 @@ export default function Objects() {
               isRowHeader: true,
               cell: (i) =>
                 i.key.endsWith("/") ? (
-                  <Link className="name-link" to={`/data/${bucket}?${new URLSearchParams({ prefix: i.key })}`}><Icon name="folder" /> {i.name}</Link>
+                  <PageLink className="name-link" href={`/data/${bucket}?${new URLSearchParams({ prefix: i.key })}`}><Icon name="folder" /> {i.name}</PageLink>
                 ) : (
-                  <Link className="name-link" to={`/data/${bucket}?${new URLSearchParams({ ...(prefix && { prefix }), object: i.key })}`}><Icon name="file" /> {i.name}</Link>
+                  <PageLink className="name-link" href={`/data/${bucket}?${new URLSearchParams({ ...(prefix && { prefix }), object: i.key })}`}><Icon name="file" /> {i.name}</PageLink>
                 ),
             },
             { id: "size", header: "Size", width: 130, cell: (i) => (i.key.endsWith("/") ? "–" : size(i.bytes)) },

@@ -5,6 +5,7 @@ import {
   ListHyperParameterTuningJobsCommand,
   ListModelsCommand,
   ListProcessingJobsCommand,
+  ListSpacesCommand,
   ListTrainingJobsCommand,
   ListTransformJobsCommand,
 } from "@aws-sdk/client-sagemaker";
@@ -12,6 +13,7 @@ import { ListBucketsCommand } from "@aws-sdk/client-s3";
 
 import { s3 } from "../../kit/aws/s3";
 import { sagemaker } from "../../kit/aws/sagemaker";
+import { here } from "../../kit/clients";
 
 /** How many of a kind are looked at: the newest. */
 const LATEST = 100;
@@ -99,6 +101,13 @@ export const KINDS: Record<string, { events: string; load: (abortSignal: AbortSi
     load: async (abortSignal) => {
       const a = await client().send(new ListExperimentsCommand(NEWEST), { abortSignal });
       return kind("Experiment", "experiments", (a.ExperimentSummaries ?? []).map((e) => ({ name: e.ExperimentName, at: e.LastModifiedTime })), a.NextToken);
+    },
+  },
+  workspaces: {
+    events: "Space",
+    load: async (abortSignal) => {
+      const a = await client().send(new ListSpacesCommand({ ...NEWEST, DomainIdEquals: here().DomainId }), { abortSignal });
+      return { ...NONE, total: a.Spaces?.length ?? 0, more: Boolean(a.NextToken) };
     },
   },
   buckets: {

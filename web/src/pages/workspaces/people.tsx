@@ -11,7 +11,7 @@ import { sagemaker } from "../../kit/aws/sagemaker";
 import { Confirm } from "../../kit/confirm";
 import { Described, picked } from "../../kit/described";
 import { Copied } from "../../kit/detail";
-import { notify } from "../../kit/notify";
+import { ErrorPanel, told } from "../../kit/errors";
 import { useSession } from "../../kit/session";
 import { moving, Status } from "../../kit/status";
 import { NameLink, ResourceTable } from "../../kit/table";
@@ -64,7 +64,11 @@ export function Detail() {
   const { who } = useSession();
   const key = { DomainId: who.DomainId, UserProfileName: name };
   const [link, setLink] = useState("");
-  const make = () => sagemaker().send(new CreatePresignedDomainUrlCommand(key)).then((said) => setLink(said.AuthorizedUrl ?? ""), (error: unknown) => notify.failed("No link was made", error));
+  const [refused, setRefused] = useState<unknown>();
+  const make = () => {
+    setRefused(undefined);
+    void sagemaker().send(new CreatePresignedDomainUrlCommand(key)).then((said) => setLink(said.AuthorizedUrl ?? ""), setRefused);
+  };
   return (
     <>
       {link && (
@@ -74,6 +78,12 @@ export function Detail() {
           </Alert>
         </div>
       )}
+      {refused !== undefined && (
+        <div className="above">
+          <ErrorPanel error={refused} doing="No link was made" />
+          {told(refused).message.includes("iam:PassRole") && <OperatorsAlone name={name} />}
+        </div>
+      )}
       <Described
         kind="UserProfile"
         name={name}
@@ -81,7 +91,7 @@ export function Detail() {
         describe={(abortSignal) => sagemaker().send(new DescribeUserProfileCommand(key), { abortSignal })}
         status={(p) => p.Status}
         without={["UserProfileName", "Status"]}
-        actions={() => <Button onClick={() => void make()}>Make a sign-in link</Button>}
+        actions={() => <Button onClick={make}>Make a sign-in link</Button>}
         {...(name !== who.UserProfileName && { remove: () => sagemaker().send(new DeleteUserProfileCommand(key)) })}
         code={(p) => ({
           calls: [
@@ -91,5 +101,15 @@ export function Detail() {
         })}
       />
     </>
+  );
+}
+
+/** The owner's pages may read what no other profile's may, so a link that signs in as the owner needs more than the right to make links. */
+function OperatorsAlone({ name }: { name: string }) {
+  return (
+    <Alert type="info" header="Only the operator's keys make this link">
+      The pages of {name} work with a role of their own, which reads users, policies and the audit trail. Whoever could make a link for it would have that role, so it takes the right to pass it, which no profile has. On the server:
+      <Copied text={`sagewright studio --profile ${name}`} what="the command" />
+    </Alert>
   );
 }
