@@ -122,7 +122,8 @@ class Job:
         for name in self.channels:
             found["channel_" + name] = paths.channel(name)
         for key, value in self.hyperparameters.items():
-            found["hp_" + key] = value
+            if "=" not in key:  # no variable can be called so; the arguments and hyperparameters.json have it
+                found["hp_" + key] = value
         named = {"SM_" + name.upper(): _variable(value) for name, value in found.items()}
         # a dash stays as it is in AWS's toolkit; shells can only read the other spelling
         return {**{name.replace("-", "_"): value for name, value in named.items()}, **named}

@@ -72,6 +72,14 @@ def test_script_sees_variables_and_arguments(make):
     assert env["SM_OUTPUT_DATA_DIR"] == f"{ml}/output/data"
 
 
+def test_a_hyperparameter_that_no_variable_can_be_called_after_is_an_argument(make):
+    done = script(make(SKLEARN), TRAIN, {"a=b": "1"})
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["argv"][1:] == ["--a=b", "1"]
+    assert json.loads(seen["env"]["SM_HPS"]) == {"a=b": 1}
+
+
 def test_scikit_learn_serves(make, serving):
     container = make(SKLEARN)
     assert script(container, TRAIN).returncode == 0
