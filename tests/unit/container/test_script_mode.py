@@ -73,11 +73,11 @@ def test_script_sees_variables_and_arguments(make):
 
 
 def test_a_hyperparameter_that_no_variable_can_be_called_after_is_an_argument(make):
-    done = script(make(SKLEARN), TRAIN, {"a=b": "1"})
+    done = script(make(PYTHON), "import json, os, sys\nprint(json.dumps([sys.argv, os.environ['SM_HPS']]))", {"a=b": "1"})
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["argv"][1:] == ["--a=b", "1"]
-    assert json.loads(seen["env"]["SM_HPS"]) == {"a=b": 1}
+    arguments, given = json.loads(done.stdout.splitlines()[-1])
+    assert arguments[1:] == ["--a=b", "1"]
+    assert json.loads(given) == {"a=b": 1}
 
 
 def test_scikit_learn_serves(make, serving):
