@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 import uvloop
 
-from ..gateway.client import Answer
+from ..gateway.answer import Answer
 from ..stores.compute import Task
 from .model_files import SEEN, ModelFiles
 from .model_meter import ModelMeter

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from ..gateway.client import Answer, Worker
+from ..gateway.answer import Answer
+from ..gateway.client import Worker
 from .model_cache import Place
 
 TARGET, OUTCOME, WAITED = "x-amzn-sagemaker-target-model", "x-sagewright-outcome", "x-sagewright-waited"

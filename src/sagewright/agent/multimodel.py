@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..gateway.client import Answer, Broken, Worker
+from ..gateway.answer import Answer, Broken
+from ..gateway.client import Worker
 from .model_cache import Kept, Place, crowded, discard, nearest, next_worker, unload
 from .model_files import SEEN, Full, ModelFiles, NoModel, Unreadable
 from .model_meter import ModelMeter

@@ -6,7 +6,8 @@ import asyncio
 
 from ..wire.errors import ServiceError
 from . import multimodel
-from .client import Broken, Done, Worker
+from .answer import Broken, Done
+from .client import Worker
 from .pipeline import BUSY, TARGET, worker_at
 
 NAMES = {

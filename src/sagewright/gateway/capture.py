@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from ..resources.arn import s3_uri
-from .client import Answer
+from .answer import Answer
 
 if TYPE_CHECKING:
     from ..settings import Settings

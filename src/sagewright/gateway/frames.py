@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import cast
 
 from .admission import FEWEST, Admission
-from .client import Answer, Broken
+from .answer import Answer, Broken
 from .dial import dial
 
 NAME = "sagewright-frames"

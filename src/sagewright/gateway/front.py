@@ -22,7 +22,7 @@ import orjson
 
 from ..wire.errors import ServiceError
 from ..wire.http import Request
-from .client import Answer
+from .answer import Answer
 from .multimodel import HEADER
 from .pipeline import TARGET
 

@@ -15,8 +15,9 @@ from ..wire.http import WireFault
 from ..wire.sigv4 import Scope, SigV4, header_scope
 from ..wire.types import Principal
 from . import frames, multimodel
+from .answer import Answer, Broken
 from .calls import Calls
-from .client import Answer, Broken, Worker
+from .client import Worker
 from .front import MODEL, Plain, failure, request_head, success
 from .meter import Meter
 from .outcomes import busy, measure, model_error, no_answer, unreached

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..stores.metrics import Dimensions, Sample
-from .client import Step
+from .answer import Step
 
 log = logging.getLogger(__name__)
 

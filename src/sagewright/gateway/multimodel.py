@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..resources.arn import s3_location, s3_uri
 from ..resources.instances import instance
 from ..wire.errors import Invalid, ServiceError
-from .client import Answer, Broken, Worker
+from .answer import Answer, Broken
+from .client import Worker
 
 if TYPE_CHECKING:
     from .routes import Variant

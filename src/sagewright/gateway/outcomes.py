@@ -6,7 +6,7 @@ import logging
 
 from ..resources.arn import arn
 from ..wire.errors import ServiceError
-from .client import Answer, Broken, Step
+from .answer import Answer, Broken, Step
 from .meter import Meter
 from .routes import Route, Variant
 

@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from . import multimodel
-from .client import Answer, Broken, Done, Step, Stream, Worker
+from .answer import Answer, Broken, Done, Step
+from .client import Stream, Worker
 
 BUSY = 1000
 """Requests that one instance may have under way."""

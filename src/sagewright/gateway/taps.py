@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 
+from .answer import Answer, Broken
 from .capture import Note, Recorder
-from .client import Answer, Broken, Stream, Worker
+from .client import Stream, Worker
 from .front import FORWARDED, request_head
 from .meter import Meter
 from .outcomes import measure

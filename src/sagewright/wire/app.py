@@ -28,7 +28,8 @@ from urllib.parse import urlsplit
 from . import s3_form
 from .answers import Disconnected, Receive, Send
 from .authentication import Authenticator
-from .body import StreamBody, gunzip, sha_mismatch, too_large
+from .body import StreamBody, gunzip
+from .body_errors import sha_mismatch, too_large
 from .checksums import ALGORITHMS, running
 from .codecs import Codecs
 from .dispatch import Dispatcher, failure_of

@@ -16,7 +16,8 @@ from urllib.parse import quote
 import orjson
 
 from .authentication import ANONYMOUS, Authenticator
-from .body import Incoming, batches, incomplete_body, too_large
+from .body import Incoming, batches
+from .body_errors import incomplete_body, too_large
 from .codecs.xml import escape
 from .errors import ServiceError
 from .http import Answer, Request, WireFault

@@ -17,7 +17,7 @@ from sagewright.agent.model_files import ModelFiles
 from sagewright.agent.model_meter import ModelMeter
 from sagewright.agent.model_parts import OUTCOME, About
 from sagewright.agent.multimodel import ModelManager
-from sagewright.gateway.client import Answer
+from sagewright.gateway.answer import Answer
 from sagewright.stores.objects import Objects
 from sagewright.testing.compute import FileMetrics, FolderObjects
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sagewright.gateway.answer import Answer
 from sagewright.gateway.capture import Capture, Note
-from sagewright.gateway.client import Answer
 from sagewright.slices.async_inference import tape
 from sagewright.slices.async_inference.tape import Tape, Tapes
 

@@ -16,7 +16,7 @@ import pytest
 import sagewright_container
 from sagewright.agent.images import Catalogue
 from sagewright.gateway import frames
-from sagewright.gateway.client import Answer
+from sagewright.gateway.answer import Answer
 from sagewright.stores.images import Image
 
 ROOT = Path(__file__).parents[3]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sagewright.gateway import multimodel
+from sagewright.gateway.answer import Answer, Broken
 from sagewright.gateway.calls import Calls
-from sagewright.gateway.client import Answer, Broken
 from sagewright.wire.errors import ServiceError
 
 HEAD = b"POST /invocations\ncontent-type:text/csv\nx-amzn-sagemaker-target-model:a.tar.gz"

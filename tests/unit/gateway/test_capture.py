@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagewright.gateway import capture as module
+from sagewright.gateway.answer import Answer
 from sagewright.gateway.capture import Capture, Note, Recorder, Spool, folder_of, line, object_name
-from sagewright.gateway.client import Answer
 
 
 def wanted(**more: Any) -> Capture:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sagewright.gateway import admission, frames
-from sagewright.gateway.client import Answer, Broken
+from sagewright.gateway.answer import Answer, Broken
 from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler, Server
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from sagewright.gateway import frames
-from sagewright.gateway.client import Answer, Broken, Worker
+from sagewright.gateway.answer import Answer, Broken
+from sagewright.gateway.client import Worker
 from sagewright.gateway.frames import Frames
 from sagewright.gateway.pipeline import TARGET, Late, Pipeline, joined, width, worker_at
 from sagewright_container.http import Request, Response

@@ -23,7 +23,8 @@ from sagewright.adapters.ray.node import OWNER, RELAY, RELAY_KEY, machine
 from sagewright.agent.launcher import start_time
 from sagewright.agent.layout import Layout
 from sagewright.gateway import frames
-from sagewright.gateway.client import Answer, Broken, Worker
+from sagewright.gateway.answer import Answer, Broken
+from sagewright.gateway.client import Worker
 from sagewright.gateway.dial import beside, remote
 from sagewright.slices.serverless.line import Line
 from sagewright_container.http import Request, Response

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sagewright.gateway import taps as module
+from sagewright.gateway.answer import Answer
 from sagewright.gateway.capture import Capture, Note, Recorder
-from sagewright.gateway.client import Answer
 from sagewright.gateway.meter import Meter
 from sagewright.gateway.routes import Routes, Variant, VariantSpec
 from sagewright.gateway.taps import Taps, new_event

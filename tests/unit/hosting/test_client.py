@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.gateway.client import Broken, Worker
+from sagewright.gateway.answer import Broken
+from sagewright.gateway.client import Worker
 from sagewright.gateway.routes import Routes, VariantSpec
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

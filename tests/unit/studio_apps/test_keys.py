@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sagewright.gateway.client import Answer, Broken
+from sagewright.gateway.answer import Answer, Broken
 from sagewright.slices.studio_apps.keys import CONFIG, FILE, LASTS, RENEW, Keys
 from sagewright.slices.studio_apps.table import name_of
 from sagewright.stores.identity import Credentials

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagewright.gateway.client import Answer, Broken
+from sagewright.gateway.answer import Answer, Broken
 from sagewright.slices.studio_apps.jupyter import WATCH, JupyterApps
 
 ENABLED = {"JupyterLabAppSettings": {"AppLifecycleManagement": {"IdleSettings": {"LifecycleManagement": "ENABLED", "IdleTimeoutInMinutes": 60}}}}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from ...gateway.answer import Answer
 from ...gateway.capture import Capture, Note, Recorder
-from ...gateway.client import Answer
 from ...gateway.taps import LARGEST, new_event
 from .request import headers
 

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...gateway.client import Answer, Broken, Stream, Worker
+from ...gateway.answer import Answer, Broken
+from ...gateway.client import Stream, Worker
 from ...gateway.model import instance_id
 from ...resources.platform import Platform
 from ...stores.metrics import Dimensions

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 from ...gateway import multimodel
+from ...gateway.answer import Answer, Broken
 from ...gateway.capture import Recorder
-from ...gateway.client import Answer, Broken, Stream, Worker
+from ...gateway.client import Stream, Worker
 from ...gateway.meter import NAMESPACE, Meter
 from ...gateway.outcomes import absent, busy, measure, model_error, no_answer, unreached
 from ...gateway.pipeline import TARGET

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from ...gateway.client import Answer, Worker
+from ...gateway.answer import Answer
+from ...gateway.client import Worker
 from ...gateway.routes import Route, Variant
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job

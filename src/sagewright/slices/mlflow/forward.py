@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
-from ...gateway.client import Broken
+from ...gateway.answer import Broken
 from ...wire.errors import AccessDenied, DomainError, Invalid, NotFound, ServiceError
 from ...wire.http import Answer
 from .access import check_body, is_artifact, shows_a_file

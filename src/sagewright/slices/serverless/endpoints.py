@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...gateway.client import Answer
+from ...gateway.answer import Answer
 from ...gateway.model import instance_id
 from ...gateway.outcomes import TIMED_OUT, model_error
 from ...gateway.routes import Route

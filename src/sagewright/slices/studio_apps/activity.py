@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ...gateway.client import Broken, Worker
+from ...gateway.answer import Broken
+from ...gateway.client import Worker
 
 SECONDS = 10.0
 

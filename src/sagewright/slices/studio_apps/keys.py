@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from ...gateway.client import Broken
+from ...gateway.answer import Broken
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.identity import Credentials

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Mapping
 from typing import cast
 from urllib.parse import unquote
 
-from ...gateway.client import Broken
+from ...gateway.answer import Broken
 from ...resources.browsers import check_origin, cookie
 from ...resources.platform import Platform
 from ...wire.answers import PEER, Receive, Send

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...gateway import model as models
-from ...gateway.client import Broken, Worker
+from ...gateway.answer import Broken
+from ...gateway.client import Worker
 from ...gateway.instances import instance as several
 from ...gateway.pipeline import worker_at
 from ...resources import hosts, jobs

@@ -10,7 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ...gateway.client import Broken, Worker
+from ...gateway.answer import Broken
+from ...gateway.client import Worker
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.compute import Limits, Task

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
-from ....gateway.client import Answer, Broken, Stream, Worker
+from ....gateway.answer import Answer, Broken
+from ....gateway.client import Stream, Worker
 from .plan import Plan
 
 FIRST_PAUSE = 0.2
