@@ -10,11 +10,12 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
 import { CodePanel, type Snippet } from "./code";
 import { Crumbs } from "./detail";
 import { ErrorPanel } from "./errors";
+import { useView } from "./view";
 
 export interface CreateFormProps<T extends object> {
   title: string;
@@ -152,6 +153,22 @@ export function fresh(stem: string): string {
   const now = new Date();
   const two = (n: number) => String(n).padStart(2, "0");
   return `${stem}-${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+}
+
+/**
+ * What a form begins with: nothing yet, or what another was asked for where the address says `from` which.
+ *
+ * @param clone a function that stays the same; its request has a name of its own
+ */
+export function useDraft<T extends object>(blank: () => T, clone: (from: string) => Promise<T>) {
+  const [read] = useView();
+  const from = read("from");
+  const [draft, setDraft] = useState<T>(blank);
+  const [fault, setFault] = useState<unknown>();
+  useEffect(() => {
+    if (from) clone(from).then(setDraft, setFault);
+  }, [from, clone]);
+  return { from, draft, setDraft, fault };
 }
 
 /** Tells why a clone could not be read. */

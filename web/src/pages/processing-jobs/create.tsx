@@ -10,15 +10,13 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CloneFault, CreateForm, fresh, Pairs } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
 import { CommandField, ImageField, InstanceTypeField, NumberField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
 import { S3Field } from "../../kit/s3-field";
-import { useView } from "../../kit/view";
 import { asked, describe, href, sdk } from "./api";
 import { dataOf, empty, input, missing, output, programOf, request, scriptOf, withData, withProgram, withScript, type Draft, type Program } from "./draft";
 
@@ -27,16 +25,11 @@ interface Part {
   change: (draft: Draft) => void;
 }
 
+const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), ProcessingJobName: fresh(stemOf(from)) });
+
 export default function CreateProcessingJob() {
   const navigate = useNavigate();
-  const [read] = useView();
-  const from = read("from");
-  const [draft, setDraft] = useState<Draft>(empty);
-  const [fault, setFault] = useState<unknown>();
-  useEffect(() => {
-    if (!from) return;
-    describe(from).then((job) => setDraft({ ...(asked(job) as unknown as Draft), ProcessingJobName: fresh(stemOf(from)) }), setFault);
-  }, [from]);
+  const { from, draft, setDraft, fault } = useDraft(empty, clone);
   const sent = request(draft);
   return (
     <CreateForm<Draft>

@@ -1,12 +1,8 @@
 import type { ProcessingJobStatus, ProcessingJobSummary } from "@aws-sdk/client-sagemaker";
-import Button from "@cloudscape-design/components/button";
-import { useNavigate } from "react-router";
 
-import { Confirm } from "../../kit/confirm";
-import { moving, Status } from "../../kit/status";
-import { NameLink, ResourceTable } from "../../kit/table";
-import { Duration, RelativeTime } from "../../kit/time";
-import { href, list, STATUSES, stop } from "./api";
+import { columnsOf, CompareTwo, StopEach, type Kind, type Sort } from "../../kit/job-list";
+import { ResourceTable } from "../../kit/table";
+import { list, STATUSES, stop } from "./api";
 
 const TEACH = `import boto3
 
@@ -22,10 +18,16 @@ boto3.client("sagemaker").create_processing_job(
     RoleArn=role,
 )`;
 
+const KIND: Kind<ProcessingJobSummary> = {
+  noun: "processing job",
+  path: "/processing-jobs",
+  about: (j) => ({ name: j.ProcessingJobName!, status: j.ProcessingJobStatus, created: j.CreationTime, ended: j.ProcessingEndTime ?? j.LastModifiedTime, arn: j.ProcessingJobArn }),
+};
+const { name, status, created, took, arn } = columnsOf(KIND);
+
 export default function ProcessingJobs() {
-  const navigate = useNavigate();
   return (
-    <ResourceTable<ProcessingJobSummary, "Name" | "CreationTime" | "Status", ProcessingJobStatus>
+    <ResourceTable<ProcessingJobSummary, Sort, ProcessingJobStatus>
       kinds={["ProcessingJob"]}
       title="Processing jobs"
       noun="processing job"
@@ -35,28 +37,13 @@ export default function ProcessingJobs() {
       statuses={STATUSES}
       sort="CreationTime"
       create={{ label: "Create a processing job", href: "/processing-jobs/create" }}
-      columns={[
-        { id: "name", header: "Name", sort: "Name", width: 380, cell: (j) => <NameLink href={href(j.ProcessingJobName!)}>{j.ProcessingJobName}</NameLink> },
-        { id: "status", header: "Status", sort: "Status", width: 170, cell: (j) => <Status value={j.ProcessingJobStatus} /> },
-        { id: "created", header: "Created", sort: "CreationTime", width: 180, cell: (j) => <RelativeTime at={j.CreationTime} /> },
-        { id: "took", header: "Took", width: 140, cell: (j) => <Duration from={j.CreationTime} to={moving(j.ProcessingJobStatus) ? undefined : (j.ProcessingEndTime ?? j.LastModifiedTime)} /> },
-        { id: "arn", header: "ARN", hidden: true, cell: (j) => j.ProcessingJobArn },
-      ]}
+      columns={[name, status, created, took, arn]}
       actions={(chosen, done) => (
         <>
-          <Button disabled={chosen.length !== 2} onClick={() => void navigate(`/processing-jobs/compare?of=${chosen.map((j) => j.ProcessingJobName).join(",")}`)}>
-            Compare two
-          </Button>
-          <Confirm
-            label="Stop"
-            question={`Stop ${chosen.length === 1 ? chosen[0]!.ProcessingJobName : `${chosen.length} processing jobs`}?`}
-            disabled={!chosen.length || !chosen.every((j) => j.ProcessingJobStatus === "InProgress")}
-            run={() => Promise.all(chosen.map((j) => stop(j.ProcessingJobName!)))}
-            said="Stopping."
-            done={done}
-          >
+          <CompareTwo kind={KIND} chosen={chosen} />
+          <StopEach kind={KIND} chosen={chosen} run={stop} said="Stopping." done={done}>
             It is told to end; what it uploaded while it ran stays in S3.
-          </Confirm>
+          </StopEach>
         </>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListProcessingJobs", input }] })}

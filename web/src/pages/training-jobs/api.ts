@@ -1,4 +1,5 @@
 import {
+  DescribeTrainingJobCommand,
   ListTrainingJobsCommand,
   type DescribeTrainingJobResponse,
   type ListTrainingJobsRequest,
@@ -15,6 +16,10 @@ export const href = (name: string) => `/training-jobs/${encodeURIComponent(name)
 export async function list(query: ListTrainingJobsRequest, abortSignal?: AbortSignal) {
   const { TrainingJobSummaries, NextToken } = await sagemaker().send(new ListTrainingJobsCommand(query), { ...(abortSignal && { abortSignal }) });
   return { items: TrainingJobSummaries, next: NextToken };
+}
+
+export async function describe(TrainingJobName: string, abortSignal?: AbortSignal): Promise<DescribeTrainingJobResponse> {
+  return (await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName }), { ...(abortSignal && { abortSignal }) })) as DescribeTrainingJobResponse;
 }
 
 export async function find(text: string): Promise<Hit[]> {

@@ -1,11 +1,10 @@
-import { DescribeTrainingJobCommand, type DescribeTrainingJobResponse } from "@aws-sdk/client-sagemaker";
+import type { DescribeTrainingJobResponse } from "@aws-sdk/client-sagemaker";
 
-import { sagemaker } from "../../kit/aws/sagemaker";
 import { short } from "../../kit/chart";
 import { Compare, type Flat } from "../../kit/compare";
 import { words } from "../../kit/status";
 import { duration } from "../../kit/time";
-import { asked } from "./api";
+import { asked, describe } from "./api";
 
 const results = (job: DescribeTrainingJobResponse): Flat => ({
   Status: words(job.TrainingJobStatus ?? ""),
@@ -20,7 +19,7 @@ export default function CompareTrainingJobs() {
       kind="TrainingJob"
       noun="training job"
       parent={{ text: "Training jobs", href: "/training-jobs" }}
-      describe={async (TrainingJobName, abortSignal) => (await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName }), { abortSignal })) as DescribeTrainingJobResponse}
+      describe={describe}
       asked={asked}
       named="TrainingJobName"
       results={results}

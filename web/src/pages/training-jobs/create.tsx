@@ -1,22 +1,19 @@
-import { CreateTrainingJobCommand, DescribeTrainingJobCommand, type CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
+import { CreateTrainingJobCommand, type CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
-import { ErrorPanel } from "../../kit/errors";
-import { CreateForm, fresh, Pairs } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { CommandField, ImageField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
 import { channel, Channels, untrained, Where } from "../../kit/training";
-import { useView } from "../../kit/view";
-import { asked, href, sdk } from "./api";
+import { asked, describe, href, sdk } from "./api";
 
 type Draft = CreateTrainingJobRequest;
 
@@ -38,18 +35,11 @@ function missing(d: Draft): string | undefined {
   return untrained(d.InputDataConfig, d.OutputDataConfig?.S3OutputPath);
 }
 
+const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), TrainingJobName: fresh(stemOf(from)) });
+
 export default function CreateTrainingJob() {
   const navigate = useNavigate();
-  const [read] = useView();
-  const from = read("from");
-  const [draft, setDraft] = useState<Draft>(empty);
-  const [fault, setFault] = useState<unknown>();
-  useEffect(() => {
-    if (!from) return;
-    sagemaker()
-      .send(new DescribeTrainingJobCommand({ TrainingJobName: from }))
-      .then((job) => setDraft({ ...(asked(job) as unknown as Draft), TrainingJobName: fresh(stemOf(from)) }), setFault);
-  }, [from]);
+  const { from, draft, setDraft, fault } = useDraft(empty, clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   const submit = async () => {
     await sagemaker().send(new CreateTrainingJobCommand(draft));
@@ -68,7 +58,7 @@ export default function CreateTrainingJob() {
       label="Start training"
       code={{ calls: [{ service: "sagemaker", operation: "CreateTrainingJob", input: draft }], sdk: sdk(draft as unknown as Record<string, unknown>) }}
     >
-      {fault !== undefined && <ErrorPanel error={fault} doing="The original cannot be read" />}
+      <CloneFault error={fault} />
       <What draft={draft} put={put} />
       <Channels channels={draft.InputDataConfig ?? []} change={(InputDataConfig) => put({ InputDataConfig })} />
       <Container header={<Header variant="h2">Hyperparameters</Header>}>

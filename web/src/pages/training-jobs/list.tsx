@@ -1,16 +1,12 @@
 import { DeleteTrainingJobCommand, StopTrainingJobCommand, type TrainingJobSummary } from "@aws-sdk/client-sagemaker";
-import Button from "@cloudscape-design/components/button";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
-import { moving, Status } from "../../kit/status";
-import { NameLink, ResourceTable } from "../../kit/table";
-import { Duration, RelativeTime } from "../../kit/time";
-import { href, list, STATUSES } from "./api";
+import { columnsOf, CompareTwo, DeleteEach, StopEach, type Kind, type Sort } from "../../kit/job-list";
+import { ResourceTable } from "../../kit/table";
+import { RelativeTime } from "../../kit/time";
+import { list, STATUSES } from "./api";
 import { Overview } from "./overview";
 
-type Sort = "Name" | "CreationTime" | "Status";
 const TEACH = `import boto3
 
 boto3.client("sagemaker").create_training_job(
@@ -25,10 +21,14 @@ boto3.client("sagemaker").create_training_job(
     RoleArn=role,
 )`;
 
-const each = (jobs: TrainingJobSummary[], run: (TrainingJobName: string) => Promise<unknown>) => () => Promise.all(jobs.map((j) => run(j.TrainingJobName!)));
+const KIND: Kind<TrainingJobSummary> = {
+  noun: "training job",
+  path: "/training-jobs",
+  about: (j) => ({ name: j.TrainingJobName!, status: j.TrainingJobStatus, created: j.CreationTime, ended: j.TrainingEndTime ?? j.LastModifiedTime, arn: j.TrainingJobArn }),
+};
+const { name, status, created, took, arn } = columnsOf(KIND, 340);
 
 export default function TrainingJobs() {
-  const navigate = useNavigate();
   return (
     <ResourceTable<TrainingJobSummary, Sort, (typeof STATUSES)[number]>
       kinds={["TrainingJob"]}
@@ -40,39 +40,16 @@ export default function TrainingJobs() {
       statuses={STATUSES}
       sort="CreationTime"
       create={{ label: "Create a training job", href: "/training-jobs/create" }}
-      columns={[
-        { id: "name", header: "Name", sort: "Name", width: 340, cell: (j) => <NameLink href={href(j.TrainingJobName!)}>{j.TrainingJobName}</NameLink> },
-        { id: "status", header: "Status", sort: "Status", width: 170, cell: (j) => <Status value={j.TrainingJobStatus} /> },
-        { id: "created", header: "Created", sort: "CreationTime", width: 180, cell: (j) => <RelativeTime at={j.CreationTime} /> },
-        { id: "took", header: "Took", width: 140, cell: (j) => <Duration from={j.CreationTime} to={moving(j.TrainingJobStatus) ? undefined : (j.TrainingEndTime ?? j.LastModifiedTime)} /> },
-        { id: "modified", header: "Last change", width: 180, cell: (j) => <RelativeTime at={j.LastModifiedTime} /> },
-        { id: "arn", header: "ARN", hidden: true, cell: (j) => j.TrainingJobArn },
-      ]}
+      columns={[name, status, created, took, { id: "modified", header: "Last change", width: 180, cell: (j) => <RelativeTime at={j.LastModifiedTime} /> }, arn]}
       actions={(chosen, done) => (
         <>
-          <Button disabled={chosen.length !== 2} onClick={() => void navigate(`/training-jobs/compare?of=${chosen.map((j) => j.TrainingJobName).join(",")}`)}>
-            Compare two
-          </Button>
-          <Confirm
-            label="Stop"
-            question={`Stop ${chosen.length === 1 ? chosen[0]!.TrainingJobName : `${chosen.length} training jobs`}?`}
-            disabled={!chosen.length || !chosen.every((j) => j.TrainingJobStatus === "InProgress")}
-            run={each(chosen, (TrainingJobName) => sagemaker().send(new StopTrainingJobCommand({ TrainingJobName })))}
-            said="Stopping: what it has written so far is kept."
-            done={done}
-          >
+          <CompareTwo kind={KIND} chosen={chosen} />
+          <StopEach kind={KIND} chosen={chosen} run={(TrainingJobName) => sagemaker().send(new StopTrainingJobCommand({ TrainingJobName }))} said="Stopping: what it has written so far is kept." done={done}>
             It is told to end, and has two minutes to save what it has.
-          </Confirm>
-          <Confirm
-            label="Delete"
-            question={`Delete ${chosen.length === 1 ? chosen[0]!.TrainingJobName : `${chosen.length} training jobs`}?`}
-            disabled={!chosen.length || chosen.some((j) => moving(j.TrainingJobStatus))}
-            run={each(chosen, (TrainingJobName) => sagemaker().send(new DeleteTrainingJobCommand({ TrainingJobName })))}
-            said="Deleted."
-            done={done}
-          >
+          </StopEach>
+          <DeleteEach kind={KIND} chosen={chosen} run={(TrainingJobName) => sagemaker().send(new DeleteTrainingJobCommand({ TrainingJobName }))} said="Deleted." done={done}>
             Its record goes; its output in S3 stays.
-          </Confirm>
+          </DeleteEach>
         </>
       )}
       panel={(j) => <Overview name={j.TrainingJobName!} />}

@@ -8,11 +8,10 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CloneFault, CreateForm, fresh, Pairs } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
 import { InstanceTypeField, isPlace, NumberField, stemOf } from "../../kit/job-form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
@@ -44,17 +43,12 @@ function missing({ TransformJobName, ModelName, TransformInput: read, TransformO
   return undefined;
 }
 
+const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), TransformJobName: fresh(stemOf(from)) });
+
 export default function CreateTransformJob() {
   const navigate = useNavigate();
   const [read] = useView();
-  const from = read("from");
-  const model = read("model");
-  const [draft, setDraft] = useState<Draft>(() => empty(model));
-  const [fault, setFault] = useState<unknown>();
-  useEffect(() => {
-    if (!from) return;
-    describe(from).then((job) => setDraft({ ...(asked(job) as unknown as Draft), TransformJobName: fresh(stemOf(from)) }), setFault);
-  }, [from]);
+  const { from, draft, setDraft, fault } = useDraft(() => empty(read("model")), clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   return (
     <CreateForm<Draft>

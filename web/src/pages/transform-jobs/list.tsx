@@ -1,12 +1,8 @@
 import type { TransformJobStatus, TransformJobSummary } from "@aws-sdk/client-sagemaker";
-import Button from "@cloudscape-design/components/button";
-import { useNavigate } from "react-router";
 
-import { Confirm } from "../../kit/confirm";
-import { moving, Status } from "../../kit/status";
-import { NameLink, ResourceTable } from "../../kit/table";
-import { Duration, RelativeTime } from "../../kit/time";
-import { href, list, STATUSES, stop } from "./api";
+import { columnsOf, CompareTwo, StopEach, type Kind, type Sort } from "../../kit/job-list";
+import { ResourceTable } from "../../kit/table";
+import { list, STATUSES, stop } from "./api";
 
 const TEACH = `import boto3
 
@@ -19,10 +15,16 @@ boto3.client("sagemaker").create_transform_job(
     TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
 )`;
 
+const KIND: Kind<TransformJobSummary> = {
+  noun: "transform job",
+  path: "/transform-jobs",
+  about: (j) => ({ name: j.TransformJobName!, status: j.TransformJobStatus, created: j.CreationTime, ended: j.TransformEndTime ?? j.LastModifiedTime, arn: j.TransformJobArn }),
+};
+const { name, status, created, took, arn } = columnsOf(KIND);
+
 export default function TransformJobs() {
-  const navigate = useNavigate();
   return (
-    <ResourceTable<TransformJobSummary, "Name" | "CreationTime" | "Status", TransformJobStatus>
+    <ResourceTable<TransformJobSummary, Sort, TransformJobStatus>
       kinds={["TransformJob"]}
       title="Batch transform"
       noun="transform job"
@@ -32,28 +34,13 @@ export default function TransformJobs() {
       statuses={STATUSES}
       sort="CreationTime"
       create={{ label: "Create a transform job", href: "/transform-jobs/create" }}
-      columns={[
-        { id: "name", header: "Name", sort: "Name", width: 380, cell: (j) => <NameLink href={href(j.TransformJobName!)}>{j.TransformJobName}</NameLink> },
-        { id: "status", header: "Status", sort: "Status", width: 170, cell: (j) => <Status value={j.TransformJobStatus} /> },
-        { id: "created", header: "Created", sort: "CreationTime", width: 180, cell: (j) => <RelativeTime at={j.CreationTime} /> },
-        { id: "took", header: "Took", width: 140, cell: (j) => <Duration from={j.CreationTime} to={moving(j.TransformJobStatus) ? undefined : (j.TransformEndTime ?? j.LastModifiedTime)} /> },
-        { id: "arn", header: "ARN", hidden: true, cell: (j) => j.TransformJobArn },
-      ]}
+      columns={[name, status, created, took, arn]}
       actions={(chosen, done) => (
         <>
-          <Button disabled={chosen.length !== 2} onClick={() => void navigate(`/transform-jobs/compare?of=${chosen.map((j) => j.TransformJobName).join(",")}`)}>
-            Compare two
-          </Button>
-          <Confirm
-            label="Stop"
-            question={`Stop ${chosen.length === 1 ? chosen[0]!.TransformJobName : `${chosen.length} transform jobs`}?`}
-            disabled={!chosen.length || !chosen.every((j) => j.TransformJobStatus === "InProgress")}
-            run={() => Promise.all(chosen.map((j) => stop(j.TransformJobName!)))}
-            said="Stopping."
-            done={done}
-          >
+          <CompareTwo kind={KIND} chosen={chosen} />
+          <StopEach kind={KIND} chosen={chosen} run={stop} said="Stopping." done={done}>
             No further records are sent to the model, and what it has answered so far is not kept.
-          </Confirm>
+          </StopEach>
         </>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListTransformJobs", input }] })}

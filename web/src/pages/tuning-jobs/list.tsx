@@ -1,11 +1,9 @@
 import { DeleteHyperParameterTuningJobCommand, StopHyperParameterTuningJobCommand, type HyperParameterTuningJobStatus, type HyperParameterTuningJobSummary } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
-import { moving, Status } from "../../kit/status";
-import { NameLink, ResourceTable } from "../../kit/table";
-import { Duration, RelativeTime } from "../../kit/time";
-import { href, list } from "./api";
+import { columnsOf, DeleteEach, StopEach, type Kind, type Sort } from "../../kit/job-list";
+import { ResourceTable } from "../../kit/table";
+import { list } from "./api";
 
 const TEACH = `import boto3
 
@@ -20,12 +18,16 @@ boto3.client("sagemaker").create_hyper_parameter_tuning_job(
     TrainingJobDefinition=training,  # as a training job, without its name
 )`;
 
-const each = (jobs: HyperParameterTuningJobSummary[], run: (HyperParameterTuningJobName: string) => Promise<unknown>) => () => Promise.all(jobs.map((j) => run(j.HyperParameterTuningJobName!)));
-const these = (jobs: HyperParameterTuningJobSummary[]) => (jobs.length === 1 ? jobs[0]!.HyperParameterTuningJobName : `${jobs.length} tuning jobs`);
+const KIND: Kind<HyperParameterTuningJobSummary> = {
+  noun: "tuning job",
+  path: "/tuning-jobs",
+  about: (j) => ({ name: j.HyperParameterTuningJobName!, status: j.HyperParameterTuningJobStatus, created: j.CreationTime, ended: j.HyperParameterTuningEndTime, arn: j.HyperParameterTuningJobArn }),
+};
+const { name, status, created, took } = columnsOf(KIND, 320);
 
 export default function TuningJobs() {
   return (
-    <ResourceTable<HyperParameterTuningJobSummary, "Name" | "CreationTime" | "Status", HyperParameterTuningJobStatus>
+    <ResourceTable<HyperParameterTuningJobSummary, Sort, HyperParameterTuningJobStatus>
       kinds={["HyperParameterTuningJob"]}
       title="Tuning jobs"
       noun="tuning job"
@@ -36,35 +38,21 @@ export default function TuningJobs() {
       sort="CreationTime"
       create={{ label: "Create a tuning job", href: "/tuning-jobs/create" }}
       columns={[
-        { id: "name", header: "Name", sort: "Name", width: 320, cell: (j) => <NameLink href={href(j.HyperParameterTuningJobName!)}>{j.HyperParameterTuningJobName}</NameLink> },
-        { id: "status", header: "Status", sort: "Status", width: 160, cell: (j) => <Status value={j.HyperParameterTuningJobStatus} /> },
+        name,
+        status,
         { id: "strategy", header: "Strategy", width: 130, cell: (j) => j.Strategy },
         { id: "trials", header: "Trials", width: 150, cell: (j) => <Trials of={j} /> },
-        { id: "created", header: "Created", sort: "CreationTime", width: 170, cell: (j) => <RelativeTime at={j.CreationTime} /> },
-        { id: "took", header: "Took", width: 130, cell: (j) => <Duration from={j.CreationTime} to={moving(j.HyperParameterTuningJobStatus) ? undefined : j.HyperParameterTuningEndTime} /> },
+        created,
+        took,
       ]}
       actions={(chosen, done) => (
         <>
-          <Confirm
-            label="Stop"
-            question={`Stop ${these(chosen)}?`}
-            disabled={!chosen.length || !chosen.every((j) => j.HyperParameterTuningJobStatus === "InProgress")}
-            run={each(chosen, (HyperParameterTuningJobName) => sagemaker().send(new StopHyperParameterTuningJobCommand({ HyperParameterTuningJobName })))}
-            said="Stopping: the best trial so far is kept."
-            done={done}
-          >
+          <StopEach kind={KIND} chosen={chosen} run={(HyperParameterTuningJobName) => sagemaker().send(new StopHyperParameterTuningJobCommand({ HyperParameterTuningJobName }))} said="Stopping: the best trial so far is kept." done={done}>
             No further trial starts, and those that run are told to end.
-          </Confirm>
-          <Confirm
-            label="Delete"
-            question={`Delete ${these(chosen)}?`}
-            disabled={!chosen.length || chosen.some((j) => moving(j.HyperParameterTuningJobStatus))}
-            run={each(chosen, (HyperParameterTuningJobName) => sagemaker().send(new DeleteHyperParameterTuningJobCommand({ HyperParameterTuningJobName })))}
-            said="Deleted."
-            done={done}
-          >
+          </StopEach>
+          <DeleteEach kind={KIND} chosen={chosen} run={(HyperParameterTuningJobName) => sagemaker().send(new DeleteHyperParameterTuningJobCommand({ HyperParameterTuningJobName }))} said="Deleted." done={done}>
             What it knows of its trials goes and cannot be brought back; their training jobs and models stay.
-          </Confirm>
+          </DeleteEach>
         </>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListHyperParameterTuningJobs", input }] })}
