@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later and make; everything else is fetched into .venv and .cache.
 PYTHON ?= python3
-# processes that run tests
-WORKERS ?= 2
+# processes that run tests: for much of their time they wait, for jobs, endpoints and intervals of AWS, so two cores carry three of them
+WORKERS ?= 3
 UV := .venv/bin/uv
 RUN := .venv/bin/
 export SAGEWRIGHT_ENVIRONMENTS ?= $(CURDIR)/.cache/environments
