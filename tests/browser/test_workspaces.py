@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sagewright.testing.chromium import Page, opened_by
 from sagewright.testing.names import unique
@@ -221,4 +222,34 @@ async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, ser
     off = {"JupyterLabAppSettings": {"AppLifecycleManagement": {"IdleSettings": {"LifecycleManagement": "DISABLED"}}}}
     until(lambda: team.sagemaker.describe_domain(DomainId=team.domain)["Status"] == "InService")
     team.sagemaker.update_domain(DomainId=team.domain, DefaultUserSettings=off)
+    assert looks.faults == {}
+
+
+async def test_a_code_repository_is_added_and_offered(studio: Page, server: TestServer, pictures: Path) -> None:
+    sagemaker, name, url = server.client("sagemaker"), unique("code"), "https://git.example.com/team/rain.git"
+    await studio.value(AXE.read_text() + ";true")
+    looks = Looks(studio, pictures)
+    await studio.follow(f"{STUDIO}/code-repositories?q={name}")
+    await studio.click("Add a code repository", "a")
+    await studio.fill("Name", name)
+    await studio.fill("URL", url)
+    await studio.fill("Branch", "main")
+    await looks.at("add-code-repository")
+    await studio.click("Add the repository", "button")
+    await studio.shows(name, url, "main")
+    await looks.at("code-repository")
+    assert sagemaker.describe_code_repository(CodeRepositoryName=name)["GitConfig"] == {"RepositoryUrl": url, "Branch": "main"}
+    await studio.follow(f"{STUDIO}/notebook-instances/create")
+    await studio.fill("Repository", name)
+    await studio.click(name, '[role="option"]')
+    await studio.until(f"sw.find('input', 'Repository').value === {json.dumps(name)}")
+    await studio.follow(f"{STUDIO}/code-repositories?q={name}")
+    await studio.shows(name, url)
+    await looks.at("code-repositories")
+    await studio.click(f"Choose {name}", "input")
+    await studio.click("Delete", "button", exact=True)
+    await studio.click("Delete", '[role="dialog"] button', exact=True)
+    await studio.shows("Nothing matches")
+    with pytest.raises(ClientError, match="Could not find"):
+        sagemaker.describe_code_repository(CodeRepositoryName=name)
     assert looks.faults == {}

@@ -16,6 +16,7 @@ const PAGES = lookup<(name: string) => string>({
   experiment: (n) => `/experiments/${n}`,
   "notebook-instance": (n) => `/notebook-instances/${n}`,
   "studio-lifecycle-config": (n) => `/start-scripts/${n}`,
+  "code-repository": (n) => `/code-repositories/${n}`,
 });
 const KINDS = lookup({ "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" });
 

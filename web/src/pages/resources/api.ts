@@ -44,6 +44,7 @@ export const OWN = lookup<string>({
   Experiment: "/experiments",
   NotebookInstance: "/notebook-instances",
   StudioLifecycleConfig: "/start-scripts",
+  CodeRepository: "/code-repositories",
 });
 
 /** "FeatureGroup" → "feature group"; names of things keep their capitals. */

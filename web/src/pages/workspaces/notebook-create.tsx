@@ -1,4 +1,4 @@
-import { CreateNotebookInstanceCommand, ListNotebookInstanceLifecycleConfigsCommand, type CreateNotebookInstanceInput } from "@aws-sdk/client-sagemaker";
+import { CreateNotebookInstanceCommand, ListCodeRepositoriesCommand, ListNotebookInstanceLifecycleConfigsCommand, type CreateNotebookInstanceInput } from "@aws-sdk/client-sagemaker";
 import Autosuggest from "@cloudscape-design/components/autosuggest";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
@@ -8,7 +8,7 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
@@ -23,6 +23,7 @@ export default function CreateNotebookInstance() {
   const [draft, setDraft] = useState<CreateNotebookInstanceInput>(() => ({ NotebookInstanceName: fresh("book"), InstanceType: "ml.t3.medium", RoleArn: here().ExecutionRole }));
   const put = (part: Partial<CreateNotebookInstanceInput>) => setDraft((d) => ({ ...d, ...part }));
   const configs = useLoad(async (abortSignal) => (await sagemaker().send(new ListNotebookInstanceLifecycleConfigsCommand({ MaxResults: 100 }), { abortSignal })).NotebookInstanceLifecycleConfigs ?? [], "configs");
+  const repositories = useLoad(async (abortSignal) => (await sagemaker().send(new ListCodeRepositoriesCommand({ MaxResults: 100 }), { abortSignal })).CodeRepositorySummaryList ?? [], "repositories");
   return (
     <CreateForm<CreateNotebookInstanceInput>
       title="Create a notebook instance"
@@ -59,6 +60,16 @@ export default function CreateNotebookInstance() {
               />
             </FormField>
           </ColumnLayout>
+          <FormField label="Repository" description={<>Cloned at the start: the name of one, or an https:// URL. Empty: none. <Link className="text-link" to="/code-repositories">All code repositories</Link></>} errorText={repositories.error instanceof Error ? repositories.error.message : undefined} stretch>
+            <Autosuggest
+              value={draft.DefaultCodeRepository ?? ""}
+              enteredTextLabel={(v) => `Use ${v}`}
+              ariaLabel="Repository"
+              empty="No code repository yet: give a URL."
+              options={(repositories.value ?? []).map((r) => ({ value: r.CodeRepositoryName!, description: r.GitConfig?.RepositoryUrl ?? "" }))}
+              onChange={({ detail }) => put({ DefaultCodeRepository: detail.value || undefined })}
+            />
+          </FormField>
           <FormField label="Execution role" description="Whose rights the code in it has." stretch>
             <Input value={draft.RoleArn ?? ""} onChange={({ detail }) => put({ RoleArn: detail.value })} />
           </FormField>

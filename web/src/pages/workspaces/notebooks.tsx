@@ -109,7 +109,7 @@ export function Detail() {
       tabs={(n) => [{ id: "log", label: "Log", content: <LiveLog group={LOGS} prefix={`${name}/`} running={moving(n.NotebookInstanceStatus)} /> }]}
       code={(n) => ({
         calls: [
-          { service: "sagemaker", operation: "CreateNotebookInstance", input: { NotebookInstanceName: name, InstanceType: n.InstanceType, RoleArn: n.RoleArn, VolumeSizeInGB: n.VolumeSizeInGB, LifecycleConfigName: n.NotebookInstanceLifecycleConfigName } },
+          { service: "sagemaker", operation: "CreateNotebookInstance", input: { NotebookInstanceName: name, InstanceType: n.InstanceType, RoleArn: n.RoleArn, VolumeSizeInGB: n.VolumeSizeInGB, LifecycleConfigName: n.NotebookInstanceLifecycleConfigName, DefaultCodeRepository: n.DefaultCodeRepository, AdditionalCodeRepositories: n.AdditionalCodeRepositories } },
           { service: "sagemaker", operation: "CreatePresignedNotebookInstanceUrl", input: { NotebookInstanceName: name } },
         ],
       })}
