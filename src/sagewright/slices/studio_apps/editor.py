@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from ...gateway.client import Broken
+from ...gateway.answer import Broken
 from ...stores.compute import Input
 from ...wire.errors import Invalid
 from .activity import SECONDS, Use
