@@ -55,7 +55,6 @@ async def test_two_people_work_on_one_notebook(server: TestServer, tmp_path: Pat
         await his.until(f"{OUTPUT}?.includes('ada and bob')")
         await hers.until(f"{OUTPUT}?.includes('ada and bob')")
         assert await hers.value(f"{CELL}.innerText") == await his.value(f"{CELL}.innerText")
-        # each sees where the other is, under the name of their profile
         await hers.picture(pictures / "together-ada.png")
         await his.picture(pictures / "together-bob.png")
         for page in (hers, his):
