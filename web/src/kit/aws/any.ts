@@ -18,6 +18,7 @@ const SERVICES = {
   sagemaker: { signs: "sagemaker", target: "SageMaker" },
   "application-autoscaling": { signs: "application-autoscaling", target: "AnyScaleFrontendService" },
   "sagemaker-metrics": { signs: "sagemaker" },
+  scheduler: { signs: "scheduler" },
   cloudtrail: { signs: "cloudtrail", target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" },
 } as const satisfies Record<string, Service>;
 
@@ -47,26 +48,34 @@ export async function call<T>(service: AnyService, operation: string, input: obj
 
 /** As `call`, for whoever reads the answer's bytes elsewhere. */
 export async function send(service: AnyService, operation: string, input: object, signal?: AbortSignal): Promise<Response> {
-  const about: Service = SERVICES[service];
-  const body = JSON.stringify(input);
-  const path = about.target ? "/" : `/${operation}`;
+  const { target }: Service = SERVICES[service];
+  const headers: Record<string, string> = target ? { "content-type": "application/x-amz-json-1.1", "x-amz-target": `${target}.${operation}` } : { "content-type": "application/json" };
+  return ask(service, { method: "POST", path: target ? "/" : `/${operation}`, headers, body: JSON.stringify(input) }, signal);
+}
+
+export interface Request {
+  method: string;
+  path: string;
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+/** A request of a service, signed; its answer, unless that is an error. */
+export async function ask(service: AnyService, { method, path, query = {}, headers: given = {}, body }: Request, signal?: AbortSignal): Promise<Response> {
   const signed = await signers[service]().sign({
-    method: "POST",
+    method,
     protocol: location.protocol,
     hostname: location.hostname,
     ...(location.port && { port: Number(location.port) }),
     path,
-    query: {},
-    headers: {
-      host: location.host,
-      ...(about.target
-        ? { "content-type": "application/x-amz-json-1.1", "x-amz-target": `${about.target}.${operation}` }
-        : { "content-type": "application/json" }),
-    },
+    query,
+    headers: { host: location.host, ...given },
     body,
   });
   const { host: _, ...headers } = signed.headers;
-  const answer = await fetch(path, { method: "POST", headers, body, ...(signal && { signal }) });
+  const search = new URLSearchParams(query).toString().replaceAll("+", "%20");
+  const answer = await fetch(search ? `${path}?${search}` : path, { method, headers, ...(body !== undefined && { body }), ...(signal && { signal }) });
   if (answer.ok) return answer;
   const text = await answer.text();
   const said = (text.startsWith("{") ? JSON.parse(text) : {}) as { __type?: string; message?: string; Message?: string };

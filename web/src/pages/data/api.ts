@@ -2,6 +2,7 @@ import { DeleteObjectsCommand, GetObjectCommand, ListBucketsCommand, ListObjects
 
 import { s3 } from "../../kit/aws/s3";
 import type { Hit } from "../../kit/page";
+import { save } from "../../kit/save";
 
 export const buckets = async (abortSignal?: AbortSignal) => (await s3().send(new ListBucketsCommand({}), { ...(abortSignal && { abortSignal }) })).Buckets ?? [];
 
@@ -37,12 +38,7 @@ export async function remove(Bucket: string, keys: string[]): Promise<number> {
 
 export async function download(Bucket: string, Key: string): Promise<void> {
   const answer = await s3().send(new GetObjectCommand({ Bucket, Key }));
-  const parts = await new Response(answer.Body!.transformToWebStream()).blob();
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(parts);
-  link.download = Key.split("/").pop()!;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  save(Key, await new Response(answer.Body!.transformToWebStream()).blob());
 }
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"];
