@@ -160,6 +160,7 @@ async def test_a_captured_request_is_seen_and_asked_again(studio: Page, models: 
     await studio.shows("20,22", "42", "house-7", "Shadow")
     await studio.click("Choose the request", 'input[type="radio"]')
     await studio.shows("Ask again", evil)
+    assert await studio.value("document.querySelectorAll('input[type=radio]:checked').length") == 1, "the shadow's copy is a row of its own"
     await looked_at(studio, pictures, "endpoint-captured")
     await studio.click("Ask again", "button")
     await studio.fill("Column 2", "30")

@@ -102,6 +102,7 @@ async def test_a_cell_in_jupyterlab_trains_and_deploys(studio: Page, server: Tes
     await studio.click("Stop", "button", exact=True)
     await studio.click("Stop", '[role="dialog"] button', exact=True)
     await studio.shows("Stopped")
+    await studio.until("!document.querySelector('td input:checked')")  # what has been done leaves nothing chosen
     await studio.click(f"Choose {name}", "input")
     await studio.click("Delete", "button", exact=True)
     await studio.fill(f"Type “{name}” to go on", name)
@@ -133,6 +134,7 @@ async def test_a_notebook_instance_by_clicks(studio: Page, server: TestServer, p
     await studio.click("Stop", "button", exact=True)
     await studio.click("Stop", '[role="dialog"] button', exact=True)
     await studio.shows("Stopped")
+    await studio.until("!document.querySelector('td input:checked')")  # what has been done leaves nothing chosen
     await studio.click(f"Choose {name}", "input")
     await studio.click("Delete", "button", exact=True)
     await studio.fill(f"Type “{name}” to go on", name)

@@ -1,7 +1,6 @@
 /** Who is signed in decides what is shown: the sign-in page, or the workplace. */
 import { I18nProvider } from "@cloudscape-design/components/i18n";
 import messages from "@cloudscape-design/components/i18n/messages/all.en";
-import Spinner from "@cloudscape-design/components/spinner";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { createBrowserRouter, RouterProvider, type RouteObject } from "react-router";
 
@@ -11,6 +10,7 @@ import { hangUp, listen } from "./kit/events";
 import { useMode } from "./kit/mode";
 import { BASE, session, signOut, type Session } from "./kit/server";
 import { SessionContext } from "./kit/session";
+import { Waiting } from "./kit/waiting";
 import { capabilities } from "./registry";
 import { Shell } from "./shell";
 import { NotFound, PageFault } from "./shell/faults";
@@ -21,7 +21,7 @@ const routes: RouteObject[] = [
   {
     element: <Shell />,
     errorElement: <PageFault />,
-    HydrateFallback: Waiting,
+    HydrateFallback: Opening,
     children: [
       ...capabilities.flatMap((c) =>
         c.routes.map(({ path, title, load }) => ({
@@ -63,7 +63,7 @@ export function App() {
           <ErrorPanel error={error} retry={ask} />
         </main>
       ) : who === undefined ? (
-        <Waiting />
+        <Opening />
       ) : who === null ? (
         <Suspense fallback={null}>
           <SignIn entered={enter} />
@@ -83,10 +83,10 @@ function Workplace() {
   return <RouterProvider router={router} />;
 }
 
-function Waiting() {
+function Opening() {
   return (
-    <main className="centre" aria-busy="true">
-      <Spinner size="large" />
+    <main className="centre">
+      <Waiting size="large" />
     </main>
   );
 }

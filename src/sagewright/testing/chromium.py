@@ -34,6 +34,9 @@ window.sw = {
     || e.innerText || e.placeholder || '').trim().replace(/\\s+/g, ' '),
   find: (selector, name, exact) => [...document.querySelectorAll(selector)].find((e) => sw.visible(e) && !e.disabled
     && e.getAttribute('aria-disabled') !== 'true' && (!name || (exact ? sw.named(e) === name : sw.named(e).includes(name)))),
+  // what the address says is what stands there: the page before it stays until the next one is fetched
+  stands: () => { const at = document.querySelector('.page')?.dataset.at, plain = (url) => url.pathname.replace(/\\/$/, '') + url.search;
+    return at && plain(new URL(at, location.href)) === plain(location); },
   until: (test, seconds) => new Promise((done, fail) => {
     let observer, timer;
     const look = () => { let found; try { found = test(); } catch (e) { found = undefined; } if (found) { stop(); done(found === true ? true : (found instanceof Node ? true : found)); } return found; };
@@ -156,7 +159,7 @@ class Page:
 
     async def quiet(self) -> None:
         """Wait until every request is answered, and the page has drawn what came of it."""
-        drawn = "document.querySelector('.page') && !document.querySelector('.leaving, [aria-busy=true]') && !/^Loading$/m.test(document.body.innerText)"
+        drawn = "sw.stands() && !document.querySelector('.leaving, [aria-busy=true]') && !/^Loading$/m.test(document.body.innerText)"
         while True:
             while self._flying:
                 self._landed.clear()
@@ -186,16 +189,18 @@ class Page:
 
     async def click(self, name: str, selector: str = CLICKABLE, exact: bool = False) -> None:
         """Click what is called so, once it is there and can be clicked."""
-        what = f"sw.find({json.dumps(selector)}, {json.dumps(name)}, {json.dumps(exact)})"
-        await self.until(what)
-        await self.value(f"(() => {{ const e = {what}; e.scrollIntoView({{block: 'center'}}); e.focus(); e.click(); }})()")
+        await self._act(f"sw.find({json.dumps(selector)}, {json.dumps(name)}, {json.dumps(exact)})", "e.click()")
 
     async def fill(self, name: str, text: str, selector: str = "input, textarea") -> None:
         """Type into the field of that label, in the place of what is in it."""
-        what = f"sw.find({json.dumps(selector)}, {json.dumps(name)})"
-        await self.until(what)
-        await self.value(f"(() => {{ const e = {what}; e.scrollIntoView({{block: 'center'}}); e.focus(); e.select?.(); }})()")
+        await self._act(f"sw.find({json.dumps(selector)}, {json.dumps(name)})", "e.select?.()")
         await self.call("Input.insertText", text=text)
+
+    async def _act(self, what: str, act: str) -> None:
+        """Do something with an element, once it is there: what was there at one look may be gone at the next."""
+        script = f"(() => {{ const e = {what}; if (!e) return false; e.scrollIntoView({{block: 'center'}}); e.focus(); {act}; return true; }})()"
+        while not await self.value(script):
+            await self.until(what)
 
     async def press(self, key: str, modifiers: int = 0) -> None:
         codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38, "End": 35, "Home": 36, " ": 32}

@@ -1,7 +1,6 @@
 /** Two jobs of a kind side by side: what each was asked for and where it led, in words and not in brackets; what differs stands out. */
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import Toggle from "@cloudscape-design/components/toggle";
 import { Fragment, type ReactNode } from "react";
 
@@ -13,6 +12,7 @@ import { S3Link } from "./s3-link";
 import { words as spoken } from "./status";
 import { NameLink } from "./table";
 import { useView } from "./view";
+import { Waiting } from "./waiting";
 
 /** Values by their labels. */
 export type Flat = Record<string, string>;
@@ -95,7 +95,7 @@ export function Compare<T extends object>({ kind, noun, parent, describe, asked,
       </Header>
       {names.length < 2 && <p>Choose two jobs in the list, then Compare two.</p>}
       {error !== undefined && <ErrorPanel error={error} retry={reload} />}
-      {!value && error === undefined && <Spinner />}
+      {!value && error === undefined && <Waiting />}
       {sides?.length === 2 && (
         <table className="diff">
           <caption className="dim">{said(sides, titles)}</caption>

@@ -3,7 +3,6 @@ import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import Tabs from "@cloudscape-design/components/tabs";
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 import type { ReactNode } from "react";
@@ -15,6 +14,7 @@ import { JsonView } from "./json";
 import type { Loaded } from "./load";
 import { Status } from "./status";
 import { useView } from "./view";
+import { Waiting } from "./waiting";
 
 export interface Tab {
   id: string;
@@ -64,7 +64,7 @@ export function DetailPage<T extends object>({ name, parent, loaded, status, fir
         <span className="detail-name">{name}</span> {value && status && <span className="detail-status"><Status value={status(value)} /></span>}
       </Header>
       {error !== undefined && <ErrorPanel error={error} retry={reload} />}
-      {value === undefined && error === undefined && <Spinner size="large" />}
+      {value === undefined && error === undefined && <Waiting size="large" />}
       {value && first?.(value)}
       {shown && <Tabs ariaLabel={`Of ${name}`} tabs={shown} activeTabId={read("tab") || shown[0]!.id} onChange={({ detail }) => write({ tab: detail.activeTabId === shown[0]!.id ? undefined : detail.activeTabId })} />}
     </SpaceBetween>

@@ -1,10 +1,10 @@
 /** What the machines of a job were used of: processor, memory, disk and accelerator, a line a machine. */
-import Spinner from "@cloudscape-design/components/spinner";
 
 import { Chart, type Series } from "./chart";
 import { ErrorPanel } from "./errors";
 import { useLoad } from "./load";
 import { measured, metricsOf, type Wanted } from "./measured";
+import { Waiting } from "./waiting";
 
 /** Milliseconds between two looks at a running job; CloudWatch announces nothing. */
 const EVERY = 2000;
@@ -64,7 +64,7 @@ export function Charts({ panels, together }: { panels: readonly Panel[]; togethe
 export function UsageCharts({ of, running }: { of: UsageOf; running: boolean }) {
   const { value, error, reload } = useLoad((abort) => usage(of, abort), [of.job, of.hosts, of.to], { every: running && EVERY });
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="The metrics cannot be read" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   return (
     <div className="charts">
       {value.length === 0 ? (

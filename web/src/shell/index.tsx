@@ -2,7 +2,7 @@
 import AppLayout from "@cloudscape-design/components/app-layout";
 import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
 import { Suspense, useEffect, useMemo, useState } from "react";
-import { Outlet, useLocation, useMatches, useNavigate, useNavigation } from "react-router";
+import { Outlet, useHref, useLocation, useMatches, useNavigate, useNavigation } from "react-router";
 
 import { Frame } from "../kit/frame";
 import { Notifications } from "../kit/notify";
@@ -12,7 +12,8 @@ import { TopBar } from "./top-bar";
 
 export function Shell() {
   const navigate = useNavigate();
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
+  const at = useHref({ pathname, search });
   const matches = useMatches();
   const pending = useNavigation().state !== "idle";
   const [open, setOpen] = useState(() => matchMedia("(min-width: 900px)").matches);
@@ -70,7 +71,7 @@ export function Shell() {
         notifications={<Notifications />}
         stickyNotifications
         content={
-          <div id="main" tabIndex={-1} className={pending ? "page leaving" : "page"}>
+          <div id="main" tabIndex={-1} className={pending ? "page leaving" : "page"} data-at={at}>
             <Suspense fallback={null}>
               <Outlet />
             </Suspense>

@@ -8,7 +8,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useState } from "react";
 
 import { iam } from "../../kit/aws/iam";
@@ -17,6 +16,7 @@ import { CodePanel } from "../../kit/code";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 import { principal as whole, principals, speaksOf, type Principal } from "./api";
 import { Grant } from "./grant";
 import { PolicyCard } from "./statements";
@@ -96,7 +96,7 @@ function Verdict({ principal, action, resource, kind }: { principal: string; act
     input,
   );
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="It cannot be explained" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   const [result, about] = value;
   const [type, text] = SAID[result.EvalDecision!] ?? ["error", result.EvalDecision!];
   const matched = new Set((result.MatchedStatements ?? []).map((m) => m.SourcePolicyId));

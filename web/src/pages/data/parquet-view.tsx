@@ -4,12 +4,12 @@ import Button from "@cloudscape-design/components/button";
 import Pagination from "@cloudscape-design/components/pagination";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useState } from "react";
 
 import { Facts } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
+import { Waiting } from "../../kit/waiting";
 import { size } from "./api";
 import { Grid } from "./grid";
 import { affordable, ENOUGH, open, rows, type Opened } from "./parquet";
@@ -19,7 +19,7 @@ const PAGE = 50;
 export default function Parquet({ bucket, name, bytes }: { bucket: string; name: string; bytes: number }) {
   const { value, error, reload } = useLoad(() => open(bucket, name, bytes), [bucket, name, bytes]);
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="It cannot be read as Parquet" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   return <Shown key={`${bucket}/${name}`} of={value} bytes={bytes} />;
 }
 
@@ -55,7 +55,7 @@ function Rows({ of, bytes }: { of: Opened; bytes: number }) {
           <Button onClick={() => setMost(Infinity)}>Read them all</Button>
         </div>
       )}
-      {value ? <Grid head={value.columns} rows={value.rows} first={value.from + 1} /> : error === undefined && <Spinner />}
+      {value ? <Grid head={value.columns} rows={value.rows} first={value.from + 1} /> : error === undefined && <Waiting />}
       <div className="choices">
         {of.rows > PAGE && <Pagination currentPageIndex={page} pagesCount={Math.ceil(of.rows / PAGE)} disabled={loading} onChange={({ detail }) => setPage(detail.currentPageIndex)} ariaLabels={{ nextPageLabel: "Next rows", previousPageLabel: "Previous rows", pageLabel: (n) => `Rows, page ${n}` }} />}
         <Box color="text-body-secondary">Rows {from + 1} to {to}{value && !loading && `; ${size(Math.min(of.read(), bytes))} of ${size(bytes)} were read`}.</Box>

@@ -1,7 +1,6 @@
 /** What is in a file, from its first bytes: a table, a tree, a picture, or its text. Nothing of it is ever run. */
 import Box from "@cloudscape-design/components/box";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { lazy, Suspense, useEffect, useState } from "react";
 
 import { Code } from "../../kit/code";
@@ -13,6 +12,7 @@ import { useLoad } from "../../kit/load";
 import { lookup } from "../../kit/lookup";
 import { head } from "../../kit/object";
 import { S3Link } from "../../kit/s3-link";
+import { Waiting } from "../../kit/waiting";
 import { size } from "./api";
 import { Grid } from "./grid";
 
@@ -33,12 +33,12 @@ export function Preview({ bucket, name: key }: { bucket: string; name: string })
   const picture = PICTURES[ending(key)];
   const { value, error, reload } = useLoad((abort) => head(bucket, key, picture ? PICTURE : ending(key) === "parquet" ? MAGIC.length : TEXT, abort), [bucket, key]);
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="It cannot be read" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   return (
     <SpaceBetween size="m">
       <Facts columns={3} of={{ URI: <S3Link uri={`s3://${bucket}/${key}`} />, Size: size(value.size), "Content type": value.type }} />
       {isParquet(value.body) ? (
-        <Suspense fallback={<Spinner />}><Parquet bucket={bucket} name={key} bytes={value.size} /></Suspense>
+        <Suspense fallback={<Waiting />}><Parquet bucket={bucket} name={key} bytes={value.size} /></Suspense>
       ) : (
         <Content name={key} body={value.body} whole={value.body.length >= value.size} picture={picture} />
       )}

@@ -38,20 +38,20 @@ export function CapturedRequests({ endpoint }: { endpoint: DescribeEndpointOutpu
   const text = read("q").toLowerCase();
   const { value, error, reload, loading } = useLoad((abort) => captured(about.DestinationS3Uri!, name, most, abort), [name, about.DestinationS3Uri, most], { every: EVERY });
   const items = (value?.found ?? []).filter((r) => !text || holds(r, text));
-  const chosen = items.find((r) => r.id === read("request"));
+  const chosen = items.find((r) => r.key === read("request"));
   if (error !== undefined && !value) return <ErrorPanel error={error} retry={reload} doing="The captured requests cannot be read" />;
   return (
     <SpaceBetween size="l">
       <Table<Captured>
         variant="container"
         items={items}
-        trackBy="id"
+        trackBy="key"
         loading={loading && !value}
         loadingText="Loading"
         selectionType="single"
         selectedItems={chosen ? [chosen] : []}
-        onSelectionChange={({ detail }) => write({ request: detail.selectedItems[0]?.id })}
-        onRowClick={({ detail }) => write({ request: detail.item.id })}
+        onSelectionChange={({ detail }) => write({ request: detail.selectedItems[0]?.key })}
+        onRowClick={({ detail }) => write({ request: detail.item.key })}
         enableKeyboardNavigation
         ariaLabels={{ tableLabel: "Captured requests", selectionGroupLabel: "Choose a request", itemSelectionLabel: (_, r) => `Choose the request ${r.id}` }}
         header={

@@ -11,6 +11,8 @@ export interface Payload {
 }
 
 export interface Captured {
+  /** Its own among all: a shadow's record has the id of the request that was copied. */
+  key: string;
   id: string;
   at: Date;
   variant: string;
@@ -53,6 +55,7 @@ function parsed(text: string, variant: string): Captured | undefined {
   try {
     const { captureData: data, eventMetadata: about } = JSON.parse(text) as Line;
     return {
+      key: `${variant}/${about.eventId}`,
       id: about.eventId,
       at: new Date(about.inferenceTime),
       variant,

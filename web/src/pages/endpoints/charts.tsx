@@ -2,7 +2,6 @@
 import type { DescribeEndpointOutput } from "@aws-sdk/client-sagemaker";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 
 import { Chart, type Series } from "../../kit/chart";
 import { ErrorPanel } from "../../kit/errors";
@@ -10,6 +9,7 @@ import { useLoad } from "../../kit/load";
 import { lookup } from "../../kit/lookup";
 import { measured, type Wanted } from "../../kit/measured";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 
 const SPANS = lookup<[label: string, minutes: number]>({ "15m": ["15 min", 15], "1h": ["1 h", 60], "6h": ["6 h", 360], "1d": ["1 day", 1440], "7d": ["7 days", 10_080] });
 const EVERY = 5000;
@@ -76,7 +76,7 @@ export function EndpointCharts({ endpoint }: { endpoint: DescribeEndpointOutput 
           ))}
         </div>
       ) : (
-        <Spinner />
+        <Waiting />
       )}
     </SpaceBetween>
   );

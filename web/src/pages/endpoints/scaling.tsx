@@ -5,7 +5,6 @@ import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 
@@ -17,6 +16,7 @@ import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { Status } from "../../kit/status";
 import { RelativeTime } from "../../kit/time";
+import { Waiting } from "../../kit/waiting";
 import { firstScale, METRICS, scalingCalls, sendAll, type MetricName, type Mode, type Scale } from "./draft";
 import { ScaleFields } from "./form/scaling";
 
@@ -79,7 +79,7 @@ export function Scaling({ endpoint }: { endpoint: DescribeEndpointOutput }) {
   const { value, error, reload } = useLoad((abort) => scaling(name, variants, abort), [name, variants], { kinds: KINDS });
   const mode: Mode = endpoint.AsyncInferenceConfig ? "async" : endpoint.ProductionVariants?.some((v) => v.CurrentServerlessConfig) ? "serverless" : "real-time";
   if (error !== undefined && !value) return <ErrorPanel error={error} retry={reload} doing="The scaling cannot be read" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   const begin = () => setEdited({ ...firstScale({ EndpointConfigName: "", ProductionVariants: [{ VariantName: variants[0], ...(mode === "serverless" && { ServerlessConfig: { MemorySizeInMB: 1024, MaxConcurrency: 1 } }) }], ...(mode === "async" && { AsyncInferenceConfig: { OutputConfig: {} } }) }) });
   const change = (t: Target) => {
     const policy = value.policies.find((p) => p.ResourceId === t.ResourceId && followed(p))?.TargetTrackingScalingPolicyConfiguration as (Partial<Scale> & { TargetValue: number }) | undefined;

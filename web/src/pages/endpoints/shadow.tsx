@@ -2,7 +2,6 @@
 import type { DescribeEndpointOutput } from "@aws-sdk/client-sagemaker";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import Table from "@cloudscape-design/components/table";
 import Box from "@cloudscape-design/components/box";
 import { Link } from "react-router";
@@ -11,6 +10,7 @@ import { Chart, short, type Series } from "../../kit/chart";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
 import { measured, type Wanted } from "../../kit/measured";
+import { Waiting } from "../../kit/waiting";
 import { captured, type Captured } from "./captured";
 
 const EVERY = 5000;
@@ -75,7 +75,7 @@ export function Shadow({ endpoint }: { endpoint: DescribeEndpointOutput }) {
   const metrics = useLoad((abort) => compared(name, [variant, shadow], abort), [name, variant, shadow], { every: EVERY });
   const pairs = useLoad(async (abort) => (kept ? paired((await captured(kept, name, PAIRS, abort)).found, variant, shadow) : []), [name, kept, variant, shadow], { every: EVERY });
   if (metrics.error !== undefined && !metrics.value) return <ErrorPanel error={metrics.error} retry={metrics.reload} doing="The metrics cannot be read" />;
-  if (!metrics.value) return <Spinner />;
+  if (!metrics.value) return <Waiting />;
   const { value } = metrics;
   const equal = pairs.value?.filter((p) => p.said === p.shadow).length ?? 0;
   return (

@@ -6,7 +6,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
 
@@ -15,6 +14,7 @@ import { ErrorPanel } from "../../kit/errors";
 import { CreateForm, fresh } from "../../kit/form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
+import { Waiting } from "../../kit/waiting";
 import { href } from "./api";
 import { copied, missing, modeOf, sendAll, updating, type Draft } from "./draft";
 import { Async } from "./form/async";
@@ -36,7 +36,7 @@ export default function UpdateEndpoint() {
     name,
   );
   if (error !== undefined && !value) return <ErrorPanel error={error} retry={reload} doing="The endpoint cannot be read" />;
-  if (!value) return <Spinner size="large" />;
+  if (!value) return <Waiting size="large" />;
   return <Update key={name} endpoint={value.endpoint} first={value.draft} />;
 }
 

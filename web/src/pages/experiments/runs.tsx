@@ -6,7 +6,6 @@ import Input from "@cloudscape-design/components/input";
 import Link from "@cloudscape-design/components/link";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import Toggle from "@cloudscape-design/components/toggle";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useParams } from "react-router";
@@ -15,6 +14,7 @@ import { CodePanel } from "../../kit/code";
 import { Crumbs } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 import { search, type Asked } from "./api";
 import { useChosen } from "./chosen";
 import { CurvesOf } from "./curves";
@@ -71,7 +71,7 @@ export default function Experiment() {
       <Crumbs items={[{ text: "Experiments", href: "/experiments" }, { text: title, href: "#" }]} />
       <Header variant="h1" counter={reader.started ? `(${total.toLocaleString()} ${total === 1 ? "run" : "runs"})` : ""}>{title}</Header>
       {(reader.error ?? found.error) !== undefined && <ErrorPanel error={reader.error ?? found.error} retry={() => (reader.error ? reader.again() : renew())} doing="The runs cannot be read" />}
-      {!reader.started && reader.error === undefined && <Spinner size="large" />}
+      {!reader.started && reader.error === undefined && <Waiting size="large" />}
       {reader.started && total === 0 && !asked.find && <Box color="text-body-secondary">It has no run yet: give a job an ExperimentConfig with this experiment's name, or log one with the SDK's Run.</Box>}
       {reader.started && (total > 0 || asked.find) && (
         <SpaceBetween size="m">

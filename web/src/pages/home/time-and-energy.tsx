@@ -6,13 +6,13 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
 import { stored } from "../../kit/stored";
 import { duration } from "../../kit/time";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 import { energy, LIST, spent, type Spent } from "./spent";
 
 /** Watts that a core at work takes, and a GPU: assumptions, to be set to one's own machine's. */
@@ -48,7 +48,7 @@ export function TimeAndEnergy() {
         </Header>
       }
     >
-      {error !== undefined ? <ErrorPanel error={error} retry={reload} doing="What was spent cannot be read" /> : value ? <Figures of={value} /> : <Spinner />}
+      {error !== undefined ? <ErrorPanel error={error} retry={reload} doing="What was spent cannot be read" /> : value ? <Figures of={value} /> : <Waiting />}
     </Container>
   );
 }

@@ -1,6 +1,5 @@
 /** What a job measured of itself, and what it used of the machine. */
 import type { DescribeTrainingJobResponse } from "@aws-sdk/client-sagemaker";
-import Spinner from "@cloudscape-design/components/spinner";
 
 import { Chart } from "../../kit/chart";
 import { ErrorPanel } from "../../kit/errors";
@@ -8,6 +7,7 @@ import { useLoad } from "../../kit/load";
 import { measured, metricsOf, type Wanted } from "../../kit/measured";
 import { moving } from "../../kit/status";
 import { Charts, hostsOf, isUse, usage, type Panel } from "../../kit/usage";
+import { Waiting } from "../../kit/waiting";
 import { GROUP } from "./api";
 
 /** Milliseconds between two looks at the metrics of a running job. */
@@ -40,7 +40,7 @@ export function JobCharts({ job }: { job: DescribeTrainingJobResponse }) {
   const running = moving(job.TrainingJobStatus);
   const { value, error, reload } = useLoad((abort) => load(job, abort), [job.TrainingJobName, job.TrainingJobStatus], { every: running && EVERY });
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="The metrics cannot be read" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   const together = job.TrainingJobName!;
   return (
     <div className="charts">

@@ -1,6 +1,5 @@
 import { CreateHyperParameterTuningJobCommand, DescribeHyperParameterTuningJobCommand, type CreateHyperParameterTuningJobRequest, type HyperParameterTrainingJobDefinition, type HyperParameterTuningJobConfig } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
@@ -11,6 +10,7 @@ import { IMAGES } from "../../kit/images";
 import { notify } from "../../kit/notify";
 import { channel, Channels, untrained, Where } from "../../kit/training";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 import { asked, href, sdk } from "./api";
 import { Fixed, How, Limits, What } from "./parts";
 import { RangeRows } from "./range-rows";
@@ -99,7 +99,7 @@ export default function CreateTuningJob() {
     >
       <CloneFault error={unread} />
       {reading ? (
-        <Spinner size="large" />
+        <Waiting size="large" />
       ) : config && definition ? (
         <>
           <What name={draft.HyperParameterTuningJobName ?? ""} rename={(HyperParameterTuningJobName) => setDraft((d) => ({ ...d, HyperParameterTuningJobName }))} definition={definition} define={define} config={config} configure={configure} />

@@ -6,7 +6,6 @@ import Header from "@cloudscape-design/components/header";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useMemo } from "react";
 import { useNavigate } from "react-router";
 
@@ -17,6 +16,7 @@ import { moving } from "../../kit/status";
 import { NameLink } from "../../kit/table";
 import { duration } from "../../kit/time";
 import { useView } from "../../kit/view";
+import { Waiting } from "../../kit/waiting";
 import { number, objectiveOf, trainingHref, useTrials, value, type Job, type Trial } from "./api";
 import { Importances } from "./importances";
 import { Parallel } from "./parallel";
@@ -35,7 +35,7 @@ export function Results({ job }: { job: Job }) {
   const ranked = useMemo(() => trials.filter((t) => value(t) !== undefined).sort((a, b) => (less ? 1 : -1) * (value(a)! - value(b)!)), [trials, less]);
   const names = useMemo(() => [...new Set(trials.flatMap((t) => Object.keys(t.TunedHyperParameters ?? {})))].sort(), [trials]);
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="The trials cannot be listed" />;
-  if (!all) return <Spinner />;
+  if (!all) return <Waiting />;
   const metric = objective?.MetricName ?? "objective";
   const chosen = read("trial");
   const choose = (trial: string | undefined) => write({ trial });
