@@ -14,6 +14,8 @@ export interface Call {
   input: object;
   /** A waiter, as boto3 names it, that has to have seen the thing before the next call. */
   wait?: { until: string; input: Record<string, string> };
+  /** Where boto3 has no such waiter: what is described until its Status is no longer this one. */
+  whilst?: { operation: string; input: object; status: string };
 }
 
 /** A call, or several in order; `sdk` is Python for the SageMaker SDK. */
@@ -51,29 +53,35 @@ export function python(value: unknown, indent = 0): string {
 function boto3({ calls }: Snippet): string {
   const services = [...new Set(calls.map((c) => c.service))];
   const variable = (service: string) => service.replaceAll("-", "_");
-  const lines = calls.map(({ service, operation, input, wait }) => {
+  const lines = calls.map(({ service, operation, input, wait, whilst }) => {
     const given = Object.entries(input).filter(([, v]) => v !== undefined);
+    const again = whilst ? `\nwhile ${variable(service)}.${snake(whilst.operation)}(**${python(whilst.input)})["Status"] == ${python(whilst.status)}:\n    time.sleep(1)` : "";
     const call = `${variable(service)}.${snake(operation)}`;
     const waits = wait ? `\n${variable(service)}.get_waiter("${wait.until}").wait(${Object.entries(wait.input).map(([k, v]) => `${k}=${python(v)}`).join(", ")})` : "";
-    if (given.length === 0) return `${call}()${waits}`;
-    return `${call}(\n${given.map(([k, v]) => `    ${k}=${python(v, 4)},\n`).join("")})${waits}`;
+    if (given.length === 0) return `${call}()${waits}${again}`;
+    return `${call}(\n${given.map(([k, v]) => `    ${k}=${python(v, 4)},\n`).join("")})${waits}${again}`;
   });
-  return ["import boto3", "", ...services.map((s) => `${variable(s)} = boto3.client("${s}")`), "", ...lines].join("\n");
+  return [calls.some((c) => c.whilst) ? "import boto3, time" : "import boto3", "", ...services.map((s) => `${variable(s)} = boto3.client("${s}")`), "", ...lines].join("\n");
 }
 
 /** An argument quoted for a POSIX shell. */
 export const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+/** Members of a request as options of the command line. */
+function flags(input: object): string[] {
+  return Object.entries(input).filter(([, v]) => v !== undefined).map(([k, v]) => {
+    if (typeof v === "boolean") return `--${v ? "" : "no-"}${kebab(k)}`;
+    return `--${kebab(k)} ${quoted(typeof v === "object" ? JSON.stringify(v) : String(v))}`;
+  });
+}
+
 function cli({ calls }: Snippet): string {
   return calls
-    .map(({ service, operation, input, wait }) => {
-      const given = Object.entries(input).filter(([, v]) => v !== undefined);
-      const options = given.map(([k, v]) => {
-        if (typeof v === "boolean") return `--${v ? "" : "no-"}${kebab(k)}`;
-        return `--${kebab(k)} ${quoted(typeof v === "object" ? JSON.stringify(v) : String(v))}`;
-      });
+    .map(({ service, operation, input, wait, whilst }) => {
+      const options = flags(input);
+      const again = whilst ? `\n\nwhile [ "$(${[`aws ${service} ${kebab(whilst.operation)}`, ...flags(whilst.input)].join(" ")} --query Status --output text)" = ${quoted(whilst.status)} ]; do sleep 1; done` : "";
       const waits = wait ? [`aws ${service} wait ${wait.until.replaceAll("_", "-")}`, ...Object.entries(wait.input).map(([k, v]) => `--${kebab(k)} ${quoted(v)}`)].join(" ") : "";
-      return [`aws ${service === "s3" ? "s3api" : service} ${kebab(operation)}`, ...options].join(" \\\n    ") + (waits && `\n\n${waits}`);
+      return [`aws ${service === "s3" ? "s3api" : service} ${kebab(operation)}`, ...options].join(" \\\n    ") + (waits && `\n\n${waits}`) + again;
     })
     .join("\n\n");
 }

@@ -12,6 +12,7 @@ import { channel, Channels, untrained, Where } from "../../kit/training";
 import { useView } from "../../kit/view";
 import { Waiting } from "../../kit/waiting";
 import { asked, href, sdk } from "./api";
+import { Before } from "./before";
 import { Fixed, How, Limits, What } from "./parts";
 import { RangeRows } from "./range-rows";
 import { fault, rowsOf } from "./ranges";
@@ -105,6 +106,7 @@ export default function CreateTuningJob() {
           <What name={draft.HyperParameterTuningJobName ?? ""} rename={(HyperParameterTuningJobName) => setDraft((d) => ({ ...d, HyperParameterTuningJobName }))} definition={definition} define={define} config={config} configure={configure} />
           <RangeRows ranges={config.ParameterRanges} change={(ParameterRanges) => configure({ ParameterRanges })} fixed={definition.StaticHyperParameters ?? {}} strategy={config.Strategy} />
           <How config={config} configure={configure} />
+          <Before draft={draft} put={(part) => setDraft((d) => ({ ...d, ...part }))} />
           <Limits config={config} configure={configure} />
           <Fixed definition={definition} define={define} />
           <Channels channels={definition.InputDataConfig ?? []} change={(InputDataConfig) => define({ InputDataConfig })} />

@@ -95,7 +95,13 @@ export const open = async (who: Who, space: string) => (await sagemaker().send(n
 /** What makes a space work, in order. */
 export const calls = (who: Who, create: { SpaceName?: string | undefined }): Call[] => [
   { service: "sagemaker", operation: "CreateSpace", input: create },
-  { service: "sagemaker", operation: "CreateApp", input: app(who.DomainId, create.SpaceName ?? "") },
+  {
+    service: "sagemaker",
+    operation: "CreateApp",
+    input: app(who.DomainId, create.SpaceName ?? ""),
+    // a link leads only into what runs
+    whilst: { operation: "DescribeApp", input: app(who.DomainId, create.SpaceName ?? ""), status: "Pending" },
+  },
   { service: "sagemaker", operation: "CreatePresignedDomainUrl", input: opening(who, create.SpaceName ?? "") },
 ];
 
