@@ -4,6 +4,7 @@ import "./workspaces.css";
 import { CreatePresignedDomainUrlCommand, DeleteUserProfileCommand, DescribeUserProfileCommand, ListUserProfilesCommand, type UserProfileDetails, type UserProfileSortKey } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 import { useParams } from "react-router";
 
@@ -80,8 +81,10 @@ export function Detail() {
       )}
       {refused !== undefined && (
         <div className="above">
-          <ErrorPanel error={refused} doing="No link was made" />
-          {told(refused).message.includes("iam:PassRole") && <OperatorsAlone name={name} />}
+          <SpaceBetween size="s">
+            <ErrorPanel error={refused} doing="No link was made" />
+            {told(refused).message.includes("iam:PassRole") && <OperatorsAlone name={name} />}
+          </SpaceBetween>
         </div>
       )}
       <Described
