@@ -6,7 +6,6 @@ import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useNavigate, useParams } from "react-router";
 
 import { s3 } from "../../kit/aws/s3";
@@ -21,6 +20,7 @@ import { S3Link } from "../../kit/s3-link";
 import { save } from "../../kit/save";
 import { moving } from "../../kit/status";
 import { NameLink } from "../../kit/table";
+import { Waiting } from "../../kit/waiting";
 import { asked, GROUP } from "../training-jobs/api";
 import { facts, useJob } from "../training-jobs/overview";
 import { notebookOf, outputOf, resultOf, sourceOf } from "./api";
@@ -98,7 +98,7 @@ function Result({ job }: { job: DescribeTrainingJobResponse }) {
 function Ended({ job }: { job: DescribeTrainingJobResponse }) {
   const { value, error, reload } = useLoad((abort) => results(job, abort), job.TrainingJobName);
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="The result cannot be read" />;
-  if (!value) return <Spinner />;
+  if (!value) return <Waiting />;
   const { name, body, page, html } = value;
   const shown = body && cells(body);
   return (
