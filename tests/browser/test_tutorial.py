@@ -18,8 +18,8 @@ from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.server import TestServer
 
 from .calls import STUDIO
-from .conftest import REPOSITORY, link
-from .test_pages import colours
+from .conftest import link
+from .looks import REPOSITORY, colours
 
 pytestmark = pytest.mark.xdist_group("browser")
 DOCS = REPOSITORY / "docs"
