@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 from sagewright.testing.waiting import until
 
-from .conftest import AXE, STUDIO
-from .test_pages import CHECK, colours
+from .calls import STUDIO
+from .looks import Looks
 
 pytestmark = pytest.mark.xdist_group("browser")
 SHIFT = 8
@@ -40,24 +39,6 @@ predictor.delete_endpoint()
 SCRIPT = "#!/bin/bash\nset -e\necho 'made by the script' > ~/made.txt\n"
 
 
-class Looks:
-    """Pictures of the pages in both themes, and what axe finds."""
-
-    def __init__(self, page: Page, folder: Path) -> None:
-        self.page, self.folder = page, folder
-        self.faults: dict[str, list[str]] = {}
-
-    async def at(self, name: str, path: str = "") -> None:
-        if path:
-            await self.page.follow(STUDIO + path)
-        await self.page.quiet()
-        for mode in ("light", "dark"):
-            await colours(self.page, mode)
-            await self.page.picture(self.folder / f"{name}-{mode}.png")
-            if found := await self.page.value(CHECK):
-                self.faults[f"{name}, {mode}"] = found
-
-
 EDITOR = "document.querySelector('.jp-Notebook .jp-CodeCell .cm-content[contenteditable=true]')"
 
 
@@ -75,11 +56,23 @@ async def run(lab: Page, code: str) -> str:
     return str(await lab.value("document.querySelector('.jp-CodeCell .jp-OutputArea').innerText"))
 
 
+async def stopped_and_deleted(page: Page, name: str) -> None:
+    """On the list that shows it alone: stop it, then delete it, which asks for its name."""
+    await page.click(f"Choose {name}", "input")
+    await page.click("Stop", "button", exact=True)
+    await page.click("Stop", '[role="dialog"] button', exact=True)
+    await page.shows("Stopped")
+    await page.until("!document.querySelector('td input:checked')")  # what has been done leaves nothing chosen
+    await page.click(f"Choose {name}", "input")
+    await page.click("Delete", "button", exact=True)
+    await page.fill(f"Type “{name}” to go on", name)
+    await page.click("Delete", '[role="dialog"] button', exact=True)
+    await page.shows("Nothing matches")
+
+
 @pytest.mark.timeout(900)
-async def test_a_cell_in_jupyterlab_trains_and_deploys(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_a_cell_in_jupyterlab_trains_and_deploys(studio: Page, server: TestServer, looks: Looks) -> None:
     team, name = Team(server), unique("lab")
-    await studio.value(AXE.read_text() + ";true")
-    looks = Looks(studio, pictures)
     await studio.follow(f"{STUDIO}/workspaces")
     await studio.click("Create a workspace", "a")
     await studio.fill("Name", name)
@@ -92,31 +85,20 @@ async def test_a_cell_in_jupyterlab_trains_and_deploys(studio: Page, server: Tes
     await studio.click("Open JupyterLab", "button")
     async with opened_by(studio, "/jupyterlab/default/lab") as lab:
         said = await run(lab, CELL)
-        await lab.picture(pictures / "jupyterlab.png")
+        await lab.picture(looks.folder / "jupyterlab.png")
         assert "PREDICTION 60" in said
         assert "Traceback" not in said
     await studio.follow(f"{STUDIO}/workspaces?q={name}")
     await studio.shows(name, "Running", "owner alone")
     await looks.at("workspaces")
-    await studio.click(f"Choose {name}", "input")
-    await studio.click("Stop", "button", exact=True)
-    await studio.click("Stop", '[role="dialog"] button', exact=True)
-    await studio.shows("Stopped")
-    await studio.until("!document.querySelector('td input:checked')")  # what has been done leaves nothing chosen
-    await studio.click(f"Choose {name}", "input")
-    await studio.click("Delete", "button", exact=True)
-    await studio.fill(f"Type “{name}” to go on", name)
-    await studio.click("Delete", '[role="dialog"] button', exact=True)
-    await studio.shows("Nothing matches")
+    await stopped_and_deleted(studio, name)
     assert name not in str(team.sagemaker.list_spaces(DomainIdEquals=team.domain, SpaceNameContains=name)["Spaces"])
     assert looks.faults == {}
 
 
 @pytest.mark.timeout(900)
-async def test_a_notebook_instance_by_clicks(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_a_notebook_instance_by_clicks(studio: Page, server: TestServer, looks: Looks) -> None:
     sagemaker, name = server.client("sagemaker"), unique("book")
-    await studio.value(AXE.read_text() + ";true")
-    looks = Looks(studio, pictures)
     await studio.follow(f"{STUDIO}/notebook-instances?q={name}")
     await studio.click("Create a notebook instance", "a")
     await studio.fill("Name", name)
@@ -130,24 +112,13 @@ async def test_a_notebook_instance_by_clicks(studio: Page, server: TestServer, p
     await studio.follow(f"{STUDIO}/notebook-instances?q={name}")
     await studio.shows(name, "Open JupyterLab")
     await looks.at("notebook-instances")
-    await studio.click(f"Choose {name}", "input")
-    await studio.click("Stop", "button", exact=True)
-    await studio.click("Stop", '[role="dialog"] button', exact=True)
-    await studio.shows("Stopped")
-    await studio.until("!document.querySelector('td input:checked')")  # what has been done leaves nothing chosen
-    await studio.click(f"Choose {name}", "input")
-    await studio.click("Delete", "button", exact=True)
-    await studio.fill(f"Type “{name}” to go on", name)
-    await studio.click("Delete", '[role="dialog"] button', exact=True)
-    await studio.shows("Nothing matches")
+    await stopped_and_deleted(studio, name)
     assert sagemaker.list_notebook_instances(NameContains=name)["NotebookInstances"] == []
     assert looks.faults == {}
 
 
-async def test_people_and_their_start_scripts(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_people_and_their_start_scripts(studio: Page, server: TestServer, looks: Looks) -> None:
     team, name = Team(server), unique("ada")
-    await studio.value(AXE.read_text() + ";true")
-    looks = Looks(studio, pictures)
     await studio.follow(f"{STUDIO}/people")
     await studio.shows("This is you")
     # the owner's own link is not for a browser to make: the page says why, and what makes it
@@ -211,10 +182,8 @@ def shutdown(team: Team) -> dict[str, Any]:
     return dict(settings.get("AppLifecycleManagement", {}).get("IdleSettings", {}))
 
 
-async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, server: TestServer, looks: Looks) -> None:
     team = Team(server)
-    await studio.value(AXE.read_text() + ";true")
-    looks = Looks(studio, pictures)
     await studio.follow(f"{STUDIO}/domain")
     await studio.shows("default", "Idle workspaces")
     await studio.click("Stop JupyterLab that nobody uses", "input")
@@ -234,10 +203,8 @@ async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, ser
     assert looks.faults == {}
 
 
-async def test_a_code_repository_is_added_and_offered(studio: Page, server: TestServer, pictures: Path) -> None:
+async def test_a_code_repository_is_added_and_offered(studio: Page, server: TestServer, looks: Looks) -> None:
     sagemaker, name, url = server.client("sagemaker"), unique("code"), "https://git.example.com/team/rain.git"
-    await studio.value(AXE.read_text() + ";true")
-    looks = Looks(studio, pictures)
     await studio.follow(f"{STUDIO}/code-repositories?q={name}")
     await studio.click("Add a code repository", "a")
     await studio.fill("Name", name)
