@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .chromium import chromium
+from sagewright.testing.chromium import chromium
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sagewright.testing.chromium import Page, opened_by
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import BASE, SLOW, Team
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO
-from .chromium import Page, opened_by
 from .hostile import ALL, EVERY, FRAME, IMG, LINK, PROTOTYPE, SCRIPT, SHORT, SVG
 from .test_security import harmless
 

@@ -12,17 +12,17 @@ import httpx
 import pytest
 from PIL import Image, ImageChops
 
+from sagewright.testing.chromium import Page, chromium, opened_by
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 
-from .chromium import Page, chromium, opened_by
 from .conftest import AXE, STUDIO
 from .keys import SHIFT, Keys
+from .looks import CHECK, SETTLED
 from .test_access import auditor
 from .test_flows import BUILD
-from .test_pages import CHECK, SETTLED
 
 pytestmark = pytest.mark.xdist_group("browser")
 

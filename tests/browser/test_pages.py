@@ -7,10 +7,7 @@ import pytest
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
-from .looks import CHECK as CHECK
-from .looks import SETTLED as SETTLED
 from .looks import Looks
-from .looks import colours as colours
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.testing.chromium import Page, chromium, opened
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
@@ -18,7 +19,6 @@ from sagewright.testing.studio import default_domain
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO, operation, private
-from .chromium import Page, chromium, opened
 from .hostile import ALL, ATTRIBUTE, EVERY, FRAME, IMG, INTRUDERS, LINK, SCRIPT, SHORT, SVG, Hostile, role, spread
 from .test_access import TRUST, auditor
 
