@@ -4,6 +4,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { ReactNode } from "react";
 import { Link, useInRouterContext } from "react-router";
 
 export interface Told {
@@ -36,14 +37,15 @@ function explained({ message }: Told): string | undefined {
 }
 
 /** What a person can do about it. */
-function advice({ code }: Told): string | undefined {
+function usual({ code }: Told): string | undefined {
   if (/AccessDenied|Unauthorized/.test(code)) return "The role of this profile does not allow it. An administrator can add the action named above to the role's policy.";
   if (/ExpiredToken|NotSignedIn/.test(code)) return "The session has ended: sign in again.";
   if (code === "NetworkError") return "Start it with `sagewright up`, then try again.";
   return undefined;
 }
 
-export function ErrorPanel({ error, retry, doing }: { error: unknown; retry?: () => void; doing?: string }) {
+/** `advice`: what a person can do about it here, where the page knows better than the code of the error. */
+export function ErrorPanel({ error, retry, doing, advice }: { error: unknown; retry?: () => void; doing?: string; advice?: ReactNode }) {
   const t = told(error);
   const routed = useInRouterContext(); // before anybody has signed in there is no page to go to
   const denial = explained(t);
@@ -53,7 +55,7 @@ export function ErrorPanel({ error, retry, doing }: { error: unknown; retry?: ()
         <Box variant="span" color="inherit">
           <span className="said">{t.message}</span>
         </Box>
-        {advice(t) && <span>{advice(t)}</span>}
+        {advice ?? (usual(t) && <span>{usual(t)}</span>)}
         {routed && denial && <Link className="text-link" to={denial}>Explain this denial</Link>}
         {t.requestId && (
           <span className="dim">

@@ -4,7 +4,6 @@ import "./workspaces.css";
 import { CreatePresignedDomainUrlCommand, DeleteUserProfileCommand, DescribeUserProfileCommand, ListUserProfilesCommand, type UserProfileDetails, type UserProfileSortKey } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
-import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 import { useParams } from "react-router";
 
@@ -81,10 +80,7 @@ export function Detail() {
       )}
       {refused !== undefined && (
         <div className="above">
-          <SpaceBetween size="s">
-            <ErrorPanel error={refused} doing="No link was made" />
-            {told(refused).message.includes("iam:PassRole") && <OperatorsAlone name={name} />}
-          </SpaceBetween>
+          <ErrorPanel error={refused} doing="No link was made" {...(told(refused).message.includes("iam:PassRole") && { advice: <OperatorsAlone name={name} /> })} />
         </div>
       )}
       <Described
