@@ -249,7 +249,8 @@ def test_a_lifecycle_script_runs_before_the_app_and_a_bad_one_fails_it(team: Tea
     assert "LifecycleConfigOnStart failed: exit code 3. Last log line: no such thing" in failed["FailureReason"]
     stream = f"{team.domain}/{space}/JupyterLab/default/LifecycleConfigOnStart"
     assert team.log(stream) == ["trying", "no such thing"]
-    until(lambda: team.sagemaker.delete_app(**team.where(space)) and team.app(space)["Status"] == "Deleted")
+    team.sagemaker.delete_app(**team.where(space))
+    until(lambda: team.app(space)["Status"] == "Deleted")
     assert team.start(space, ResourceSpec={"InstanceType": "ml.t3.medium", "LifecycleConfigArn": arns[good]})["Status"] == "InService"
     assert team.log(stream)[-1] == "preparing"
     made = team.browser(space, owner).ask("GET", f"{BASE}files/made.txt")

@@ -26,7 +26,8 @@ def test_real_time(server: TestServer, sdk: str) -> None:
 @SDKS
 def test_variants(server: TestServer, sdk: str) -> None:
     found = run(server, sdk, EXAMPLES / "variants" / f"{sdk}.py")
-    assert found["shared"] == {"cheap": 30, "dear": 10}
+    assert sum(found["shared"].values()) == 40
+    assert found["shared"]["dear"] == pytest.approx(10, abs=2), "three to one, begun anew whenever the gateway hears of a change"
     assert found["named"] == {"dear": 5}
     assert found["shifted"] == {"cheap": [0, 1], "dear": [1, 1]}
     assert found["after"] == {"dear": 10}

@@ -35,7 +35,7 @@ window.sw = {
   find: (selector, name, exact) => [...document.querySelectorAll(selector)].find((e) => sw.visible(e) && !e.disabled
     && e.getAttribute('aria-disabled') !== 'true' && (!name || (exact ? sw.named(e) === name : sw.named(e).includes(name)))),
   // what the address says is what stands there: the page before it stays until the next one is fetched
-  stands: () => { const at = document.querySelector('.page')?.dataset.at, plain = (url) => url.pathname.replace(/\\/$/, '') + url.search;
+  stands: () => { const at = document.querySelector('.page')?.dataset.at, plain = (url) => url.pathname.replace(/\\/+/g, '/').replace(/\\/$/, '') + url.search;
     return at && plain(new URL(at, location.href)) === plain(location); },
   until: (test, seconds) => new Promise((done, fail) => {
     let observer, timer;
@@ -48,6 +48,7 @@ window.sw = {
   }),
 };
 """
+SEEN = "new Promise((done) => { const look = () => document.hidden || done(true); look(); document.addEventListener('visibilitychange', look); })"
 CLICKABLE = 'button, a, [role="button"], [role="tab"], [role="option"], [role="menuitem"], [role="menuitemcheckbox"], input[type="checkbox"], input[type="radio"]'
 
 
@@ -263,9 +264,11 @@ async def opened_by(page: Page, part: str, seconds: float = PATIENCE) -> AsyncIt
     async with driven(about["webSocketDebuggerUrl"], page.control) as tab:
         await tab.call("Page.bringToFront")
         yield tab
-        await tab.call("Page.close")
-    # a tab that lies behind draws nothing
+    # not by the tab itself, which may ask whether unsaved work is to be left
+    await page.call("Target.closeTarget", targetId=found[0])
+    # a tab that lies behind draws nothing, and loads nothing anew
     await page.call("Page.bringToFront")
+    await page.value(SEEN)
 
 
 @asynccontextmanager

@@ -47,7 +47,7 @@ class Node:
         (folder / OWNER).write_text(json.dumps({"pid": here, "started": start_time(here), "machine": machine(), "host": socket.gethostname()}))
         self.relay = self.start()
         sockets = Layout(folder, "one").sockets
-        sockets.mkdir(parents=True)
+        sockets.mkdir(parents=True, exist_ok=True)  # its name follows from the folder's, which a test before may have had
         self.path = str(sockets / "worker-0.sock")
         self.listener = listen(self.path)
         self.strays: list[Path] = []
