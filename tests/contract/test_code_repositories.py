@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 from sagewright.testing.waiting import until
 
-pytestmark = [pytest.mark.xdist_group("workspaces"), pytest.mark.skipif(not shutil.which("git"), reason="lacking git")]
+pytestmark = pytest.mark.xdist_group("workspaces")
 BASE = "/notebook/"
 WORD = "a-word-of-the-tests"
 
