@@ -16,10 +16,13 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from ..stores.images import Images
 from . import crew, probe, run, serving, staging, usage  # noqa: F401  (imported before the forks)
 from .journal import Journal, read_reports
 from .layout import Layout, load_task, write_atomic
@@ -55,9 +58,14 @@ class Launcher:
             self.layout.launcher.unlink()
         self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.inbox.bind(str(self.layout.launcher))
-        self.warmth = Warmth(self.layout.launcher.parent, config.warm_memory, self.factory, config.settings)
+        self.warmth = Warmth(self.layout.launcher.parent, config.warm_memory)
         self.spare: Spare | None = None
         self._wants_spare = bool(self.can.get("namespaces"))
+
+    @cached_property
+    def images(self) -> Images:
+        """Read before the first agent is forked, once the server has been told that all is ready."""
+        return self.factory.images(self.config.settings)
 
     def serve(self) -> None:
         """Answer until the server is gone."""
@@ -82,7 +90,7 @@ class Launcher:
                     self._reap()
                 elif fd == self.inbox.fileno():
                     with contextlib.suppress(BlockingIOError, ValueError):
-                        self.warmth.want(json.loads(self.inbox.recv(65536))["warm"])
+                        self.warmth.want(json.loads(self.inbox.recv(65536))["warm"], self.images)
                 else:
                     data = self.server.recv(65536)
                     if not data:
@@ -114,6 +122,7 @@ class Launcher:
         self._answer({"task": task_id, "pid": spare.pid})
 
     def _fork(self) -> Spare:
+        images = self.images
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid:
@@ -123,7 +132,7 @@ class Launcher:
         try:
             ours.close()
             self._become_agent()
-            code = agent(self.config, self.factory, theirs, self.can)
+            code = agent(self.config, partial(self.factory, self.config.settings, images), theirs, self.can)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -141,9 +150,9 @@ class Launcher:
         self.warmth.let_go()
 
 
-def agent(config: AgentConfig, factory: Factory, launcher: socket.socket, can: dict[str, Any]) -> int:
+def agent(config: AgentConfig, connect: Callable[[], AgentPorts], launcher: socket.socket, can: dict[str, Any]) -> int:
     """Get ready, wait for a task, and run it in this process, unless another agent has it or it has ended."""
-    user, ports = _ready(config, factory, can)
+    user, ports = _ready(connect, can)
     with launcher:
         task_id = launcher.recv(4096).decode()
     if not task_id:
@@ -161,18 +170,18 @@ def agent(config: AgentConfig, factory: Factory, launcher: socket.socket, can: d
             "Failed", Reason=f"InternalServerError: No sandbox on this machine: {can.get('reason', '')}; see `sagewright doctor`"
         )
         return 0
-    ports = ports or factory(config.settings)
+    ports = ports or connect()
     runner = crew.Crew if task.containers else run.Run
     runner(layout, task, ports.bind(layout, task) if ports.bind else ports, user or choose_user(str(os.getpid())), can).execute()
     return 0
 
 
-def _ready(config: AgentConfig, factory: Factory, can: dict[str, Any]) -> tuple[User | None, AgentPorts | None]:
+def _ready(connect: Callable[[], AgentPorts], can: dict[str, Any]) -> tuple[User | None, AgentPorts | None]:
     """What a task needs whatever it is; nothing where that fails now: the task tries again, and tells."""
     if not can.get("namespaces"):
         return None, None
     try:
-        return choose_user(str(os.getpid())), factory(config.settings)
+        return choose_user(str(os.getpid())), connect()
     except Exception:
         traceback.print_exc()
         return None, None

@@ -32,13 +32,14 @@ class AgentPorts:
 class Factory(Protocol):
     """Builds the ports, from the settings that the server wrote down."""
 
-    def __call__(self, settings: dict[str, Any], /) -> AgentPorts:
-        """Open every port: in an agent's own process only. A store that a parent had open before a fork would share
-        its memory of locks with the child, which then takes none."""
+    def images(self, settings: dict[str, Any], /) -> Images:
+        """The images, for the launcher and all its agents: reading every declaration takes longer than a short job. Opens
+        no store."""
         ...
 
-    def images(self, settings: dict[str, Any], /) -> Images:
-        """The images alone. Opens no store: the launcher may call it."""
+    def __call__(self, settings: dict[str, Any], images: Images, /) -> AgentPorts:
+        """Open every other port: in an agent's own process only. A store that a parent had open before a fork would share
+        its memory of locks with the child, which then takes none."""
         ...
 
 

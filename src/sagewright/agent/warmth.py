@@ -10,12 +10,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import sagewright_container
 
 from ..stores.images import Image, Images, UnknownImage
-from .ports import Factory
 
 ATTENDANT = "rootfs"
 """Names the process that forks sandboxes for images with a root file system of their own; one for all of them."""
@@ -33,28 +31,24 @@ class Parent:
 class Warmth:
     """Held by the launcher; never blocks on an interpreter's imports."""
 
-    def __init__(self, folder: Path, budget: int, factory: Factory, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, budget: int) -> None:
         self._folder, self._budget = folder, budget
-        self._factory, self._settings = factory, settings
-        self._images: Images | None = None
         self._parents: dict[str, Parent] = {}
         self._broken: dict[str, float] = {}
         for path in folder.glob("warm-*.sock"):
             path.unlink(missing_ok=True)
 
-    def want(self, uri: str) -> None:
+    def want(self, uri: str, images: Images) -> None:
         """An image is being used: start its interpreter unless it runs, and evict others over the budget."""
-        if self._images is None:
-            self._images = self._factory.images(self._settings)
         try:
-            image = self._images.resolve(uri)
+            image = images.resolve(uri)
         except UnknownImage:
             return
         key = image.lock_hash if image.root is None else ATTENDANT
         parent = self._parents.get(key)
         if parent is not None:
             parent.used = time.monotonic()
-        elif time.monotonic() >= self._broken.get(key, 0.0) and self._images.ready(image):
+        elif time.monotonic() >= self._broken.get(key, 0.0) and images.ready(image):
             if image.root is None:
                 self._start(image)
             else:

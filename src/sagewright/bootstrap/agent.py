@@ -21,15 +21,15 @@ from ..stores.objects import Objects
 class Ports:
     """The agents' ``Factory``, from the settings that the server wrote down (JSON)."""
 
-    def __call__(self, given: dict[str, Any]) -> AgentPorts:
+    def images(self, given: dict[str, Any]) -> Images:
+        return images(Settings.load({}, **given))
+
+    def __call__(self, given: dict[str, Any], images: Images) -> AgentPorts:
         settings = Settings.load({}, **given)
         return AgentPorts(
             objects=objects(settings), logs=FileLogs(settings.data / "logs"),
-            metrics=SqliteMetrics(settings.data / "metrics.sqlite"), images=images(settings),
+            metrics=SqliteMetrics(settings.data / "metrics.sqlite"), images=images,
         )
-
-    def images(self, given: dict[str, Any]) -> Images:
-        return images(Settings.load({}, **given))
 
 
 ports = Ports()

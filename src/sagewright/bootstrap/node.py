@@ -14,11 +14,11 @@ from .agent import images
 class Ports:
     """The agents' ``Factory``. Settings: {"url": of the server, "settings": this node's own Settings as JSON}."""
 
-    def __call__(self, given: dict[str, Any]) -> AgentPorts:
-        return agent_ports(given["url"], given["settings"]["region"], self.images(given))
-
     def images(self, given: dict[str, Any]) -> Images:
         return images(Settings.load({}, **given["settings"]))
+
+    def __call__(self, given: dict[str, Any], images: Images) -> AgentPorts:
+        return agent_ports(given["url"], given["settings"]["region"], images)
 
 
 ports = Ports()

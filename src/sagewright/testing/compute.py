@@ -19,7 +19,7 @@ from ..agent.oci.blobs import Blobs
 from ..agent.oci.images import AllImages
 from ..agent.ports import AgentConfig, AgentPorts
 from ..stores.compute import Report, Task
-from ..stores.images import Image, UnknownImage
+from ..stores.images import Image, Images, UnknownImage
 from ..stores.logs import LogEvent, Logs, LogStream
 from ..stores.metrics import Dimensions, Metrics, Sample, Series
 from ..stores.objects import NewObject, NoSuchBucket, NoSuchKey, ObjectInfo, Objects, Page
@@ -245,12 +245,12 @@ class OneImage:
 class Ports:
     """The agents' ``Factory``."""
 
-    def __call__(self, settings: dict[str, Any]) -> AgentPorts:
+    def __call__(self, settings: dict[str, Any], images: Images) -> AgentPorts:
         data = Path(settings["data"])
         (data / "objects").mkdir(parents=True, exist_ok=True)
         return AgentPorts(
             cast(Objects, (DistantObjects if settings.get("distant") else FolderObjects)(data / "objects")), cast(Logs, FileLogs(data / "logs")),
-            cast(Metrics, FileMetrics(data / "metrics.jsonl")), self.images(settings),
+            cast(Metrics, FileMetrics(data / "metrics.jsonl")), images,
         )
 
     def images(self, settings: dict[str, Any]) -> AllImages:
@@ -275,7 +275,7 @@ class Bench:
             "distant": distant,
         }
         self.config = AgentConfig(data, FACTORY, self.settings)
-        self.ports = ports(self.settings)
+        self.ports = ports(self.settings, ports.images(self.settings))
         self.compute = ProcessCompute(self.config)
         self._news = asyncio.Event()
 
