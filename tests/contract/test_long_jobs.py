@@ -146,6 +146,8 @@ def test_warm_pools(own_server: TestServer) -> None:
     jobs = Jobs(own_server)
     first = warm(jobs)
     assert pool(jobs, first)["Status"] == "Available"
+    found = jobs.sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")["TrainingJobSummaries"]
+    assert [s["TrainingJobName"] for s in found] == [first]
     with pytest.raises(ClientError, match="warm pool is Available"):
         jobs.sagemaker.delete_training_job(TrainingJobName=first)
     second = warm(jobs)

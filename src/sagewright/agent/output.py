@@ -42,6 +42,17 @@ class Mirror:
         self._seen: dict[str, tuple[int, int]] = {}
         """Path → (modification time in ns, size) as last looked at."""
         self._stored: dict[str, tuple[int, int]] = {}
+        self._kept: set[str] = set()
+        """Paths whose objects are not deleted."""
+
+    def adopt(self, erase: bool) -> None:
+        """Take what is there now for stored: it came from the prefix. What is deleted of it later is kept unless ``erase``."""
+        for entry in walk(self._root, self._folder):
+            if stat.S_ISREG(entry.status.st_mode):
+                mark = (entry.status.st_mtime_ns, entry.status.st_size)
+                self._seen[entry.path] = self._stored[entry.path] = mark
+                if not erase:
+                    self._kept.add(entry.path)
 
     def sync(self, final: bool = False) -> int:
         """One pass. A file still changing since the last pass waits, unless this is the ``final`` one."""
@@ -70,9 +81,9 @@ class Mirror:
             self._stored[entry.path] = mark
             written += 1
         gone = [path for path in self._stored if path not in now]
-        if gone:
-            self._objects.delete(self._bucket, [self._prefix + path for path in gone])
-            for path in gone:
-                del self._stored[path]
+        if doomed := [path for path in gone if path not in self._kept]:
+            self._objects.delete(self._bucket, [self._prefix + path for path in doomed])
+        for path in gone:
+            del self._stored[path]
         self._seen = now
         return written

@@ -36,6 +36,8 @@ from .workload import SandboxError, Workload, reserve, start_cold, start_warm
 
 TEXT_LIMIT = 1024
 CONTINUOUS_EVERY = 1.0
+LONGEST_WAIT = 3600.0
+"""Seconds; poll takes no more than 24 days at once, and a job may run for 28."""
 
 
 class TaskFailed(Exception):
@@ -148,6 +150,7 @@ class Run:
         self.inputs.start()
         if self.task.peers:
             self.network = Network(self.layout, self.task)
+        self.mirrors = self._mirrors()
         workload = self.start(image, what)
         self.inputs.serve(workload)
         self.journal.report("Started", Pid=workload.pid)
@@ -331,10 +334,6 @@ class Run:
     def _watch(self, workload: Workload) -> tuple[int, bool, bool]:
         """(exit code, stopped, timed out) once the process has ended."""
         usage = self.usage()
-        self.mirrors = [
-            Mirror(self.ports.objects, self.layout.ml, self.layout.inside(output.path), output)
-            for output in self.task.outputs if output.mode == "Continuous"
-        ]
         syncing = threading.Event()
         syncer = threading.Thread(target=self._sync, args=(syncing,), name="sync", daemon=True)
         if self.mirrors:
@@ -355,6 +354,17 @@ class Run:
         for pump in self.pumps:
             pump.join(timeout=30)
         return workload.code, clock.stopped, clock.timed_out
+
+    def _mirrors(self) -> list[Mirror]:
+        """Of folders that are stored while the task runs. What inputs have put there from the same place is stored already."""
+        found = []
+        given = {(item.path.rstrip("/"), item.uri.rstrip("/")) for item in self.task.inputs}
+        for output in self.task.outputs:
+            if output.mode == "Continuous":
+                found.append(Mirror(self.ports.objects, self.layout.ml, self.layout.inside(output.path), output))
+                if (output.path.rstrip("/"), output.uri.rstrip("/")) in given:
+                    found[-1].adopt(output.erase)
+        return found
 
     def _sync(self, done: threading.Event) -> None:
         while not done.wait(CONTINUOUS_EVERY):
@@ -405,7 +415,7 @@ class StopClock:
     def wait(self) -> float:
         """Seconds until ``tick`` is next due."""
         due = self._kill if self._kill is not None else self._limit
-        return 3600.0 if due is None else max(0.0, due - time.monotonic())
+        return LONGEST_WAIT if due is None else min(LONGEST_WAIT, max(0.0, due - time.monotonic()))
 
     def tick(self) -> None:
         now = time.monotonic()

@@ -84,7 +84,7 @@ class Desk:
     async def list(self, call: Call) -> dict[str, Any]:
         operation = f"List{self.resource.noun}s"
         shape = self.shapes.list(operation)
-        query = paging.query(call.params, name_member=self.resource.name_member, order=shape.order)
+        query = paging.query(call.params, name_member=self.resource.name_member, order=shape.order, places=self.resource.places)
         records = await self.platform.records.find(self.resource.noun, call.scope, query)
         answer: dict[str, Any] = {shape.member: [self.view(r, shape.item) for r in records]}
         if len(records) == query.limit:

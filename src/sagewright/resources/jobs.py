@@ -62,6 +62,11 @@ async def write_refusal(platform: Platform, role_arn: str, uri: str) -> str:
     return await _refusal(platform, role_arn, "s3:PutObject", uri)
 
 
+async def delete_refusal(platform: Platform, role_arn: str, uri: str) -> str:
+    """Why the role may not delete below the S3 URI; empty if it may."""
+    return await _refusal(platform, role_arn, "s3:DeleteObject", uri)
+
+
 async def _refusal(platform: Platform, role_arn: str, action: str, uri: str) -> str:
     if platform.identity is None:
         return ""

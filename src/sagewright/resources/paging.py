@@ -17,7 +17,9 @@ _PAGE = ("NextToken", "MaxResults")
 DEFAULT_PAGE = 10
 
 
-def query(params: Mapping[str, Any], *, name_member: str, order: str, parent: str | None = None) -> Query:
+def query(
+    params: Mapping[str, Any], *, name_member: str, order: str, parent: str | None = None, places: Mapping[str, str] | None = None,
+) -> Query:
     """The records query of a List call.
 
     Args:
@@ -25,6 +27,7 @@ def query(params: Mapping[str, Any], *, name_member: str, order: str, parent: st
         name_member: the member that names the resource, such as ``ModelName``; a SortBy of that word means the name.
         order: the operation's default SortOrder.
         parent: only records of this parent.
+        places: where a document has what a filter ``<member>Equals`` asks for, by member, unless it is that member itself.
 
     Raises:
         Invalid: a sort or a token that cannot be used.
@@ -42,7 +45,7 @@ def query(params: Mapping[str, Any], *, name_member: str, order: str, parent: st
         modified_after=params.get("LastModifiedTimeAfter"),
         modified_before=params.get("LastModifiedTimeBefore"),
         where=tuple(
-            (k.removesuffix("Equals"), v)
+            ((places or {}).get(k.removesuffix("Equals"), k.removesuffix("Equals")), v)
             for k, v in params.items()
             if k.endswith("Equals") and k != "StatusEquals"
         ),

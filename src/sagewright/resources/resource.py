@@ -44,6 +44,7 @@ class Resource:
         taken: what a duplicate name answers with; the ARN follows in parentheses.
         verbs: the generic verbs to bind, of Create, Describe, List, Delete.
         stem: what the members of its name and ARN begin with (``TrackingServer``); the noun unless given.
+        places: where a document has what a List filter ``<member>Equals`` asks for, by member, unless it is that member itself.
     """
 
     noun: str
@@ -57,6 +58,7 @@ class Resource:
     taken: str = ""
     verbs: tuple[str, ...] = ("Create", "Describe", "List", "Delete")
     stem: str = ""
+    places: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.slug = kebab(self.noun)

@@ -61,6 +61,8 @@ class Output:
     when_empty: bool = False
     """Store an archive even if the path holds nothing."""
     on_failure: bool = True
+    erase: bool = False
+    """Continuous: of what an input has put there from the same prefix, what the task deletes is deleted in the store too."""
 
 
 @dataclass(slots=True)

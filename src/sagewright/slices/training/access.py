@@ -1,4 +1,4 @@
-"""Whether a job's role may read what its channels name: prefixes, manifests, and every object that a manifest lists.
+"""Whether a job's role may read what it is given: checkpoints, its channels' prefixes and manifests, every object that a manifest lists.
 
 The agents read with the platform's own rights, so a manifest must not lead them to objects that the role may not have.
 """
@@ -13,17 +13,21 @@ from ...resources import jobs
 from ...resources.arn import s3_location, s3_uri
 from ...resources.platform import Platform
 from ...stores.objects import NoSuchBucket, NoSuchKey
+from . import live
 
 TURN = 200
 """Objects looked at before others get a turn."""
 
 
 async def check(platform: Platform, doc: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """Why the channels cannot be read, as a FailureReason, empty if they can; and each manifest's ETag by channel.
+    """Why channels or checkpoints cannot be read, as a FailureReason, empty if they can; and each manifest's ETag by channel.
 
     A manifest that is missing or no manifest is left to the agent, who says what is wrong with it.
     """
     versions: dict[str, str] = {}
+    for item in live.inputs(doc):
+        if reason := await _refusal(platform, doc["RoleArn"], item.uri):
+            return reason, {}
     for channel in doc.get("InputDataConfig", ()):
         s3 = channel["DataSource"].get("S3DataSource")
         if s3 is None:

@@ -13,7 +13,7 @@ from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
 from ...stores.objects import NewObject, NoSuchKey
-from . import access, cluster
+from . import access, cluster, live
 from .attempts import DELAYS, attempt, planned
 from .request import output_base
 from .states import (
@@ -71,10 +71,11 @@ class TrainingExecutor:
         tasks = task_ids(f"train{attempt(doc) or ''}", doc["TrainingJobName"], doc["CreationTime"], named)
         env, key = await self._environment(job)
         code, grace = await self._code(doc), self.platform.settings.stop_grace
+        erase = await self._erases(doc)
         await self.hosts.launch(
             job,
             tasks,
-            lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, grace, code, versions),
+            lambda host, task_id: task(doc, task_id, hosts, named.index(host), env, grace, code, versions, erase=erase),
             stopping=STOPPING,
             evicting=BETWEEN,
             access_key=key,
@@ -113,10 +114,15 @@ class TrainingExecutor:
         reason, versions = await access.check(self.platform, doc)
         if reason:
             return reason, {}
-        uri = doc["OutputDataConfig"]["S3OutputPath"]
-        if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
-            return f"ClientError: Artifact upload would fail:Unable to write to {s3_uri(uri)} (AccessDenied: {why})", {}
+        for uri in (s3_uri(doc["OutputDataConfig"]["S3OutputPath"]), *live.uris(doc)):
+            if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
+                return f"ClientError: Artifact upload would fail:Unable to write to {uri} (AccessDenied: {why})", {}
         return "", versions
+
+    async def _erases(self, doc: dict[str, Any]) -> bool:
+        """Whether what the job deletes of the checkpoints that it found is deleted in S3 too."""
+        uri = live.CHECKPOINTS.prefix(doc)
+        return bool(uri) and not await jobs.delete_refusal(self.platform, doc["RoleArn"], uri)
 
     async def _code(self, doc: dict[str, Any]) -> str:
         """The script archive, as an s3:// URI, if the job's role may read it; the toolkit reports whatever is amiss."""

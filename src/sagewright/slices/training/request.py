@@ -10,7 +10,7 @@ from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.types import Call
-from . import algorithm, channels, cluster, pool
+from . import algorithm, channels, cluster, live, pool
 
 DAY = 86_400
 
@@ -49,7 +49,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     output = doc.get("OutputDataConfig")
     if not output or "S3OutputPath" not in output:
         raise Invalid("OutputDataConfig with S3OutputPath is required.")
-    check_s3(output["S3OutputPath"], doc.get("CheckpointConfig", {}).get("S3Uri"))
+    check_s3(output["S3OutputPath"], *live.uris(doc))
+    live.check(doc)
     doc["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **output}
     if pool.keep_alive(doc):
         doc["WarmPoolStatus"] = {"Status": "InUse", "ResourceRetainedBillableTimeInSeconds": 0}

@@ -27,6 +27,7 @@ training_job = Resource(
     lifecycle=LIFECYCLE,
     first=(Instruction(LAUNCH),),
     prepare=check,
+    places={"WarmPoolStatus": "WarmPoolStatus.Status", "TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
     computed={
         "ProfilingStatus": _profiling,
         "TuningJobArn": _tuning,

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from ...resources import jobs
-from ...resources.arn import join, s3_uri
+from ...resources.arn import join
 from ...resources.hosts import Host
 from ...stores.compute import Input, Output, Task
-from . import channels, cluster
+from . import channels, cluster, live
 from .request import artifacts, output_base
 from .states import used
 
@@ -29,7 +29,7 @@ def script_archive(doc: dict[str, Any]) -> str:
 
 def task(
     doc: dict[str, Any], task_id: str, hosts: list[Host], number: int, env: dict[str, str], grace: float, code: str = "",
-    versions: dict[str, str] | None = None,
+    versions: dict[str, str] | None = None, *, erase: bool = False,
 ) -> Task:
     """The task of host ``number`` of ``hosts``.
 
@@ -38,6 +38,7 @@ def task(
         code: a script archive that the platform unpacks, which takes a fraction of what the toolkit in the container
             needs to fetch and unpack it.
         versions: ETags of manifests, by channel.
+        erase: the job may delete the checkpoints that it found.
     """
     host = hosts[number]
     algorithm = doc["AlgorithmSpecification"]
@@ -54,8 +55,8 @@ def task(
         env=env | {"CURRENT_HOST": host.name},
         files=_files(doc, hosts, host),
         directories=DIRECTORIES,
-        inputs=[*channels.inputs(doc, hosts, host, versions), *_checkpoints(doc), *_script(code)],
-        outputs=_outputs(doc, name, host.name if len(hosts) > 1 else ""),
+        inputs=[*channels.inputs(doc, hosts, host, versions), *live.inputs(doc), *_script(code)],
+        outputs=[*_outputs(doc, name, host.name if len(hosts) > 1 else ""), *live.outputs(doc, erase=erase)],
         limits=jobs.limits(host.instance_type, seconds=max(1.0, left), grace=grace),
         isolated=doc.get("EnableNetworkIsolation", False),
         hostname=host.name,
@@ -71,25 +72,12 @@ def task(
 
 
 def _files(doc: dict[str, Any], hosts: list[Host], host: Host) -> dict[str, str]:
-    files = {
+    return {
         f"{CONFIG}/hyperparameters.json": json.dumps(doc.get("HyperParameters", {})),
         f"{CONFIG}/inputdataconfig.json": json.dumps(channels.config(doc, hosts, host)),
         f"{CONFIG}/resourceconfig.json": jobs.resource_config(hosts, host),
+        **{f"{CONFIG}/{name}": text for name, text in live.files(doc).items()},
     }
-    for member, file in (("CheckpointConfig", "checkpointconfig"), ("DebugHookConfig", "debughookconfig"),
-                         ("ProfilerConfig", "profilerconfig"), ("TensorBoardOutputConfig", "tensorboardoutputconfig")):
-        if member in doc:
-            place = {"LocalPath": "/opt/ml/checkpoints/"} if member == "CheckpointConfig" else {}
-            files[f"{CONFIG}/{file}.json"] = json.dumps(place | doc[member])
-    return files
-
-
-def _checkpoints(doc: dict[str, Any]) -> list[Input]:
-    config = doc.get("CheckpointConfig")
-    if not config:
-        return []
-    path = config.get("LocalPath", "/opt/ml/checkpoints")
-    return [Input(path=path.rstrip("/"), uri=s3_uri(config["S3Uri"]), required=False, writable=True, label="checkpoints")]
 
 
 def _script(code: str) -> list[Input]:
@@ -99,17 +87,12 @@ def _script(code: str) -> list[Input]:
 def _outputs(doc: dict[str, Any], name: str, host: str) -> list[Output]:
     base = output_base(doc, name)
     if doc["OutputDataConfig"]["CompressionType"] == "NONE":
-        outputs = [
+        return [
             Output("/opt/ml/model", artifacts(doc, name).rstrip("/")),
             Output("/opt/ml/output/data", join(base, "data")),
         ]
-    else:
-        base = join(base, f".{host}") if host else base
-        outputs = [
-            Output("/opt/ml/model", join(base, "model.tar.gz"), archive=True, when_empty=True),
-            Output("/opt/ml/output/data", join(base, "output.tar.gz"), archive=True),
-        ]
-    if config := doc.get("CheckpointConfig"):
-        path = config.get("LocalPath", "/opt/ml/checkpoints").rstrip("/")
-        outputs.append(Output(path, s3_uri(config["S3Uri"]), mode="Continuous"))
-    return outputs
+    base = join(base, f".{host}") if host else base
+    return [
+        Output("/opt/ml/model", join(base, "model.tar.gz"), archive=True, when_empty=True),
+        Output("/opt/ml/output/data", join(base, "output.tar.gz"), archive=True),
+    ]
