@@ -80,11 +80,6 @@ class Scaled:
         self.models.delete(self.endpoint)
 
 
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
 @pytest.fixture
 def scaled(server: TestServer, models: Models) -> Iterator[Scaled]:
     found = Scaled(server, models)

@@ -37,11 +37,6 @@ SCRIPT = """
 KEY = re.compile(r"(?P<endpoint>[^/]+)/(?P<variant>[^/]+)/(?P<hour>\d{4}/\d\d/\d\d/\d\d)/\d\d-\d\d-\d{3}-[0-9a-f-]{36}\.jsonl")
 
 
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
 def config(models: Models, model: str, where: str, *modes: str, percent: int = 100, **more: Any) -> str:
     """An endpoint configuration that captures below ``where``; its name."""
     name = models.name("c")

@@ -9,24 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagewright.testing.experiments import component, experiment_and_trial, refused
+from sagewright.testing.experiments import component, refused
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
-
-
-@pytest.fixture(scope="module")
-def sm(server: TestServer) -> Any:
-    return server.client("sagemaker")
-
-
-@pytest.fixture(scope="module")
-def metrics(server: TestServer) -> Any:
-    return server.client("sagemaker-metrics")
-
-
-@pytest.fixture
-def names(sm: Any) -> tuple[str, str]:
-    return experiment_and_trial(sm)
 
 
 class TestEntities:

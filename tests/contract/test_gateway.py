@@ -45,11 +45,6 @@ SCRIPT = """
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
 def endpoint(models: Models) -> Iterator[str]:
     name = models.deploy(SCRIPT)
     until_served(models.server, name)

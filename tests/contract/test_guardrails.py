@@ -36,11 +36,6 @@ def alarms(*names: str) -> dict[str, Any]:
     return {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in names]}}
 
 
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
 @pytest.fixture
 def alarm(server: TestServer) -> Iterator[str]:
     """An alarm that nothing but SetAlarmState moves: its metric has no data."""

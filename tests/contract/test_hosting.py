@@ -17,11 +17,6 @@ from sagewright.testing.waiting import until
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
 def echo(models: Models) -> Iterator[str]:
     name = models.deploy()
     yield name

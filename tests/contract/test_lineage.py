@@ -8,12 +8,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.testing.names import unique
-from sagewright.testing.server import TestServer
-
-
-@pytest.fixture(scope="module")
-def sm(server: TestServer) -> Any:
-    return server.client("sagemaker")
 
 
 def code(call: Any, **params: Any) -> str:

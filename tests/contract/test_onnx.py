@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 
 from sagewright.testing.models import Models
 from sagewright.testing.onnx import linear
-from sagewright.testing.server import TestServer
 from sagewright_container import recordio
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagewright-onnx:1"
@@ -23,11 +22,6 @@ BUILD = 300.0
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
 SCORES = [[9.0], [19.0]]
 """By the weights 2 and 3 and the bias 1."""
-
-
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
 
 
 def deployed(models: Models, model: bytes, name: str = "model.onnx", **files: str) -> str:

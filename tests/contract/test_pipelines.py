@@ -69,16 +69,6 @@ LABEL = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
-def made(models: Models) -> Pipelines:
-    return Pipelines(models)
-
-
-@pytest.fixture(scope="module")
 def serial(models: Models, made: Pipelines) -> Iterator[str]:
     name = made.deploy(made.container("a"), made.container("b"), made.container("c"))
     yield name

@@ -17,16 +17,6 @@ from sagewright.testing.pipelines import Pipelines
 from sagewright.testing.server import TestServer
 
 
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
-def made(models: Models) -> Pipelines:
-    return Pipelines(models)
-
-
 def test_an_update_keeps_the_counts_and_drops_no_request(models: Models, made: Pipelines) -> None:
     endpoint = made.deploy(made.container("a"), made.container("b"))
     sagemaker = models.sagemaker

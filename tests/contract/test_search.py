@@ -16,11 +16,6 @@ from sagewright.testing.server import TestServer
 
 
 @pytest.fixture(scope="module")
-def sm(server: TestServer) -> Any:
-    return server.client("sagemaker")
-
-
-@pytest.fixture(scope="module")
 def runs(server: TestServer, sm: Any) -> tuple[str, str, list[str]]:
     """Twelve runs in an experiment: (experiment, trial, components)."""
     metrics = server.client("sagemaker-metrics")

@@ -27,11 +27,6 @@ SLOW = """
 IDLE = {"SAGEWRIGHT_SERVERLESS_IDLE": "0.2"}
 
 
-@pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
 def config(models: Models, model: str, *, memory: int = 1024, most: int = 4, kept: int = 0, **more: Any) -> str:
     name = models.name("c")
     given = {"MemorySizeInMB": memory, "MaxConcurrency": most, **({"ProvisionedConcurrency": kept} if kept else {})}

@@ -47,11 +47,6 @@ STATEFUL = """
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
 def endpoint(models: Models) -> Iterator[str]:
     """Two variants of two instances each, of one process each."""
     made = [models.model(STATEFUL) for _ in range(2)]

@@ -27,11 +27,6 @@ def says(word: str, also: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
 def good(models: Models) -> str:
     return models.model(says("good"))
 

@@ -22,11 +22,6 @@ GROUP = "/aws/sagemaker/TransformJobs"
 
 
 @pytest.fixture(scope="module")
-def models(server: TestServer) -> Models:
-    return Models(server)
-
-
-@pytest.fixture(scope="module")
 def echo(models: Models) -> str:
     return models.model(ECHO)
 

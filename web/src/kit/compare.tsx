@@ -11,6 +11,7 @@ import { lookup } from "./lookup";
 import { S3Link } from "./s3-link";
 import { words as spoken } from "./status";
 import { NameLink } from "./table";
+import { duration } from "./time";
 import { useView } from "./view";
 import { Waiting } from "./waiting";
 
@@ -62,26 +63,33 @@ export function sections(request: Record<string, unknown>, without: readonly str
 }
 
 export interface CompareSpec<T extends object> {
-  /** As the stream of changes calls it. */
-  kind: string;
-  /** "training job" */
-  noun: string;
+  /** What they are, without "Job". */
+  of: "Training" | "Processing" | "Transform";
   parent: { text: string; href: string };
   describe: (name: string, abort: AbortSignal) => Promise<T>;
-  /** Its request, without what cannot be the same: its name. */
+  /** Its request. */
   asked: (job: T) => Record<string, unknown>;
-  /** The member that names it. */
-  named: string;
-  /** Where it led. */
-  results: (job: T) => Flat;
+  /** Where it led, besides what jobs of every kind have. */
+  results?: (job: T) => Flat;
 }
 
-export function Compare<T extends object>({ kind, noun, parent, describe, asked, named, results }: CompareSpec<T>) {
+/** How any job ended, by the members that all kinds have under names of their own. */
+function ended(of: string, job: Record<string, unknown>, own: Flat): Flat {
+  const [start, end] = [job[`${of}StartTime`], job[`${of}EndTime`]];
+  return {
+    Status: spoken((job[`${of}JobStatus`] as string | undefined) ?? ""),
+    ...(start instanceof Date && end instanceof Date && { [`${of} time`]: duration((end.getTime() - start.getTime()) / 1000) }),
+    ...own,
+    ...(typeof job["FailureReason"] === "string" && { "Why it failed": job["FailureReason"] }),
+  };
+}
+
+export function Compare<T extends object>({ of, parent, describe, asked, results }: CompareSpec<T>) {
   const [read, write] = useView();
   const names = read("of").split(",").filter(Boolean).slice(0, 2);
   const differing = read("show") !== "all";
-  const { value, error, reload } = useLoad((abort) => Promise.all(names.map((name) => describe(name, abort))), names, { kinds: [kind] });
-  const sides = value?.map((job) => new Map([["Result", lookup(results(job))], ...sections(asked(job), [named])]));
+  const { value, error, reload } = useLoad((abort) => Promise.all(names.map((name) => describe(name, abort))), names, { kinds: [`${of}Job`] });
+  const sides = value?.map((job) => new Map([["Result", lookup(ended(of, job as Record<string, unknown>, results?.(job) ?? {}))], ...sections(asked(job), [`${of}JobName`])]));
   const titles = [...new Set(sides?.flatMap((s) => [...s.keys()]))];
   return (
     <SpaceBetween size="l">
@@ -91,7 +99,7 @@ export function Compare<T extends object>({ kind, noun, parent, describe, asked,
         description="What was asked for, and where it led."
         actions={<Toggle checked={differing} onChange={({ detail }) => write({ show: detail.checked ? undefined : "all" })}>Only what differs</Toggle>}
       >
-        Compare two {noun}s
+        Compare two {of.toLowerCase()} jobs
       </Header>
       {names.length < 2 && <p>Choose two jobs in the list, then Compare two.</p>}
       {error !== undefined && <ErrorPanel error={error} retry={reload} />}

@@ -148,6 +148,21 @@ export function Pairs({ value, change, what, none }: { value: Record<string, str
   );
 }
 
+export interface NameFieldProps {
+  value: string | undefined;
+  change: (name: string) => void;
+  /** What a name is made of. */
+  constraint?: string;
+}
+
+export function NameField({ value, change, constraint }: NameFieldProps) {
+  return (
+    <FormField label="Name" {...(constraint && { constraintText: constraint })}>
+      <Input value={value ?? ""} onChange={({ detail }) => change(detail.value)} />
+    </FormField>
+  );
+}
+
 /** A name that nobody has yet. */
 export function fresh(stem: string): string {
   const now = new Date();

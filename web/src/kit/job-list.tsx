@@ -1,11 +1,10 @@
 /** What the lists of jobs of all kinds have alike: their columns, two of them compared, and the question before some are stopped or deleted. */
 import Button from "@cloudscape-design/components/button";
-import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 
-import { Confirm } from "./confirm";
+import { Each, type EachProps } from "./each";
 import { moving, Status } from "./status";
-import { NameLink, type Column } from "./table";
+import { NameLink, ResourceTable, type Column, type TableSpec } from "./table";
 import { Duration, RelativeTime } from "./time";
 
 /** The orders that List operations of jobs know. */
@@ -40,6 +39,15 @@ export function columnsOf<T>({ path, about }: Kind<T>, width = 380): Record<"nam
   };
 }
 
+export const STATUSES = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"] as const;
+
+type JobTableProps<T> = { kind: Kind<T> } & Omit<TableSpec<T, Sort, (typeof STATUSES)[number]>, "noun" | "id" | "statuses" | "sort">;
+
+/** The list of a kind, the newest first. */
+export function JobTable<T>({ kind: { noun, path, about }, ...spec }: JobTableProps<T>) {
+  return <ResourceTable<T, Sort, (typeof STATUSES)[number]> noun={noun} id={(job) => about(job).name} statuses={STATUSES} sort="CreationTime" create={{ label: `Create a ${noun}`, href: `${path}/create` }} {...spec} />;
+}
+
 export function CompareTwo<T>({ kind: { path, about }, chosen }: { kind: Kind<T>; chosen: T[] }) {
   const navigate = useNavigate();
   return (
@@ -49,33 +57,18 @@ export function CompareTwo<T>({ kind: { path, about }, chosen }: { kind: Kind<T>
   );
 }
 
-export interface EachProps<T> {
+type Doing<T> = Pick<EachProps<T>, "chosen" | "said" | "done" | "children"> & {
   kind: Kind<T>;
-  chosen: T[];
   /** By the name of a job. */
   run: (name: string) => Promise<unknown>;
-  /** What to say once it is done. */
-  said: string;
-  done: () => void;
-  /** What comes of it, which is read before it is done. */
-  children: ReactNode;
-}
+};
 
 /** For jobs that all run. */
-export const StopEach = <T,>(props: EachProps<T>) => <Each {...props} label="Stop" may={(status) => status === "InProgress"} />;
+export const StopEach = <T,>(props: Doing<T>) => <EachJob {...props} label="Stop" may={(status) => status === "InProgress"} />;
 
 /** For jobs that have all ended. */
-export const DeleteEach = <T,>(props: EachProps<T>) => <Each {...props} label="Delete" may={(status) => !moving(status)} />;
+export const DeleteEach = <T,>(props: Doing<T>) => <EachJob {...props} label="Delete" may={(status) => !moving(status)} />;
 
-function Each<T>({ kind: { noun, about }, chosen, run, label, may, ...confirm }: EachProps<T> & { label: string; may: (status: string | undefined) => boolean }) {
-  const jobs = chosen.map(about);
-  return (
-    <Confirm
-      label={label}
-      question={`${label} ${jobs.length === 1 ? jobs[0]!.name : `${jobs.length} ${noun}s`}?`}
-      disabled={!jobs.length || !jobs.every((job) => may(job.status))}
-      run={() => Promise.all(jobs.map((job) => run(job.name)))}
-      {...confirm}
-    />
-  );
+function EachJob<T>({ kind: { noun, about }, run, may, ...rest }: Doing<T> & { label: string; may: (status: string | undefined) => boolean }) {
+  return <Each<T> noun={noun} name={(job) => about(job).name} run={(job) => run(about(job).name)} may={(job) => may(about(job).status)} {...rest} />;
 }

@@ -1,7 +1,7 @@
 import { DeleteEndpointCommand, type EndpointStatus, type EndpointSummary } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
+import { Each } from "../../kit/each";
 import { Status } from "../../kit/status";
 import { NameLink, ResourceTable } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
@@ -36,9 +36,9 @@ export default function Endpoints() {
         { id: "arn", header: "ARN", hidden: true, cell: (e) => e.EndpointArn },
       ]}
       actions={(chosen, done) => (
-        <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0]!.EndpointName : `${chosen.length} endpoints`}?`} disabled={!chosen.length} run={() => Promise.all(chosen.map((e) => sagemaker().send(new DeleteEndpointCommand({ EndpointName: e.EndpointName! }))))} said="Deleting." done={done}>
+        <Each label="Delete" noun="endpoint" chosen={chosen} name={(e) => e.EndpointName!} run={({ EndpointName }) => sagemaker().send(new DeleteEndpointCommand({ EndpointName }))} said="Deleting." done={done}>
           Whoever asks it gets no answer from then on. Its configuration and models stay.
-        </Confirm>
+        </Each>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListEndpoints", input }] })}
       teach={{ text: "An endpoint keeps a model in memory and answers requests over HTTP, in milliseconds.", code: TEACH }}

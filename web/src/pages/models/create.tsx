@@ -11,7 +11,7 @@ import { useNavigate } from "react-router";
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
 import { ErrorPanel } from "../../kit/errors";
-import { CreateForm, fresh, Pairs } from "../../kit/form";
+import { CreateForm, fresh, NameField, Pairs } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { notify } from "../../kit/notify";
 import { S3Field } from "../../kit/s3-field";
@@ -63,9 +63,7 @@ export default function CreateModel() {
       {fault !== undefined && <ErrorPanel error={fault} doing="The job cannot be read" />}
       <Container header={<Header variant="h2">What serves</Header>}>
         <SpaceBetween size="l">
-          <FormField label="Name">
-            <Input value={draft.ModelName ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, ModelName: detail.value }))} />
-          </FormField>
+          <NameField value={draft.ModelName} change={(ModelName) => setDraft((d) => ({ ...d, ModelName }))} />
           <FormField label="Image">
             <Autosuggest value={container?.Image ?? ""} enteredTextLabel={(v) => `Use ${v}`} options={IMAGES.filter((i) => i.serves).map((i) => ({ value: i.uri, label: i.label, description: i.description }))} onChange={({ detail }) => set({ Image: detail.value })} />
           </FormField>

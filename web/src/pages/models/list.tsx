@@ -3,7 +3,7 @@ import Button from "@cloudscape-design/components/button";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
+import { Each } from "../../kit/each";
 import { NameLink, ResourceTable } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
 import { href, list } from "./api";
@@ -41,9 +41,9 @@ export default function Models() {
           <Button disabled={chosen.length !== 1} onClick={() => void navigate(`/endpoints/create?model=${encodeURIComponent(chosen[0]!.ModelName!)}`)}>
             Deploy
           </Button>
-          <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0]!.ModelName : `${chosen.length} models`}?`} disabled={!chosen.length} run={() => Promise.all(chosen.map((m) => sagemaker().send(new DeleteModelCommand({ ModelName: m.ModelName! }))))} said="Deleted." done={done}>
+          <Each label="Delete" noun="model" chosen={chosen} name={(m) => m.ModelName!} run={({ ModelName }) => sagemaker().send(new DeleteModelCommand({ ModelName }))} said="Deleted." done={done}>
             Endpoints that already serve it go on; its artifact in S3 stays.
-          </Confirm>
+          </Each>
         </>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListModels", input }] })}

@@ -2,18 +2,22 @@
 import { SearchCommand, type DescribeTrainingJobResponse, type Filter, type TrainingJob, type TrainingJobStatus } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
+import type { Sort } from "../../kit/job-list";
 import type { Query } from "../../kit/table";
 
 export const TAG = "sagemaker:notebook-name";
+/** What is to be known before one is stopped. */
+export const KEPT = "The notebook is kept as far as it came.";
 export const CHANNEL = "sagemaker_headless_execution";
 export const href = (name: string) => `/notebook-jobs/${encodeURIComponent(name)}`;
-export type Sort = "TrainingJobName" | "CreationTime" | "TrainingJobStatus";
+/** What a list is ordered by, and what Search calls it. */
+const ORDERS = { Name: "TrainingJobName", CreationTime: "CreationTime", Status: "TrainingJobStatus" } as const;
 
-export function search({ NameContains, StatusEquals, ...page }: Query<Sort, TrainingJobStatus>) {
+export function search({ NameContains, StatusEquals, SortBy, ...page }: Query<Sort, TrainingJobStatus>) {
   const Filters: Filter[] = [{ Name: `Tags.${TAG}`, Operator: "Exists" }];
   if (NameContains) Filters.push({ Name: "TrainingJobName", Operator: "Contains", Value: NameContains });
   if (StatusEquals) Filters.push({ Name: "TrainingJobStatus", Operator: "Equals", Value: StatusEquals });
-  return { Resource: "TrainingJob" as const, SearchExpression: { Filters }, ...page };
+  return { Resource: "TrainingJob" as const, SearchExpression: { Filters }, ...(SortBy && { SortBy: ORDERS[SortBy] }), ...page };
 }
 
 export async function list(query: Query<Sort, TrainingJobStatus>, abortSignal: AbortSignal) {

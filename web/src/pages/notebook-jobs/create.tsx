@@ -1,4 +1,4 @@
-import { CreateTrainingJobCommand, DescribeTrainingJobCommand } from "@aws-sdk/client-sagemaker";
+import { CreateTrainingJobCommand } from "@aws-sdk/client-sagemaker";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -8,37 +8,33 @@ import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { s3 } from "../../kit/aws/s3";
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { createSchedule } from "../../kit/aws/scheduler";
-import { CloneFault, CreateForm, Pairs } from "../../kit/form";
+import { CloneFault, CreateForm, NameField, Pairs, useDraft } from "../../kit/form";
 import { ImageField, InstanceTypeField, NumberField } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
 import { S3Field } from "../../kit/s3-field";
 import { useView } from "../../kit/view";
+import { describe } from "../training-jobs/api";
 import { href, sourceOf } from "./api";
 import { again, empty, missing, reading, request, schedule, snippet, uploadTo, type Draft, type When } from "./draft";
 import { WhenFields } from "./when";
 
 import "./notebook-jobs.css";
 
+const clone = async (from: string) => again(await describe(from));
 const place = (uri: string) => /^s3:\/\/([^/]+)\/(.*)$/.exec(uri)!;
 
 export default function RunNotebook() {
   const navigate = useNavigate();
   const [read] = useView();
-  const from = read("from");
-  const [draft, setDraft] = useState<Draft>(() => (read("notebook") ? reading(empty(), read("notebook")) : empty()));
+  const { from, draft, setDraft, fault } = useDraft<Draft>(() => (read("notebook") ? reading(empty(), read("notebook")) : empty()), clone);
   const [file, setFile] = useState<File>();
   const [when, setWhen] = useState<When>({ expression: "", timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" });
-  const [fault, setFault] = useState<unknown>();
-  useEffect(() => {
-    if (!from) return;
-    sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName: from })).then((job) => setDraft(again(job as Parameters<typeof again>[0])), setFault);
-  }, [from]);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   const sent = request(draft, file);
   const submit = async () => {
@@ -90,9 +86,7 @@ function What({ draft, put, file, setFile, choose }: Part & { file: File | undef
   return (
     <Container header={<Header variant="h2">What runs</Header>}>
       <SpaceBetween size="l">
-        <FormField label="Name" constraintText="Letters, digits and hyphens. Each run of a schedule gets an id behind it.">
-          <Input value={draft.TrainingJobName ?? ""} onChange={({ detail }) => put({ TrainingJobName: detail.value })} />
-        </FormField>
+        <NameField value={draft.TrainingJobName} constraint="Letters, digits and hyphens. Each run of a schedule gets an id behind it." change={(TrainingJobName) => put({ TrainingJobName })} />
         <S3Field label="Notebook" description="An .ipynb file in a bucket." only="objects" value={file ? "" : (sourceOf(draft) ?? "")} change={(uri) => (setFile(undefined), choose(uri))} />
         <div className="notebook-file">
           <Button formAction="none" iconName="upload" onClick={() => input.current?.click()}>Or one of this computer</Button>

@@ -23,7 +23,7 @@ import { NameLink } from "../../kit/table";
 import { Waiting } from "../../kit/waiting";
 import { asked, GROUP } from "../training-jobs/api";
 import { facts, useJob } from "../training-jobs/overview";
-import { notebookOf, outputOf, resultOf, sourceOf } from "./api";
+import { KEPT, notebookOf, outputOf, resultOf, sourceOf } from "./api";
 import { files } from "./archive";
 import { cells } from "./notebook";
 import { Notebook } from "./notebook-view";
@@ -46,7 +46,7 @@ export default function NotebookJob() {
           <Button onClick={() => void navigate(`/notebook-jobs/create?from=${encodeURIComponent(name)}`)}>Run again</Button>
           {job.TrainingJobStatus === "InProgress" && (
             <Confirm label="Stop" question={`Stop ${name}?`} run={() => sagemaker().send(new StopTrainingJobCommand({ TrainingJobName: name }))} said="Stopping." done={reload}>
-              The notebook is kept as far as it came.
+              {KEPT}
             </Confirm>
           )}
         </>

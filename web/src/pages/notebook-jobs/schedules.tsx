@@ -10,6 +10,7 @@ import { call } from "../../kit/aws/any";
 import { asked, deleteSchedule, getSchedule, listSchedules, turn, type Schedule, type Summary } from "../../kit/aws/scheduler";
 import { Confirm } from "../../kit/confirm";
 import { Copied, DetailPage, Facts } from "../../kit/detail";
+import { Each } from "../../kit/each";
 import { ErrorPanel } from "../../kit/errors";
 import { JsonView } from "../../kit/json";
 import { useLoad } from "../../kit/load";
@@ -32,9 +33,10 @@ boto3.client("scheduler").create_schedule(
     Target={"Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createTrainingJob", "RoleArn": role, "Input": json.dumps(job)},
 )`;
 
-/** What is asked before several or one are changed. */
-const question = (verb: string, chosen: { Name: string }[]) => `${verb} ${chosen.length === 1 ? chosen[0]!.Name : `${chosen.length} schedules`}?`;
-const all = (chosen: Summary[], run: (group: string, name: string) => Promise<unknown>) => () => Promise.all(chosen.map((s) => run(s.GroupName, s.Name)));
+const SCHEDULE = { noun: "schedule", name: (s: Summary) => s.Name };
+const PAUSED = "Nothing is called until it is resumed; what falls into the pause is left out.";
+const RESUMED = "It calls again at its next time.";
+const DELETED = "What it has started goes on, and stays.";
 
 export function List() {
   return (
@@ -62,15 +64,15 @@ export function List() {
       ]}
       actions={(chosen, done) => (
         <>
-          <Confirm label="Pause" question={question("Pause", chosen)} disabled={!chosen.length || chosen.some((s) => s.State !== "ENABLED")} run={all(chosen, (g, n) => turn(g, n, "DISABLED"))} said="Paused." done={done}>
-            Nothing is called until it is resumed; what falls into the pause is left out.
-          </Confirm>
-          <Confirm label="Resume" question={question("Resume", chosen)} disabled={!chosen.length || chosen.some((s) => s.State === "ENABLED")} run={all(chosen, (g, n) => turn(g, n, "ENABLED"))} said="Resumed." done={done}>
-            It calls again at its next time.
-          </Confirm>
-          <Confirm label="Delete" question={question("Delete", chosen)} disabled={!chosen.length} run={all(chosen, deleteSchedule)} said="Deleted." done={done}>
-            What it has started goes on, and stays.
-          </Confirm>
+          <Each label="Pause" chosen={chosen} {...SCHEDULE} may={(s) => s.State === "ENABLED"} run={(s) => turn(s.GroupName, s.Name, "DISABLED")} said="Paused." done={done}>
+            {PAUSED}
+          </Each>
+          <Each label="Resume" chosen={chosen} {...SCHEDULE} may={(s) => s.State !== "ENABLED"} run={(s) => turn(s.GroupName, s.Name, "ENABLED")} said="Resumed." done={done}>
+            {RESUMED}
+          </Each>
+          <Each label="Delete" chosen={chosen} {...SCHEDULE} run={(s) => deleteSchedule(s.GroupName, s.Name)} said="Deleted." done={done}>
+            {DELETED}
+          </Each>
         </>
       )}
       code={() => ({ calls: [{ service: "scheduler", operation: "ListSchedules", input: {} }] })}
@@ -93,15 +95,15 @@ export function Detail() {
         <>
           {s.State === "ENABLED" ? (
             <Confirm label="Pause" question={`Pause ${name}?`} run={() => turn(group, name, "DISABLED")} said="Paused." done={reload}>
-              Nothing is called until it is resumed; what falls into the pause is left out.
+              {PAUSED}
             </Confirm>
           ) : (
             <Confirm label="Resume" question={`Resume ${name}?`} run={() => turn(group, name, "ENABLED")} said="Resumed." done={reload}>
-              It calls again at its next time.
+              {RESUMED}
             </Confirm>
           )}
           <Confirm label="Delete" question={`Delete ${name}?`} run={() => deleteSchedule(group, name)} said="Deleted." done={() => void navigate("/schedules")}>
-            What it has started goes on, and stays.
+            {DELETED}
           </Confirm>
         </>
       )}

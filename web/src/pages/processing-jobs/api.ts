@@ -5,7 +5,6 @@ import {
   type CreateProcessingJobRequest,
   type DescribeProcessingJobResponse,
   type ListProcessingJobsRequest,
-  type ProcessingJobStatus,
 } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
@@ -14,7 +13,6 @@ import { picked } from "../../kit/described";
 import type { Hit } from "../../kit/page";
 
 export const GROUP = "/aws/sagemaker/ProcessingJobs";
-export const STATUSES: readonly ProcessingJobStatus[] = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
 export const href = (name: string) => `/processing-jobs/${encodeURIComponent(name)}`;
 /** Where a script is put, by the SDK's custom and ours. */
 export const CODE = "/opt/ml/processing/input/code";

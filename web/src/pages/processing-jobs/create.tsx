@@ -13,7 +13,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
 import { CommandField, ImageField, InstanceTypeField, NumberField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
 import { S3Field } from "../../kit/s3-field";
@@ -69,9 +69,7 @@ function What({ draft, change }: Part) {
   return (
     <Container header={<Header variant="h2">What runs</Header>}>
       <SpaceBetween size="l">
-        <FormField label="Name" constraintText="Letters, digits and hyphens; unique among the processing jobs.">
-          <Input value={draft.ProcessingJobName ?? ""} onChange={({ detail }) => change({ ...draft, ProcessingJobName: detail.value })} />
-        </FormField>
+        <NameField value={draft.ProcessingJobName} constraint="Letters, digits and hyphens; unique among the processing jobs." change={(ProcessingJobName) => change({ ...draft, ProcessingJobName })} />
         <ImageField value={app?.ImageUri ?? ""} change={(ImageUri) => set({ ImageUri })} />
         <FormField label="Program">
           <SegmentedControl label="Program" selectedId={program} options={PROGRAMS} onChange={({ detail }) => change(withProgram(draft, detail.selectedId as Program))} />

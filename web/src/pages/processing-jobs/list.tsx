@@ -1,8 +1,7 @@
-import type { ProcessingJobStatus, ProcessingJobSummary } from "@aws-sdk/client-sagemaker";
+import type { ProcessingJobSummary } from "@aws-sdk/client-sagemaker";
 
-import { columnsOf, CompareTwo, StopEach, type Kind, type Sort } from "../../kit/job-list";
-import { ResourceTable } from "../../kit/table";
-import { list, STATUSES, stop } from "./api";
+import { columnsOf, CompareTwo, JobTable, type Kind, StopEach } from "../../kit/job-list";
+import { list, stop } from "./api";
 
 const TEACH = `import boto3
 
@@ -27,16 +26,12 @@ const { name, status, created, took, arn } = columnsOf(KIND);
 
 export default function ProcessingJobs() {
   return (
-    <ResourceTable<ProcessingJobSummary, Sort, ProcessingJobStatus>
+    <JobTable<ProcessingJobSummary>
+      kind={KIND}
       kinds={["ProcessingJob"]}
       title="Processing jobs"
-      noun="processing job"
       description="Each runs a script over files: preparation, evaluation, whatever is not training."
       list={list}
-      id={(j) => j.ProcessingJobName!}
-      statuses={STATUSES}
-      sort="CreationTime"
-      create={{ label: "Create a processing job", href: "/processing-jobs/create" }}
       columns={[name, status, created, took, arn]}
       actions={(chosen, done) => (
         <>

@@ -10,7 +10,7 @@ import { useParams } from "react-router";
 
 import { call } from "../../kit/aws/any";
 import { python } from "../../kit/code";
-import { Confirm } from "../../kit/confirm";
+import { Each } from "../../kit/each";
 import { Crumbs } from "../../kit/detail";
 import { JsonView } from "../../kit/json";
 import { moving } from "../../kit/status";
@@ -73,16 +73,19 @@ function Of({ noun }: { noun: string }) {
         })}
         {...(remove && {
           actions: (chosen: Item[], done: () => void) => (
-            <Confirm
+            <Each
               label="Delete"
-              question={`Delete ${chosen.length === 1 ? String(chosen[0]![about.id] ?? `the ${spoken(noun)}`) : `${chosen.length} ${plural(noun)}`}?`}
-              disabled={!chosen.length || chosen.some((item) => moving(statusOf(noun, item)))}
-              run={() => Promise.all(chosen.map((item) => call("sagemaker", remove.operation, request(remove, { ...given, ...item }))))}
+              noun={spoken(noun)}
+              nouns={plural(noun)}
+              chosen={chosen}
+              name={(item) => String(item[about.id] ?? `the ${spoken(noun)}`)}
+              may={(item) => !moving(statusOf(noun, item))}
+              run={(item) => call("sagemaker", remove.operation, request(remove, { ...given, ...item }))}
               said="Deleted."
               done={done}
             >
               It cannot be brought back.
-            </Confirm>
+            </Each>
           ),
         })}
         panel={(item) => <JsonView value={item} />}

@@ -3,14 +3,12 @@ import {
   ListTrainingJobsCommand,
   type DescribeTrainingJobResponse,
   type ListTrainingJobsRequest,
-  type TrainingJobStatus,
 } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import type { Hit } from "../../kit/page";
 
 export const GROUP = "/aws/sagemaker/TrainingJobs";
-export const STATUSES: readonly TrainingJobStatus[] = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
 export const href = (name: string) => `/training-jobs/${encodeURIComponent(name)}`;
 
 export async function list(query: ListTrainingJobsRequest, abortSignal?: AbortSignal) {

@@ -1,14 +1,12 @@
 import { CreateTrainingJobCommand, type CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
 import Container from "@cloudscape-design/components/container";
-import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
-import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
-import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { CommandField, ImageField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
@@ -81,9 +79,7 @@ function What({ draft, put }: Part) {
   return (
     <Container header={<Header variant="h2">What runs</Header>}>
       <SpaceBetween size="l">
-        <FormField label="Name" constraintText="Letters, digits and hyphens; unique among the training jobs.">
-          <Input value={draft.TrainingJobName ?? ""} onChange={({ detail }) => put({ TrainingJobName: detail.value })} />
-        </FormField>
+        <NameField value={draft.TrainingJobName} constraint="Letters, digits and hyphens; unique among the training jobs." change={(TrainingJobName) => put({ TrainingJobName })} />
         <ImageField value={algorithm?.TrainingImage ?? ""} change={(TrainingImage) => set({ TrainingImage, AlgorithmName: undefined })} />
         <CommandField
           label="Command"

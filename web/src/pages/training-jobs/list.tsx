@@ -1,10 +1,9 @@
 import { DeleteTrainingJobCommand, StopTrainingJobCommand, type TrainingJobSummary } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { columnsOf, CompareTwo, DeleteEach, StopEach, type Kind, type Sort } from "../../kit/job-list";
-import { ResourceTable } from "../../kit/table";
+import { columnsOf, CompareTwo, DeleteEach, JobTable, type Kind, StopEach } from "../../kit/job-list";
 import { RelativeTime } from "../../kit/time";
-import { list, STATUSES } from "./api";
+import { list } from "./api";
 import { Overview } from "./overview";
 
 const TEACH = `import boto3
@@ -30,16 +29,12 @@ const { name, status, created, took, arn } = columnsOf(KIND, 340);
 
 export default function TrainingJobs() {
   return (
-    <ResourceTable<TrainingJobSummary, Sort, (typeof STATUSES)[number]>
+    <JobTable<TrainingJobSummary>
+      kind={KIND}
       kinds={["TrainingJob"]}
       title="Training jobs"
-      noun="training job"
       description="Each runs once on data of yours and leaves a model."
       list={list}
-      id={(j) => j.TrainingJobName!}
-      statuses={STATUSES}
-      sort="CreationTime"
-      create={{ label: "Create a training job", href: "/training-jobs/create" }}
       columns={[name, status, created, took, { id: "modified", header: "Last change", width: 180, cell: (j) => <RelativeTime at={j.LastModifiedTime} /> }, arn]}
       actions={(chosen, done) => (
         <>

@@ -5,7 +5,6 @@ import {
   type CreateTransformJobRequest,
   type DescribeTransformJobResponse,
   type ListTransformJobsRequest,
-  type TransformJobStatus,
 } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
@@ -14,7 +13,6 @@ import { picked } from "../../kit/described";
 import type { Hit } from "../../kit/page";
 
 export const GROUP = "/aws/sagemaker/TransformJobs";
-export const STATUSES: readonly TransformJobStatus[] = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
 export const href = (name: string) => `/transform-jobs/${encodeURIComponent(name)}`;
 
 export async function list(query: ListTransformJobsRequest, abortSignal?: AbortSignal) {

@@ -11,7 +11,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CloneFault, CreateForm, fresh, Pairs, useDraft } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
 import { InstanceTypeField, isPlace, NumberField, stemOf } from "../../kit/job-form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
@@ -81,9 +81,7 @@ function What({ draft, put }: Part) {
   return (
     <Container header={<Header variant="h2">Which model</Header>}>
       <SpaceBetween size="l">
-        <FormField label="Name" constraintText="Letters, digits and hyphens; unique among the transform jobs.">
-          <Input value={draft.TransformJobName ?? ""} onChange={({ detail }) => put({ TransformJobName: detail.value })} />
-        </FormField>
+        <NameField value={draft.TransformJobName} constraint="Letters, digits and hyphens; unique among the transform jobs." change={(TransformJobName) => put({ TransformJobName })} />
         <FormField label="Model">
           <Autosuggest
             value={draft.ModelName ?? ""}

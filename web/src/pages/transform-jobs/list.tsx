@@ -1,8 +1,7 @@
-import type { TransformJobStatus, TransformJobSummary } from "@aws-sdk/client-sagemaker";
+import type { TransformJobSummary } from "@aws-sdk/client-sagemaker";
 
-import { columnsOf, CompareTwo, StopEach, type Kind, type Sort } from "../../kit/job-list";
-import { ResourceTable } from "../../kit/table";
-import { list, STATUSES, stop } from "./api";
+import { columnsOf, CompareTwo, JobTable, type Kind, StopEach } from "../../kit/job-list";
+import { list, stop } from "./api";
 
 const TEACH = `import boto3
 
@@ -24,16 +23,12 @@ const { name, status, created, took, arn } = columnsOf(KIND);
 
 export default function TransformJobs() {
   return (
-    <ResourceTable<TransformJobSummary, Sort, TransformJobStatus>
+    <JobTable<TransformJobSummary>
+      kind={KIND}
       kinds={["TransformJob"]}
       title="Batch transform"
-      noun="transform job"
       description="Each asks a model about every row of a data set, once."
       list={list}
-      id={(j) => j.TransformJobName!}
-      statuses={STATUSES}
-      sort="CreationTime"
-      create={{ label: "Create a transform job", href: "/transform-jobs/create" }}
       columns={[name, status, created, took, arn]}
       actions={(chosen, done) => (
         <>

@@ -1,8 +1,7 @@
-import { DeleteHyperParameterTuningJobCommand, StopHyperParameterTuningJobCommand, type HyperParameterTuningJobStatus, type HyperParameterTuningJobSummary } from "@aws-sdk/client-sagemaker";
+import { DeleteHyperParameterTuningJobCommand, StopHyperParameterTuningJobCommand, type HyperParameterTuningJobSummary } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { columnsOf, DeleteEach, StopEach, type Kind, type Sort } from "../../kit/job-list";
-import { ResourceTable } from "../../kit/table";
+import { columnsOf, DeleteEach, JobTable, type Kind, StopEach } from "../../kit/job-list";
 import { list } from "./api";
 
 const TEACH = `import boto3
@@ -27,16 +26,12 @@ const { name, status, created, took } = columnsOf(KIND, 320);
 
 export default function TuningJobs() {
   return (
-    <ResourceTable<HyperParameterTuningJobSummary, Sort, HyperParameterTuningJobStatus>
+    <JobTable<HyperParameterTuningJobSummary>
+      kind={KIND}
       kinds={["HyperParameterTuningJob"]}
       title="Tuning jobs"
-      noun="tuning job"
       description="Each looks for the hyperparameters that make the best model."
       list={list}
-      id={(j) => j.HyperParameterTuningJobName!}
-      statuses={["InProgress", "Completed", "Failed", "Stopping", "Stopped"]}
-      sort="CreationTime"
-      create={{ label: "Create a tuning job", href: "/tuning-jobs/create" }}
       columns={[
         name,
         status,

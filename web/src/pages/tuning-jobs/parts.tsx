@@ -11,7 +11,7 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Tiles from "@cloudscape-design/components/tiles";
 
-import { Pairs } from "../../kit/form";
+import { NameField, Pairs } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { S3Field } from "../../kit/s3-field";
 import { rowsOf } from "./ranges";
@@ -49,9 +49,7 @@ export function What({ name, rename, definition, define, config, configure }: Of
   return (
     <Container header={<Header variant="h2">What runs</Header>}>
       <SpaceBetween size="l">
-        <FormField label="Name" constraintText="At most 32 letters, digits and hyphens; the names of its training jobs begin with it.">
-          <Input value={name} onChange={({ detail }) => rename(detail.value)} />
-        </FormField>
+        <NameField value={name} constraint="At most 32 letters, digits and hyphens; the names of its training jobs begin with it." change={rename} />
         <FormField label="Image" description="One that comes with the server, or any other that it knows.">
           <Autosuggest
             value={algorithm?.TrainingImage ?? ""}

@@ -12,7 +12,7 @@ import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CreateForm, fresh } from "../../kit/form";
+import { CreateForm, fresh, NameField } from "../../kit/form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { useSession } from "../../kit/session";
@@ -58,9 +58,7 @@ export default function CreateWorkspace() {
     >
       <Container header={<Header variant="h2">Whose it is</Header>}>
         <SpaceBetween size="l">
-          <FormField label="Name">
-            <Input value={draft.SpaceName ?? ""} onChange={({ detail }) => put({ SpaceName: detail.value })} />
-          </FormField>
+          <NameField value={draft.SpaceName} change={(SpaceName) => put({ SpaceName })} />
           <FormField label="Who works in it">
             <RadioGroup
               value={draft.SpaceSharingSettings?.SharingType ?? "Shared"}

@@ -4,7 +4,7 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
+import { Each } from "../../kit/each";
 import { notify } from "../../kit/notify";
 import { Opens } from "../../kit/open";
 import { useSession } from "../../kit/session";
@@ -24,11 +24,12 @@ sagemaker.create_space(
 )
 sagemaker.create_app(**space, AppType="JupyterLab", AppName="default")`;
 
+const SPACE = { noun: "workspace", name: (s: Space) => s.SpaceName! };
+
 export default function Workspaces() {
   const { who } = useSession();
   const [read, write] = useView();
   const all = read("of") === "all";
-  const each = (spaces: Space[], run: (domain: string, space: string) => Promise<unknown>) => () => Promise.all(spaces.map((s) => run(s.DomainId!, s.SpaceName!)));
   return (
     <SpaceBetween size="m">
       <SegmentedControl
@@ -58,20 +59,21 @@ export default function Workspaces() {
         ]}
         actions={(chosen, done) => (
           <>
-            <Confirm label="Stop" question={chosen.length === 1 ? `Stop JupyterLab of ${chosen[0]!.SpaceName}?` : `Stop JupyterLab of ${chosen.length} workspaces?`} disabled={!chosen.length || !chosen.every((s) => living(s.app?.Status))} run={each(chosen, stop)} said="Stopping: what is in the home stays." done={done}>
+            <Each label="Stop" asks="Stop the app of" chosen={chosen} {...SPACE} may={(s) => living(s.app?.Status)} run={(s) => stop(s.DomainId!, s.SpaceName!)} said="Stopping: what is in the home stays." done={done}>
               Kernels end, and with them what is in their memory. Files in the home stay.
-            </Confirm>
-            <Confirm
+            </Each>
+            <Each
               label="Delete"
-              question={`Delete ${chosen.length === 1 ? chosen[0]!.SpaceName : `${chosen.length} workspaces`}?`}
-              disabled={!chosen.length || chosen.some((s) => living(s.app?.Status) || moving(stateOf(s)))}
-              {...(chosen.length === 1 && { type: chosen[0]!.SpaceName! })}
-              run={each(chosen, (DomainId, SpaceName) => sagemaker().send(new DeleteSpaceCommand({ DomainId, SpaceName })))}
+              chosen={chosen}
+              {...SPACE}
+              typed
+              may={(s) => !living(s.app?.Status) && !moving(stateOf(s))}
+              run={({ DomainId, SpaceName }) => sagemaker().send(new DeleteSpaceCommand({ DomainId, SpaceName }))}
               said="Deleted, with its home."
               done={done}
             >
               The home goes with it: every file that is nowhere else is lost.
-            </Confirm>
+            </Each>
           </>
         )}
         code={({ NameContains, ...query }) => ({ calls: [{ service: "sagemaker", operation: "ListSpaces", input: { DomainIdEquals: who.DomainId, ...query, SpaceNameContains: NameContains } }] })}

@@ -12,7 +12,7 @@ import { Link, useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
-import { CreateForm, fresh } from "../../kit/form";
+import { CreateForm, fresh, NameField } from "../../kit/form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { INSTANCES } from "./api";
@@ -42,9 +42,7 @@ export default function CreateNotebookInstance() {
     >
       <Container header={<Header variant="h2">What it is</Header>}>
         <SpaceBetween size="l">
-          <FormField label="Name" constraintText="Letters, digits and hyphens.">
-            <Input value={draft.NotebookInstanceName ?? ""} onChange={({ detail }) => put({ NotebookInstanceName: detail.value })} />
-          </FormField>
+          <NameField value={draft.NotebookInstanceName} constraint="Letters, digits and hyphens." change={(NotebookInstanceName) => put({ NotebookInstanceName })} />
           <ColumnLayout columns={3}>
             <FormField label="Instance type" description="Cores and memory.">
               <Autosuggest value={draft.InstanceType ?? ""} enteredTextLabel={(v) => `Use ${v}`} ariaLabel="Instance type" options={INSTANCES.map((value) => ({ value }))} onChange={({ detail }) => put({ InstanceType: detail.value as NonNullable<CreateNotebookInstanceInput["InstanceType"]> })} />

@@ -8,6 +8,7 @@ import { useNavigate, useParams } from "react-router";
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { Confirm } from "../../kit/confirm";
 import { Described } from "../../kit/described";
+import { Each } from "../../kit/each";
 import { LiveLog } from "../../kit/log";
 import { notify } from "../../kit/notify";
 import { Opens } from "../../kit/open";
@@ -23,6 +24,11 @@ boto3.client("sagemaker").create_notebook_instance(
 const LOGS = "/aws/sagemaker/NotebookInstances";
 export const href = (name: string) => `/notebook-instances/${encodeURIComponent(name)}`;
 const parent = { text: "Notebook instances", href: "/notebook-instances" };
+const BOOK = { noun: "notebook instance", name: (n: NotebookInstanceSummary) => n.NotebookInstanceName! };
+const STOPPING = "Stopping: what is in the SageMaker folder stays.";
+const ENDS = "Kernels end, and with them what is in their memory. /home/ec2-user/SageMaker stays, the rest does not.";
+const DELETED = "Deleted, with its files.";
+const LOST = "Its files go with it: those that are nowhere else are lost.";
 
 const open = async (NotebookInstanceName: string) => (await sagemaker().send(new CreatePresignedNotebookInstanceUrlCommand({ NotebookInstanceName }))).AuthorizedUrl;
 const start = (NotebookInstanceName: string) => sagemaker().send(new StartNotebookInstanceCommand({ NotebookInstanceName }));
@@ -43,7 +49,6 @@ function Next({ name, status, inline }: { name: string; status: string | undefin
 }
 
 export function List() {
-  const each = (chosen: NotebookInstanceSummary[], run: (name: string) => Promise<unknown>) => () => Promise.all(chosen.map((n) => run(n.NotebookInstanceName!)));
   return (
     <ResourceTable<NotebookInstanceSummary, "Name" | "CreationTime" | "Status", NotebookInstanceStatus>
       kinds={["NotebookInstance"]}
@@ -68,12 +73,12 @@ export function List() {
       ]}
       actions={(chosen, done) => (
         <>
-          <Confirm label="Stop" question={`Stop ${chosen.length === 1 ? chosen[0]!.NotebookInstanceName : `${chosen.length} notebook instances`}?`} disabled={!chosen.length || !chosen.every((n) => n.NotebookInstanceStatus === "InService")} run={each(chosen, stop)} said="Stopping: what is in the SageMaker folder stays." done={done}>
-            Kernels end, and with them what is in their memory. /home/ec2-user/SageMaker stays, the rest does not.
-          </Confirm>
-          <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0]!.NotebookInstanceName : `${chosen.length} notebook instances`}?`} disabled={!chosen.length || !chosen.every((n) => resting(n.NotebookInstanceStatus))} {...(chosen.length === 1 && { type: chosen[0]!.NotebookInstanceName! })} run={each(chosen, remove)} said="Deleted, with its files." done={done}>
-            Its files go with it: those that are nowhere else are lost.
-          </Confirm>
+          <Each label="Stop" chosen={chosen} {...BOOK} may={(n) => n.NotebookInstanceStatus === "InService"} run={(n) => stop(n.NotebookInstanceName!)} said={STOPPING} done={done}>
+            {ENDS}
+          </Each>
+          <Each label="Delete" chosen={chosen} {...BOOK} typed may={(n) => resting(n.NotebookInstanceStatus)} run={(n) => remove(n.NotebookInstanceName!)} said={DELETED} done={done}>
+            {LOST}
+          </Each>
         </>
       )}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListNotebookInstances", input }] })}
@@ -97,12 +102,12 @@ export function Detail() {
         <>
           <Next name={name} status={n.NotebookInstanceStatus} />
           {n.NotebookInstanceStatus === "InService" && (
-            <Confirm label="Stop" question={`Stop ${name}?`} run={() => stop(name)} said="Stopping: what is in the SageMaker folder stays." done={reload}>
-              Kernels end, and with them what is in their memory. /home/ec2-user/SageMaker stays, the rest does not.
+            <Confirm label="Stop" question={`Stop ${name}?`} run={() => stop(name)} said={STOPPING} done={reload}>
+              {ENDS}
             </Confirm>
           )}
-          <Confirm label="Delete" question={`Delete ${name}?`} type={name} disabled={!resting(n.NotebookInstanceStatus)} run={() => remove(name)} said="Deleted, with its files." done={() => void navigate("/notebook-instances")}>
-            Its files go with it: those that are nowhere else are lost.
+          <Confirm label="Delete" question={`Delete ${name}?`} type={name} disabled={!resting(n.NotebookInstanceStatus)} run={() => remove(name)} said={DELETED} done={() => void navigate("/notebook-instances")}>
+            {LOST}
           </Confirm>
         </>
       )}

@@ -8,7 +8,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { CreateForm } from "../../kit/form";
+import { CreateForm, NameField } from "../../kit/form";
 import { notify } from "../../kit/notify";
 import { useSession } from "../../kit/session";
 import { href } from "./people";
@@ -36,9 +36,7 @@ export default function AddSomebody() {
     >
       <Container header={<Header variant="h2">Who it is</Header>}>
         <SpaceBetween size="l">
-          <FormField label="Name" constraintText="Letters, digits and hyphens.">
-            <Input value={draft.UserProfileName ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, UserProfileName: detail.value }))} />
-          </FormField>
+          <NameField value={draft.UserProfileName} constraint="Letters, digits and hyphens." change={(UserProfileName) => setDraft((d) => ({ ...d, UserProfileName }))} />
           <FormField label="Execution role" description="What the profile may do: in these pages, in its workspaces, in its jobs. It has to trust sagemaker.amazonaws.com. Empty: the domain's." stretch>
             <Input value={role} onChange={({ detail }) => setDraft((d) => ({ ...d, UserSettings: detail.value ? { ...d.UserSettings, ExecutionRole: detail.value } : undefined }))} />
           </FormField>

@@ -8,7 +8,7 @@ import { useState } from "react";
 import { useParams } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
+import { Each } from "../../kit/each";
 import { Described, picked } from "../../kit/described";
 import { Copied } from "../../kit/detail";
 import { ErrorPanel, told } from "../../kit/errors";
@@ -49,9 +49,18 @@ export function List() {
         { id: "modified", header: "Last change", sort: "LastModifiedTime", width: 180, cell: (p) => <RelativeTime at={p.LastModifiedTime} /> },
       ]}
       actions={(chosen, done) => (
-        <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0]!.UserProfileName : `${chosen.length} profiles`}?`} disabled={!chosen.length || chosen.some((p) => moving(p.Status) || p.UserProfileName === who.UserProfileName)} run={() => Promise.all(chosen.map((p) => sagemaker().send(new DeleteUserProfileCommand({ DomainId: domain, UserProfileName: p.UserProfileName! }))))} said="Deleted: its sessions and their keys have ended." done={done}>
+        <Each
+          label="Delete"
+          noun="profile"
+          chosen={chosen}
+          name={(p) => p.UserProfileName!}
+          may={(p) => !moving(p.Status) && p.UserProfileName !== who.UserProfileName}
+          run={({ UserProfileName }) => sagemaker().send(new DeleteUserProfileCommand({ DomainId: domain, UserProfileName }))}
+          said="Deleted: its sessions and their keys have ended."
+          done={done}
+        >
           Their sessions end at once. Workspaces that they own have to be deleted first.
-        </Confirm>
+        </Each>
       )}
       code={({ NameContains, ...query }) => ({ calls: [{ service: "sagemaker", operation: "ListUserProfiles", input: { DomainIdEquals: domain, ...query, UserProfileNameContains: NameContains } }] })}
       teach={{ text: "Whoever shall work in Studio gets a user profile, and what its role may do.", code: teach(domain, who.ExecutionRole) }}

@@ -1,28 +1,28 @@
 /** Code repositories: what notebook instances and workspaces clone when they start, and the secret with which they may. */
 import {
   CreateCodeRepositoryCommand, DeleteCodeRepositoryCommand, DescribeCodeRepositoryCommand, ListCodeRepositoriesCommand,
-  type CodeRepositorySortBy, type CodeRepositorySummary, type CreateCodeRepositoryInput, type GitConfig,
+  type CodeRepositorySummary, type CreateCodeRepositoryInput, type DescribeCodeRepositoryOutput, type GitConfig,
 } from "@aws-sdk/client-sagemaker";
-import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
-import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { useNavigate, useParams } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
-import { Confirm } from "../../kit/confirm";
-import { Described, picked } from "../../kit/described";
-import { CreateForm, fresh } from "../../kit/form";
-import { notify } from "../../kit/notify";
-import { NameLink, ResourceTable } from "../../kit/table";
-import { RelativeTime } from "../../kit/time";
+import { picked } from "../../kit/described";
+import { fresh } from "../../kit/form";
+import { NamedForm, NamedList, NamedPage, type Named } from "./named";
 
-const parent = { text: "Code repositories", href: "/code-repositories" };
-const href = (name: string) => `/code-repositories/${encodeURIComponent(name)}`;
-const remove = (CodeRepositoryName: string) => sagemaker().send(new DeleteCodeRepositoryCommand({ CodeRepositoryName }));
-const KEEPS = "What has been cloned stays; what starts later and still names it does not start.";
+const OF: Named<CodeRepositorySummary> = {
+  kind: "CodeRepository",
+  title: "Code repositories",
+  noun: "code repository",
+  nouns: "code repositories",
+  path: "/code-repositories",
+  name: (r) => r.CodeRepositoryName!,
+  created: (r) => r.CreationTime,
+  remove: (CodeRepositoryName) => sagemaker().send(new DeleteCodeRepositoryCommand({ CodeRepositoryName })),
+  operation: "CreateCodeRepository",
+};
 const TEACH = `import boto3, json
 
 secret = boto3.client("secretsmanager").create_secret(
@@ -35,33 +35,25 @@ boto3.client("sagemaker").create_code_repository(
 
 export function List() {
   return (
-    <ResourceTable<CodeRepositorySummary, CodeRepositorySortBy>
-      kinds={["CodeRepository"]}
-      title="Code repositories"
-      noun="code repository"
+    <NamedList<CodeRepositorySummary>
+      of={OF}
+      add="Add a code repository"
+      listed="ListCodeRepositories"
+      width={240}
       description="What notebook instances clone when they start; workspaces, where their settings have its URL."
       list={async (query, abortSignal) => {
         const page = await sagemaker().send(new ListCodeRepositoriesCommand(query), { abortSignal });
         return { items: page.CodeRepositorySummaryList, next: page.NextToken };
       }}
-      id={(r) => r.CodeRepositoryName!}
-      sort="CreationTime"
-      create={{ label: "Add a code repository", href: "/code-repositories/create" }}
       columns={[
-        { id: "name", header: "Name", sort: "Name", width: 240, cell: (r) => <NameLink href={href(r.CodeRepositoryName!)}>{r.CodeRepositoryName}</NameLink> },
         { id: "url", header: "URL", width: 360, cell: (r) => r.GitConfig?.RepositoryUrl },
         { id: "branch", header: "Branch", width: 130, cell: (r) => r.GitConfig?.Branch ?? "its default" },
         { id: "secret", header: "Credentials", width: 130, cell: (r) => (r.GitConfig?.SecretArn ? "a secret" : "none") },
-        { id: "created", header: "Created", sort: "CreationTime", width: 160, cell: (r) => <RelativeTime at={r.CreationTime} /> },
       ]}
-      actions={(chosen, done) => (
-        <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0]!.CodeRepositoryName : `${chosen.length} code repositories`}?`} disabled={!chosen.length} run={() => Promise.all(chosen.map((r) => remove(r.CodeRepositoryName!)))} said="Deleted." done={done}>
-          {KEEPS}
-        </Confirm>
-      )}
-      code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListCodeRepositories", input }] })}
       teach={{ text: "A code repository gives a git URL a name, and the secret with its credentials: nobody types them into a notebook, and no URL holds them.", code: TEACH }}
-    />
+    >
+      What has been cloned stays; what starts later and still names it does not start.
+    </NamedList>
   );
 }
 
@@ -69,57 +61,42 @@ export function List() {
 const kept = (git: GitConfig): GitConfig => ({ RepositoryUrl: git.RepositoryUrl, ...(git.Branch && { Branch: git.Branch }), ...(git.SecretArn && { SecretArn: git.SecretArn }) });
 
 export function Create() {
-  const navigate = useNavigate();
   const [draft, setDraft] = useState<CreateCodeRepositoryInput>(() => ({ CodeRepositoryName: fresh("code"), GitConfig: { RepositoryUrl: "" } }));
   const git: GitConfig = draft.GitConfig ?? { RepositoryUrl: "" };
   const put = (part: Partial<GitConfig>) => setDraft((d) => ({ ...d, GitConfig: kept({ ...git, ...part }) }));
   return (
-    <CreateForm<CreateCodeRepositoryInput>
+    <NamedForm<CodeRepositorySummary, CreateCodeRepositoryInput>
+      of={OF}
+      member="CodeRepositoryName"
+      heading="What it is"
       title="Add a code repository"
       description="It is looked for when something that names it starts."
-      parent={parent}
-      document={draft}
+      draft={draft}
       change={setDraft}
-      missing={!draft.CodeRepositoryName ? "It needs a name." : !git.RepositoryUrl?.startsWith("https://") ? "It needs a URL that begins with https://." : undefined}
+      missing={!git.RepositoryUrl?.startsWith("https://") ? "It needs a URL that begins with https://." : undefined}
       label="Add the repository"
-      code={{ calls: [{ service: "sagemaker", operation: "CreateCodeRepository", input: draft }] }}
-      submit={async () => {
-        await sagemaker().send(new CreateCodeRepositoryCommand(draft));
-        notify.done(`${draft.CodeRepositoryName} is there.`);
-        void navigate(href(draft.CodeRepositoryName!));
-      }}
+      make={(made) => sagemaker().send(new CreateCodeRepositoryCommand(made))}
     >
-      <Container header={<Header variant="h2">What it is</Header>}>
-        <SpaceBetween size="l">
-          <FormField label="Name" constraintText="Letters, digits and hyphens.">
-            <Input value={draft.CodeRepositoryName ?? ""} onChange={({ detail }) => setDraft((d) => ({ ...d, CodeRepositoryName: detail.value }))} />
-          </FormField>
-          <FormField label="URL" constraintText="As git clone takes it, https:// alone; no user or password in it." stretch>
-            <Input value={git.RepositoryUrl ?? ""} placeholder="https://git.example.com/team/forecasts.git" onChange={({ detail }) => put({ RepositoryUrl: detail.value })} />
-          </FormField>
-          <FormField label="Branch" description="Empty: the repository's default.">
-            <Input value={git.Branch ?? ""} onChange={({ detail }) => put({ Branch: detail.value })} />
-          </FormField>
-          <FormField label="Secret" description='ARN of a secret in Secrets Manager with {"username": …, "password": …}; the execution role reads it whenever git asks. Empty: for a repository that anybody may clone.' stretch>
-            <Input value={git.SecretArn ?? ""} placeholder="arn:aws:secretsmanager:…" onChange={({ detail }) => put({ SecretArn: detail.value })} />
-          </FormField>
-        </SpaceBetween>
-      </Container>
-    </CreateForm>
+      <FormField label="URL" constraintText="As git clone takes it, https:// alone; no user or password in it." stretch>
+        <Input value={git.RepositoryUrl ?? ""} placeholder="https://git.example.com/team/forecasts.git" onChange={({ detail }) => put({ RepositoryUrl: detail.value })} />
+      </FormField>
+      <FormField label="Branch" description="Empty: the repository's default.">
+        <Input value={git.Branch ?? ""} onChange={({ detail }) => put({ Branch: detail.value })} />
+      </FormField>
+      <FormField label="Secret" description='ARN of a secret in Secrets Manager with {"username": …, "password": …}; the execution role reads it whenever git asks. Empty: for a repository that anybody may clone.' stretch>
+        <Input value={git.SecretArn ?? ""} placeholder="arn:aws:secretsmanager:…" onChange={({ detail }) => put({ SecretArn: detail.value })} />
+      </FormField>
+    </NamedForm>
   );
 }
 
 export function Detail() {
-  const name = useParams()["name"]!;
   return (
-    <Described
-      kind="CodeRepository"
-      name={name}
-      parent={parent}
-      describe={(abortSignal) => sagemaker().send(new DescribeCodeRepositoryCommand({ CodeRepositoryName: name }), { abortSignal })}
+    <NamedPage<CodeRepositorySummary, DescribeCodeRepositoryOutput>
+      of={OF}
+      describe={(CodeRepositoryName, abortSignal) => sagemaker().send(new DescribeCodeRepositoryCommand({ CodeRepositoryName }), { abortSignal })}
       without={["CodeRepositoryName"]}
-      remove={() => remove(name)}
-      code={(r) => ({ calls: [{ service: "sagemaker", operation: "CreateCodeRepository", input: picked(r, ["CodeRepositoryName", "GitConfig"]) }] })}
+      asked={(r) => picked(r, ["CodeRepositoryName", "GitConfig"])}
     />
   );
 }
