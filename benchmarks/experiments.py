@@ -5,7 +5,7 @@
     python benchmarks/experiments.py --folder F --steps 10000 --queries     # only the questions, of what F holds
 
 Every point goes through BatchPutMetrics, ten a call as the API has it, by processes that sign and send as a lean client
-would. With --folder a run can be ended at any time and taken up again: each writer asks how many points of its runs are there.
+would, eight calls at a time on one connection each. With --folder a run can be ended at any time and taken up again: each writer asks how many points of its runs are there.
 Then every series is read back and compared with what was sent. The questions are those of a comparison page: the
 last value of every metric of every run, and one metric of all runs, at one value a minute and at every step. They are
 asked over HTTP by a client that parses the JSON, and by boto3. MLflow gets the same points by ``log_batch``, a thousand a
@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import json
 import multiprocessing
+import resource
 import socket
 import statistics
 import subprocess
@@ -37,6 +38,8 @@ from peers import program
 from sagewright.testing.server import TestServer
 
 BATCH = 10
+DEPTH = 8
+"""Calls that a writer has under way on its connection."""
 PROGRESS = 10.0
 """Seconds between two lines while points are written."""
 START = 1.75e9
@@ -63,8 +66,16 @@ class Lean:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.keys, self.day, self.key = keys, "", b""
         self.second, self.stamp = 0, ""
+        self.read = b""
+        """What has come of an answer that nobody has asked for yet."""
 
     def send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        """Ask, and wait for the answer's body."""
+        self.socket.sendall(self.request(method, path, body, headers))
+        return self.answer()
+
+    def request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        """A signed request. Several can be sent together; as many answers come, in that order."""
         now = int(time.time())
         if now != self.second:
             self.second, self.stamp = now, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
@@ -86,26 +97,30 @@ class Lean:
         authorization = f"AWS4-HMAC-SHA256 Credential={self.keys['access_key']}/{scope}, SignedHeaders={names}, Signature={signature}"
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nX-Amz-Date: {stamp}\r\nAuthorization: {authorization}\r\n"
         more = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
-        self.socket.sendall(f"{head}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        status, data = self._answer()
-        if status != 200:
-            raise RuntimeError(f"{status}: {data[:500]!r}")
-        return data
+        return f"{head}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
-    def _answer(self) -> tuple[int, bytes]:
-        """(status, body) of an answer that says its length, as all here do."""
-        got = self.socket.recv(1 << 18)
-        while got and b"\r\n\r\n" not in got:
-            got += self.socket.recv(1 << 18)
+    def answer(self) -> bytes:
+        """The body of the next answer; each says its length."""
+        got = self.read
+        while b"\r\n\r\n" not in got:
+            got += self._more(1 << 18)
         head, _, body = got.partition(b"\r\n\r\n")
         length = int(head.lower().rpartition(b"content-length:")[2].partition(b"\r\n")[0])
+        body, self.read = body[:length], body[length:]
         pieces, missing = [body], length - len(body)
         while missing:
-            pieces.append(self.socket.recv(min(missing, 1 << 20)))
+            pieces.append(self._more(min(missing, 1 << 20)))
             missing -= len(pieces[-1])
-            if not pieces[-1]:
-                raise RuntimeError("the server ended the connection")
-        return int(head[9:12]), b"".join(pieces)
+        whole = b"".join(pieces)
+        if head[9:12] != b"200":
+            raise RuntimeError(f"{head[9:12].decode()}: {whole[:500]!r}")
+        return whole
+
+    def _more(self, most: int) -> bytes:
+        data = self.socket.recv(most)
+        if not data:
+            raise RuntimeError("the server ended the connection")
+        return data
 
     def metrics(self, operation: str, method: str, body: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self.send(method, f"/{operation}", orjson.dumps(body), {"Content-Type": "application/json"}))
@@ -126,6 +141,17 @@ def write(url: str, keys: dict[str, str], runs: list[int], metrics: int, steps: 
     headers = {"Content-Type": "application/json"}
     block = max(1, BATCH // metrics)  # with few metrics, several steps go together
     have = {run: stored(client, run) for run in runs}
+    waiting: list[bytes] = []
+
+    def flush() -> None:
+        client.socket.sendall(b"".join(waiting))
+        for _ in waiting:
+            answer = client.answer()
+            if answer != b"{}":
+                raise RuntimeError(answer.decode())
+            calls.value += 1
+        waiting.clear()
+
     for first in range(0, steps, block):
         last = min(first + block, steps)
         order = [(step, metric) for step in range(first, last) for metric in range(metrics)]
@@ -137,10 +163,10 @@ def write(url: str, keys: dict[str, str], runs: list[int], metrics: int, steps: 
                     for step, metric in order[start : start + BATCH]
                 ]
                 body = orjson.dumps({"TrialComponentName": f"bench-{run}", "MetricData": data})
-                answer = client.send("PUT", "/BatchPutMetrics", body, headers)
-                if answer != b"{}":
-                    raise RuntimeError(answer.decode())
-                calls.value += 1
+                waiting.append(client.request("PUT", "/BatchPutMetrics", body, headers))
+                if len(waiting) == DEPTH:
+                    flush()
+    flush()
 
 
 def stored(client: Lean, run: int) -> int:
@@ -268,6 +294,8 @@ def fill(server: TestServer, runs: int, metrics: int, steps: int, writers: int) 
         context.Process(target=write, args=(server.url, server.credentials(), share, metrics, steps, count))
         for share, count in zip(shares, counts, strict=True)
     ]
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = theirs.ru_utime + theirs.ru_stime
     before, began, earlier = sum(process.cpu_times()[:2]), time.perf_counter(), 0
     for one in started:
         one.start()
@@ -282,10 +310,13 @@ def fill(server: TestServer, runs: int, metrics: int, steps: int, writers: int) 
         if one.exitcode:
             raise SystemExit("a writer failed")
     took, cpu = time.perf_counter() - began, sum(process.cpu_times()[:2]) - before
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = theirs.ru_utime + theirs.ru_stime - spent
     calls = sum(count.value for count in counts)
     if calls:
         points = calls * BATCH
-        print(f"written: {points:,} points in {took:.1f} s, {points / took:,.0f} points/s, {cpu / calls * 1e6:.0f} µs of the server's CPU a call")
+        print(f"written: {points:,} points in {took:.1f} s, {points / took:,.0f} points/s, "
+              f"{cpu / calls * 1e6:.0f} µs of the server's CPU a call, {own / calls * 1e6:.0f} of the writers'")
     memory = process.memory_info().rss / 2**20
     size = sum(path.stat().st_size for path in (server.data / "runs").iterdir())
     print(f"server: {memory:.0f} MiB resident; store: {size / 2**20:.0f} MiB, {size / (runs * metrics * steps):.1f} bytes a point")
