@@ -186,6 +186,7 @@ def test_a_change_needs_an_origin_and_json(desk: Desk) -> None:
 @pytest.mark.parametrize(("body", "status"), [
     (b"", 400), (b"[]", 400), (b"{", 400), (b'{"Token": 1}', 400), (b'{"Token": ""}', 400), (b'{"UserProfileName": "owner"}', 400),
     (b'{"Token": "x"}', 403), (b'{"Token": "' + b"x" * 20_000 + b'"}', 413), (b"\xff\xfe", 400),
+    (b'{"UserProfileName": "\\ud800", "Password": "x"}', 400), (b'{"UserProfileName": "owner", "Password": "\\udfff"}', 400),
 ])  # fmt: skip
 def test_bodies_that_mean_nothing(desk: Desk, body: bytes, status: int) -> None:
     got = desk.browser().post(f"{HOME}api/session", content=body, headers={"content-type": "application/json"})

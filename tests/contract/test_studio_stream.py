@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sagewright.testing.desk import HOME, Desk
+from sagewright.testing.desk import HOME, Desk, asked
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
@@ -22,9 +22,9 @@ def desk(server: TestServer) -> Desk:
 class Stream:
     """Server-sent events of a session."""
 
-    def __init__(self, browser: httpx.Client, last: str = "") -> None:
+    def __init__(self, browser: httpx.Client, last: str = "", path: str = "events") -> None:
         headers = {"last-event-id": last} if last else {}
-        self._open = browser.stream("GET", f"{HOME}api/events", headers=headers, timeout=60)
+        self._open = browser.stream("GET", f"{HOME}api/{path}", headers=headers, timeout=60)
         self.answer = self._open.__enter__()
         self._lines = self.answer.iter_lines()
 
@@ -99,6 +99,26 @@ def test_only_what_the_role_may_describe_is_told(server: TestServer) -> None:
             if data["Name"] == desk.name:
                 break
         assert kinds == {"Space"}
+
+
+def test_a_stream_begins_after_what_the_session_said(desk: Desk) -> None:
+    browser, name = desk.signed_in(), unique("between")
+    after = asked(browser, "GET", "session").json()["LastEvent"]
+    model(desk.server, name)
+    with Stream(browser, path=f"events?after={after}") as stream:
+        assert next(stream.events())[0] == "ready"
+        _, told = stream.seen("Model", name)
+    model(desk.server, name + "-2")
+    with Stream(browser, last=told, path=f"events?after={after}") as stream:  # taken up again: what was told is not told again
+        assert next(stream.events())[0] == "ready"
+        assert name not in [data["Name"] for _, data, _ in until_told(stream, name + "-2")]
+
+
+def until_told(stream: Stream, name: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    for event in stream.events():
+        yield event
+        if event[1].get("Name") == name:
+            return
 
 
 def test_a_stream_that_was_cut_goes_on_where_it_was(desk: Desk) -> None:

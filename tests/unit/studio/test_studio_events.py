@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -123,9 +124,10 @@ async def test_what_is_forgotten_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (event, data["Name"]) == ("change", "after")
 
 
-@pytest.mark.parametrize("last", ["x", "00000000-1", "-", "-1"])
+@pytest.mark.parametrize("last", ["x", "00000000-1", "-", "-1", "BOOT-²"])
 async def test_numbers_of_another_server_mean_nothing(last: str) -> None:
     office = Office()
+    last = last.replace("BOOT", office.events.boot)
     assert (await following(office.events.stream(office.session, last)))[0] == "resync"
     future = f"{office.events.boot}-99"
     assert (await following(office.events.stream(office.session, future)))[0] == "resync"
@@ -139,6 +141,41 @@ async def test_a_quiet_stream_beats_and_ends_with_its_session(monkeypatch: pytes
     assert await anext(stream) == b": beat\n\n"
     office.alive = False
     assert [piece async for piece in stream] == []
+
+
+async def test_a_busy_stream_ends_with_its_session_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to tell: who has signed out is told nothing."""
+    monkeypatch.setattr(module, "BEAT", 0.3)
+    office = Office()
+    stream = office.events.stream(office.session, "")
+    await anext(stream)
+    office.alive = False
+    told = 0
+
+    async def others() -> None:
+        while True:
+            office.write("busy")
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(others())
+    try:
+        async with asyncio.timeout(5):
+            async for _ in stream:
+                told += 1
+    finally:
+        busy.cancel()
+    assert told > 0
+
+
+async def test_a_stream_begins_after_what_its_page_knows() -> None:
+    """What changes between a page's first look and its stream's first word is told."""
+    office = Office()
+    office.write("before")
+    known = office.events.now
+    office.write("between")
+    stream = office.events.stream(office.session, known)
+    assert (await following(stream))[0] == "ready"
+    assert (await following(stream))[1]["Name"] == "between"
 
 
 async def test_streams_end_at_shutdown() -> None:

@@ -66,6 +66,7 @@ def test_storage() -> None:
     ("studio::jobs/training?name=a", "jobs/training?name=a"),
     ("app:JupyterLab:lab/tree", "?landing=app%3AJupyterLab%3Alab%2Ftree"),
     ("studio::../../bucket", "?landing=studio%3A%3A..%2F..%2Fbucket"),
+    ("studio::%2e%2e/%2E./bucket", "?landing=studio%3A%3A%252e%252e%2F%252E.%2Fbucket"),
     ("studio:://evil.example", "?landing=studio%3A%3A%2F%2Fevil.example"),
     ("studio::\\evil.example", "?landing=studio%3A%3A%5Cevil.example"),
     ("https://evil.example", "?landing=https%3A%2F%2Fevil.example"),

@@ -84,13 +84,17 @@ class Groups:
 
     async def delete(self, call: Call) -> dict[str, Any]:
         """A group goes with its schedules."""
-        record = await self.find(call, call.params["Name"])
-        if record.name == DEFAULT:
-            raise Invalid("The default schedule group cannot be deleted.")
-        inside = await self.records.find(SCHEDULE, call.scope, Query(parent=record.key, limit=1_000_000))
-        gone: list[Change] = [Delete(SCHEDULE, call.scope, one.key) for one in inside]
-        await self.records.commit(*gone, Delete(GROUP, call.scope, record.key))
-        return {}
+        while True:
+            record = await self.find(call, call.params["Name"])
+            if record.name == DEFAULT:
+                raise Invalid("The default schedule group cannot be deleted.")
+            inside = await self.records.find(SCHEDULE, call.scope, Query(parent=record.key, limit=1_000_000))
+            gone: list[Change] = [Delete(SCHEDULE, call.scope, one.key) for one in inside]
+            try:
+                await self.records.commit(*gone, Delete(GROUP, call.scope, record.key, record.version))
+            except Conflict:
+                continue  # a schedule was made in it meanwhile, which has to go too
+            return {}
 
     async def tags(self, call: Call) -> dict[str, Any]:
         return {"Tags": [{"Key": k, "Value": v} for k, v in (await self._tagged(call)).doc["_tags"].items()]}
@@ -114,6 +118,12 @@ class Groups:
             except Conflict:
                 continue
             return {}
+
+
+def joined(group: Record) -> list[Change]:
+    """What a new schedule writes of its group, so that one made while the group is deleted is refused, and none is left without
+    a group. The default one is never deleted."""
+    return [] if group.key == DEFAULT else [Put(GROUP, group.scope, group.key, group.doc, group.version)]
 
 
 def _checked(tags: Tags) -> Tags:

@@ -12,7 +12,7 @@ from ...stores.records import AddWork, Change, Conflict, Delete, Put, Record, Wo
 from ...wire.errors import AlreadyExists, Invalid, NotFound
 from ...wire.types import Call
 from . import targets, timing
-from .groups import DEFAULT, SCHEDULE, Groups, listed, shown
+from .groups import DEFAULT, GROUP, SCHEDULE, Groups, joined, listed, shown
 
 RING = "RingSchedule"
 GIVEN = ("Description", "EndDate", "FlexibleTimeWindow", "KmsKeyArn", "ScheduleExpression", "StartDate", "Target")
@@ -33,17 +33,20 @@ class Schedules:
         bind("scheduler", "ListSchedules", self.list)
 
     async def create(self, call: Call) -> dict[str, Any]:
-        group = await self.groups.find(call, _group(call))
-        now = self.platform.clock()
-        kept = {"CreationDate": now, "_anchor": now, "_fired": 0.0, "_token": call.params.get("ClientToken")}
-        doc = await self._document(call, kept, now)
-        try:
-            await self._commit(call, doc, group.key, 0)
-        except Conflict:
-            old = await self._find(call)
-            if doc["_token"] is None or old.doc["_token"] != doc["_token"]:
-                raise AlreadyExists(f"Schedule {doc['Name']} already exists.") from None
-        return {"ScheduleArn": doc["Arn"]}
+        while True:
+            group = await self.groups.find(call, _group(call))
+            now = self.platform.clock()
+            kept = {"CreationDate": now, "_anchor": now, "_fired": 0.0, "_token": call.params.get("ClientToken")}
+            doc = await self._document(call, kept, now)
+            try:
+                await self._commit(call, doc, group.key, 0, *joined(group))
+            except Conflict as conflict:
+                if conflict.kind == GROUP:
+                    continue  # changed meanwhile, or gone
+                old = await self._find(call)
+                if doc["_token"] is None or old.doc["_token"] != doc["_token"]:
+                    raise AlreadyExists(f"Schedule {doc['Name']} already exists.") from None
+            return {"ScheduleArn": doc["Arn"]}
 
     async def update(self, call: Call) -> dict[str, Any]:
         """All of it: what the request leaves out gets its default."""
@@ -84,10 +87,10 @@ class Schedules:
                 text = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
                 raise Invalid(f"{text} ({role} must exist and trust {SCHEDULER}.)") from None
 
-    async def _commit(self, call: Call, doc: dict[str, Any], group: str, version: int) -> None:
+    async def _commit(self, call: Call, doc: dict[str, Any], group: str, version: int, *also: Change) -> None:
         """The document and its next timer. Raises Conflict."""
         key = f"{group}/{doc['Name']}"
-        changes: list[Change] = [Put(SCHEDULE, call.scope, key, doc, version, doc["State"], doc["Name"], group)]
+        changes: list[Change] = [Put(SCHEDULE, call.scope, key, doc, version, doc["State"], doc["Name"], group), *also]
         moment = timing.first(doc, doc["LastModificationDate"]) if doc["State"] == "ENABLED" else None
         if moment is not None:
             changes.append(ring(call.scope, key, doc, moment))

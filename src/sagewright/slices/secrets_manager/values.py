@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from ...stores.records import Record
@@ -72,7 +73,8 @@ class Values:
             if kept is None:
                 return {**doc, **(more or {}), "LastChangedDate": self.platform.clock()}
             if version in doc["_versions"]:
-                self._check_same(call, record, version)
+                # the document as it is now: another request with this token may have come between
+                self._check_same(call, replace(record, doc=doc), version)
                 return doc
             return self.store.with_version({**doc, **(more or {})}, version, kept, stages)
 

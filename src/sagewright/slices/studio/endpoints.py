@@ -115,7 +115,8 @@ class Endpoints:
 
     async def stream(self, exchange: Exchange) -> Answer:
         session = await self._known(exchange)
-        last = exchange.request.headers.get("last-event-id", "")
+        # a browser that takes the stream up again knows better than the address that it began with
+        last = exchange.request.headers.get("last-event-id") or exchange.request.arg.get("after", "")
         headers = {"content-type": "text/event-stream", "x-accel-buffering": "no", **SECRET}
         return Answer(200, headers, self.events.stream(session, last))
 
@@ -152,6 +153,7 @@ class Endpoints:
             "HasPassword": await self.passwords.exists(session.doc["Scope"], session.profile.key),
             "MaySetPassword": self._fresh(session), "Opened": session.doc["Opened"], "Expires": session.doc["Until"],
             "Region": region, "Account": account, "Endpoint": self.platform.settings.public_url or exchange.base, "Version": __version__,
+            "LastEvent": self.events.now,
         }  # fmt: skip
         return {member: value for member, value in about.items() if value is not None}
 
@@ -164,6 +166,7 @@ class Endpoints:
 def _text(body: dict[str, Any], member: str) -> str:
     """A member that must be text of a reasonable length. Raises Invalid."""
     value = body.get(member)
-    if not isinstance(value, str) or not 0 < len(value) <= 1024:
+    # half a pair, which JSON can hold, is no character: neither a record's key nor a hash can be made of it
+    if not isinstance(value, str) or not 0 < len(value) <= 1024 or any("\ud800" <= c <= "\udfff" for c in value):
         raise Invalid(f"{member} must be given, as text of at most 1024 characters.")
     return value

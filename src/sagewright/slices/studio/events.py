@@ -6,6 +6,7 @@ last number it told; a stream that lags behind what is kept is told so (``resync
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from .sessions import Session, Sessions
 KEPT = 4_096
 """Resources whose last change is remembered."""
 BEAT = 15.0
-"""Seconds between signs of life on a quiet stream; as often it is seen whether the session still stands."""
+"""Seconds between signs of life; as often it is seen whether the session still stands, however much there is to tell."""
 PULSE = ("StudioEvents", "", "")
 """What streams wait for; the waiting, and its end at shutdown, are the reconciler's."""
 
@@ -54,13 +55,19 @@ class Events:
             _, self._lost = self._changed.popitem(last=False)
         self.platform.reconciler.changes.notify(*PULSE)
 
+    @property
+    def now(self) -> str:
+        """The id of the last event that there was: what a stream begins after, so that nothing since is missed."""
+        return f"{self.boot}-{self._number}"
+
     async def stream(self, session: Session, last: str) -> AsyncIterator[bytes]:
         """The events for a session from now on, or from the last one its browser has seen."""
-        changes = self.platform.reconciler.changes
+        changes, clock = self.platform.reconciler.changes, asyncio.get_running_loop().time
         boot, _, told_last = last.partition("-")
-        known = boot == self.boot and told_last.isdigit() and self._lost <= int(told_last) <= self._number
+        known = boot == self.boot and told_last.isdecimal() and self._lost <= int(told_last) <= self._number
         seen = int(told_last) if known else self._number
         yield b": hello\n\n" + self._event("resync" if last and not known else "ready", {}, seen)
+        looked = clock()
         while not changes.closed:
             waiting = changes.waiter(*PULSE)  # before looking, so that no change is missed
             try:
@@ -74,12 +81,13 @@ class Events:
                     if principal is not None and (told := await self._told(principal, *what)):
                         yield self._event("change", told, number)
                 seen = upto
-                if self._number > upto or await changes.wait(waiting, BEAT):
+                busy = self._number > upto or await changes.wait(waiting, BEAT)
+                if busy and clock() - looked < BEAT:
                     continue
                 fresh = await self.sessions.again(session)
                 if fresh is None or changes.closed:
                     return
-                session = fresh
+                session, looked = fresh, clock()
                 yield b": beat\n\n"
             finally:
                 waiting.cancel()

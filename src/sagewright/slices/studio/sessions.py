@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ...resources.platform import Platform
 from ...resources.tickets import Tickets, digest
@@ -194,7 +194,8 @@ def landing_page(uri: str) -> str:
     """The page that a LandingUri means, below the pages' address: ``studio::path`` is a path of ours, anything else is handed
     to the start page."""
     kind, _, path = uri.partition("::")
-    parts = path.partition("?")[0].split("/")
+    # as a browser reads it: an encoded dot is a dot there
+    parts = unquote(path.partition("?")[0]).split("/")
     if kind == "studio" and ".." not in parts and not path.startswith(("/", "\\")):
         return quote(path, safe="/?=&%:@+,;~-._")
     return f"?landing={quote(uri, safe='')}" if uri else ""

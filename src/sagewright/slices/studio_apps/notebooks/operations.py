@@ -154,6 +154,7 @@ class Configs:
                 await self.platform.records.commit(Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name))
             except Conflict:
                 continue
+            self.platform.reconciler.changed(record.kind, record.scope, record.key)
             return {}
 
     async def delete(self, call: Call) -> None:
@@ -164,3 +165,4 @@ class Configs:
             arn = record.doc["NotebookInstanceLifecycleConfigArn"]
             raise Invalid(f"Unable to delete Notebook Instance Lifecycle Config ({arn}): {users[0].doc['NotebookInstanceArn']} uses it.")
         await self.platform.records.commit(Delete(record.kind, record.scope, record.key))
+        self.platform.reconciler.changed(record.kind, record.scope, record.key)
