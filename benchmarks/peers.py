@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 PEERS = Path(__file__).parent.parent / ".cache" / "peers"
 
@@ -22,28 +26,53 @@ def program(peer: str, name: str) -> str:
     return str(path)
 
 
+def free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def post(url: str, body: str, content_type: str) -> bytes:
+    asked = urllib.request.Request(url, body.encode(), {"Content-Type": content_type})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        found: bytes = answer.read()
+        return found
+
+
+@contextlib.contextmanager
+def started(command: list[str], url: str, **environ: str) -> Iterator[psutil.Process]:
+    """A peer that runs until the end of the block."""
+    out = tempfile.TemporaryFile()  # noqa: SIM115
+    process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environ})
+    try:
+        end = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    out.seek(0)
+                    raise SystemExit(f"{command} did not start:\n{out.read().decode()[-3000:]}") from None
+                time.sleep(0.1)  # another program: there is nothing to wait on but its port
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 @contextlib.contextmanager
 def moto() -> Iterator[Callable[[str], Any]]:
     """A moto server; yields a maker of boto3 clients."""
     import boto3
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free()
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [program("moto", "moto_server"), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(400):
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+    with started([program("moto", "moto_server"), "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/"):
         yield lambda service: boto3.client(
             service, endpoint_url=url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
         )
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -21,7 +21,7 @@ BODIES = 20
 
 def split(task: Task) -> None:
     """Measure, and print two tables."""
-    from serving import CONNECTIONS, NOTHING, ONE, SERVERS, Ours, wrk
+    from serving import NOTHING, ONE, SERVERS, Ours, family, first, wrk
 
     with TestServer(task.folder / "data") as server:
         ours = Ours(server, task)
@@ -31,7 +31,9 @@ def split(task: Task) -> None:
         found: dict[str, tuple[Found, float, float]] = {}
         for name, script in asked.items():
             before = counted(server, name, wrk(server.url, script, 8, 2).requests)
-            run = wrk(server.url, script, 1, task.seconds)
+            if task.realtime:
+                first(family(server.processes()))
+            run = wrk(server.url, script, 1, task.seconds, task.realtime)
             after = counted(server, name, before[0] + run.requests)
             requests, latency, overhead = (b - a for a, b in zip(before, after, strict=True))
             found[name] = run, latency / requests, overhead / requests
@@ -44,9 +46,9 @@ def split(task: Task) -> None:
             env={**ONE, "IMAGE": str(ours.image.folder), "PYTHONPATH": str(toolkit())},
         )
         table(found, float(alone.stdout.split()[-1]))
-        for connections in CONNECTIONS:
+        for connections in task.connections:
             began = usage(server)
-            run = wrk(server.url, asked["e"], connections, task.seconds)
+            run = wrk(server.url, asked["e"], connections, task.seconds, task.realtime)
             show(connections, run, {who: seconds - began.get(who, 0.0) for who, seconds in usage(server).items()})
 
 
@@ -101,9 +103,10 @@ def told(server: TestServer, name: str) -> tuple[float, float, float]:
 
 def usage(server: TestServer) -> dict[str, float]:
     """Seconds of CPU that the gateway has used so far, and the processes of the endpoints (those of agents and sandboxes too)."""
+    from serving import family
+
     found = {"gateway": 0.0, "workers": 0.0}
-    family = {one.pid: one for root in server.processes() for one in (root, *_children(root))}
-    for one in family.values():
+    for one in family(server.processes()):
         try:
             command, times = " ".join(one.cmdline()), one.cpu_times()
         except psutil.Error:
@@ -111,13 +114,6 @@ def usage(server: TestServer) -> dict[str, float]:
         if server.process is None or one.pid != server.process.pid:
             found["gateway" if "sagewright.gateway" in command else "workers"] += times.user + times.system
     return found
-
-
-def _children(one: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(one.children(recursive=True))
-    except psutil.Error:
-        return []
 
 
 def toolkit() -> Path:

@@ -88,6 +88,9 @@ class Frames(asyncio.Protocol):
             self._send(number, head, body)
 
     def _send(self, number: int, head: bytes, body: bytes) -> None:
+        if len(self._waiting) == 1:  # the model has nothing to do: it begins at once, with what comes besides it goes on
+            self._write(FRAME.pack(len(head) + len(body), number, len(head), 0) + head + body)
+            return
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(FRAME.pack(len(head) + len(body), number, len(head), 0))
@@ -118,8 +121,11 @@ class Frames(asyncio.Protocol):
 
     def _flush(self) -> None:
         out, self._out, self._unsent = self._out, [], []
+        self._write(b"".join(out))
+
+    def _write(self, data: bytes) -> None:
         if self._transport is not None and not self.lost:
-            self._transport.write(b"".join(out))
+            self._transport.write(data)
 
     # -- asyncio's side
 

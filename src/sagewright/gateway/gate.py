@@ -213,6 +213,7 @@ class Gate:
         self, plain: Plain, where: tuple[str, str], route: Route, variant: Variant, worker: Worker, tried: Collection[Worker],
         sent: float, outcome: Answer | Exception,
     ) -> None:
+        done = time.perf_counter()
         worker.leave()
         if isinstance(outcome, frames.Refused):
             plain.front.answer(failure(busy(variant)))
@@ -224,18 +225,18 @@ class Gate:
             if any(w is not worker and w not in tried for w in variant.workers):
                 self._send(plain, where, route, variant, (*tried, worker))
             else:
-                measure(self._meter, variant, 0, plain.began, sent, time.perf_counter())
+                measure(self._meter, variant, 0, plain.began, sent, done)
                 plain.front.answer(failure(unreached(variant, outcome)))
             return
         answer = outcome if isinstance(outcome, Answer) else no_answer(outcome)
         if variant.many:
             sent += multimodel.waited(answer)
-        measure(self._meter, variant, answer.status, plain.began, sent, time.perf_counter(), answer.steps)
         if 200 <= answer.status < 300:
             plain.front.answer(success(answer, variant.name))
         else:
             stream = variant.streams.get(worker.path, variant.name)
             plain.front.answer(failure(model_error(self._url, *where, route, stream, answer)))
+        measure(self._meter, variant, answer.status, plain.began, sent, done, answer.steps)
         if variant.tapped:
             self._taps.request(variant, plain.request.headers, plain.body, answer)
 

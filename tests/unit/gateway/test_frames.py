@@ -12,6 +12,7 @@ import pytest
 
 from sagewright.gateway import admission, frames
 from sagewright.gateway.answer import Answer, Broken
+from sagewright.testing.waiting import until
 from sagewright_container.http import Request, Response
 from sagewright_container.serve import Handler, Server
 
@@ -94,6 +95,21 @@ async def test_answers(served: tuple[Echo, str]) -> None:
     assert ping.status == 200
     assert isinstance(await ask(connection, b"broken"), Broken)
     assert isinstance(await ask(connection, b"still there"), Answer)
+    connection.close()
+
+
+async def test_a_model_that_has_nothing_to_do_begins_with_the_first(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    loop = asyncio.get_running_loop()
+    asked: list[asyncio.Future[Answer | Exception]] = [loop.create_future() for _ in range(3)]
+    connection.submit(HEAD, b"0", asked[0].set_result)
+    until(lambda: handler.batches, 10)  # without a turn of the event loop
+    for future in asked[1:]:
+        connection.submit(HEAD, b"x", future.set_result)
+    answers = await asyncio.wait_for(asyncio.gather(*asked), 10)
+    assert [answer.body for answer in answers if isinstance(answer, Answer)] == [b"0", b"x", b"x"]
+    assert handler.batches == [1, 2]
     connection.close()
 
 
