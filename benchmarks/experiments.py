@@ -201,15 +201,16 @@ def verify(client: Lean, account: str, runs: int, metrics: int, steps: int) -> i
     return seen
 
 
-def median(ask: Callable[[], Any], server: psutil.Process | None = None, times: int = 9) -> tuple[float, float]:
-    """(milliseconds, milliseconds of the server's CPU): the latter stays the same on a busy machine."""
+def median(ask: Callable[[], Any], server: psutil.Process, times: int = 9) -> tuple[float, float, float]:
+    """Milliseconds; those of the server's CPU, and of this process's own: these two stay the same on a busy machine."""
     took = []
-    before = sum(server.cpu_times()[:2]) if server else 0.0
+    before, own = sum(server.cpu_times()[:2]), time.process_time()
     for _ in range(times):
         began = time.perf_counter()
         ask()
         took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took), ((sum(server.cpu_times()[:2]) if server else 0.0) - before) / times * 1000
+    own = time.process_time() - own
+    return statistics.median(took), (sum(server.cpu_times()[:2]) - before) / times * 1000, own / times * 1000
 
 
 PEER = """
@@ -368,8 +369,10 @@ def ask(server: TestServer, lean: Lean, account: str, runs: int) -> dict[str, fl
         ("minutes", "one metric of all runs, a value a minute", lambda: lean.metrics("BatchGetMetrics", "POST", minutes), lambda: metrics.batch_get_metrics(**minutes)),
         ("steps", "one metric of all runs, every step", lambda: lean.metrics("BatchGetMetrics", "POST", steps), lambda: metrics.batch_get_metrics(**steps)),
     ):  # fmt: skip
-        found[name], cpu = median(by_http, process)
-        print(f"{what}: {found[name]:.1f} ms, {cpu:.1f} ms of the server's CPU ({median(by_boto3, times=3)[0]:.1f} ms by boto3)")
+        found[name], cpu, own = median(by_http, process)
+        parsing = median(by_boto3, process, times=3)
+        print(f"{what}: {found[name]:.1f} ms, {cpu:.1f} ms of the server's CPU, {own:.1f} of the client's "
+              f"({parsing[0]:.1f} ms by boto3, {parsing[2]:.1f} of its CPU)", flush=True)
     return found
 
 

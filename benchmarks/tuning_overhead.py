@@ -48,6 +48,10 @@ class Meter:
         self._sampler = images.resolve(SAMPLER).lock_hash
         self._cold: dict[int, float] = {}
 
+    def memory(self) -> float:
+        """MiB that the server's process has resident."""
+        return float(self._server.memory_info().rss) / 2**20
+
     def read(self) -> dict[str, float]:
         """``server``: its process; ``sampler``: all samplers, as far as they have been seen, their interpreter's imports
         included; ``all``: every process of the server, those of the jobs too."""
@@ -82,7 +86,7 @@ def tune(tunings: Tunings, meter: Meter, strategy: str, trials: int, marks: list
             now, looked = meter.read(), time.monotonic()
             if marks is not None and done >= (len(marks) + 1) * trials // 10:
                 marks.append((done, {who: now[who] - before[who] for who in now}))
-                print(f"    {done} trials after {looked - began:.0f} s", flush=True)
+                print(f"    {done} trials after {looked - began:.0f} s; the server has {meter.memory():.0f} MiB resident", flush=True)
     took = (job["HyperParameterTuningEndTime"] - job["CreationTime"]).total_seconds()
     if done != trials:
         raise SystemExit(f"{strategy}: {done} of {trials} trials completed: {job.get('FailureReason')}")
