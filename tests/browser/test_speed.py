@@ -9,6 +9,7 @@ import pytest
 from sagewright.testing.chromium import Page, another, targets
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.names import unique
+from sagewright.testing.server import TestServer
 
 from .conftest import STUDIO
 
@@ -84,3 +85,40 @@ async def test_a_long_log_is_read_by_pages_and_drawn_in_part(studio: Page, jobs:
     await studio.value("document.querySelector('.log').scrollTop = 0")
     await studio.until("document.querySelector('.log-line').innerText.includes('line 0') || document.querySelectorAll('.log-line')[1].innerText.includes('line 0')")
     assert await studio.value("document.querySelectorAll('.log-line').length") < 100
+
+
+ACROSS = """(async () => {
+  const box = document.querySelector('.runs'), added = [], drawn = [];
+  const plain = Number.prototype.toLocaleString;
+  let made = 0;
+  Number.prototype.toLocaleString = function (...given) { made += 1; return plain.apply(this, given); };
+  const lead = box.querySelector('.runs-row .runs-name');
+  new MutationObserver((all) => { const cells = all.flatMap((m) => [...m.addedNodes]).filter((n) => n.role === 'cell').length; if (cells) added.push(cells); }).observe(box, {subtree: true, childList: true});
+  for (let at = 0; at < box.scrollWidth - box.clientWidth; at += 40) {
+    box.scrollLeft = at;
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    drawn.push(box.querySelectorAll('.runs-row')[3].querySelectorAll('[role=cell]').length);
+  }
+  Number.prototype.toLocaleString = plain;
+  return {added, drawn: Math.max(...drawn), made, same: lead === box.querySelector('.runs-row .runs-name'), last: !!box.querySelector(`[role=cell][aria-colindex="${box.getAttribute('aria-colcount')}"]`)};
+})()"""
+
+
+async def test_runs_scroll_across_by_a_few_columns_at_a_time(studio: Page, server: TestServer) -> None:
+    """A column more is a cell in every row: few come at once, none beyond what is soon in view, and no number has a formatter of its own."""
+    name, runs, columns = unique("wide"), 8, 60
+    sagemaker = server.client("sagemaker")
+    sagemaker.create_experiment(ExperimentName=name)
+    sagemaker.create_trial(ExperimentName=name, TrialName=name)
+    for run in range(runs):
+        parameters = {f"p{n}": {"NumberValue": run + n / 7} for n in range(columns)}
+        sagemaker.create_trial_component(TrialComponentName=f"{name}-{run}", Parameters=parameters)
+        sagemaker.associate_trial_component(TrialComponentName=f"{name}-{run}", TrialName=name)
+    await studio.follow(f"{STUDIO}/experiments/{name}")
+    await studio.shows(f"({runs} runs)")
+    await studio.quiet()
+    seen = await studio.value(ACROSS)
+    assert len(seen["added"]) > 10
+    assert max(seen["added"]) <= 3 * runs
+    assert seen["drawn"] < 20
+    assert (seen["made"], seen["same"], seen["last"]) == (0, True, True)

@@ -13,8 +13,10 @@ const COLUMN = 130;
 const FIRST = 300;
 const WHEN = 130;
 const VIEW = 480;
-/** Rows and columns are brought in and taken out by so many at a time, and so many beyond the view are kept ready. */
+/** Rows are brought in and taken out by so many at a time, and so many beyond the view are kept ready. */
 const STEP = 6;
+/** Columns likewise: few, since each of them is a cell in every row. */
+const BLOCK = 3;
 
 export interface GridProps {
   /** Those that have come; there are `total`. */
@@ -41,22 +43,22 @@ interface Window {
   to: number;
 }
 
-const down = (n: number) => Math.max(0, (Math.floor(n / STEP) - 1) * STEP);
-const up = (n: number) => (Math.ceil(n / STEP) + 1) * STEP;
+const down = (n: number, step = STEP) => Math.max(0, (Math.floor(n / step) - 1) * step);
+const up = (n: number, step = STEP) => (Math.ceil(n / step) + 1) * step;
 
 function windowOf(box: { scrollTop: number; scrollLeft: number; clientWidth: number }): Window {
   return {
     first: down(box.scrollTop / ROW),
     last: up((box.scrollTop + VIEW) / ROW),
-    from: down((box.scrollLeft - WHEN) / COLUMN),
-    to: up((box.scrollLeft + box.clientWidth - FIRST - WHEN) / COLUMN),
+    from: down((box.scrollLeft - WHEN) / COLUMN, BLOCK),
+    to: up((box.scrollLeft + box.clientWidth - FIRST - WHEN) / COLUMN, BLOCK),
   };
 }
 
 export function Grid(props: GridProps) {
   const { rows, total, columns, several, sort, descending, baseline, chosen, need, order, pin, draw } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState<Window>({ first: 0, last: up(VIEW / ROW), from: 0, to: up(8) });
+  const [at, setAt] = useState<Window>({ first: 0, last: up(VIEW / ROW), from: 0, to: up(8, BLOCK) });
   const look = useCallback(() => {
     if (!box.current) return;
     const next = windowOf(box.current);
@@ -69,14 +71,13 @@ export function Grid(props: GridProps) {
     return () => seen.disconnect();
   }, [look]);
   const { from } = at;
-  const shown = columns.slice(from, at.to);
+  const to = Math.min(at.to, columns.length);
   const width = FIRST + WHEN + columns.length * COLUMN;
   const arrow = (id: string) => (sort === id ? (descending ? " ↓" : " ↑") : "");
   const direction = (id: string) => (sort === id ? (descending ? "descending" : "ascending") : "none");
   const above = baseline ? 2 : 1;
-  const key = shown.join("\n");
   const line = (run: Run, index: number, top: number) => (
-    <Row key={`${index} ${run.name}`} run={run} index={index} top={top} shown={shown} shownKey={key} from={from} several={several} base={baseline} ink={chosen.ink(run.name)} draw={draw} pin={pin} />
+    <Row key={`${index} ${run.name}`} run={run} index={index} top={top} columns={columns} from={from} to={to} several={several} base={baseline} ink={chosen.ink(run.name)} draw={draw} pin={pin} />
   );
   return (
     <div
@@ -98,7 +99,7 @@ export function Grid(props: GridProps) {
           <span role="columnheader" aria-sort={direction("at")} style={{ left: FIRST, width: WHEN }}>
             <button type="button" onClick={() => order("at")}>Created{arrow("at")}</button>
           </span>
-          {shown.map((c, i) => (
+          {columns.slice(from, to).map((c, i) => (
             <span key={c} role="columnheader" aria-colindex={from + i + 3} aria-sort={direction(c)} style={{ left: FIRST + WHEN + (from + i) * COLUMN, width: COLUMN }}>
               <button type="button" title={`${c.slice(2)}: ${kindOf(c)}`} onClick={() => order(c)}>
                 <i className={c[0] === "m" ? "of-metric" : "of-parameter"}>{c[0] === "m" ? "metric" : "param"}</i> {c.slice(2)}{arrow(c)}
@@ -124,10 +125,9 @@ interface RowProps {
   run: Run;
   index: number;
   top: number;
-  shown: string[];
-  /** What `shown` holds: the list itself is another at every look. */
-  shownKey: string;
+  columns: string[];
   from: number;
+  to: number;
   several: boolean;
   base: Run | undefined;
   ink: string | undefined;
@@ -136,28 +136,40 @@ interface RowProps {
 }
 
 /** Drawn again only when something of it changes, which while scrolling down is never. */
-const Row = memo(
-  function Row({ run, index, top, shown, from, several, base, ink, draw, pin }: RowProps) {
-    const pinned = base?.name === run.name;
-    const page = run.source ? arnHref(run.source) : undefined;
-    return (
-      <div role="row" aria-rowindex={index} className={pinned ? "runs-row runs-base" : "runs-row"} style={{ top }}>
-        <span role="rowheader" className="runs-first" style={{ width: FIRST }}>
-          <button type="button" className="eye" aria-pressed={ink !== undefined} aria-label={`Draw ${run.title}`} onClick={() => draw(run.name)}>
-            <i style={{ background: ink ?? "transparent" }} />
-          </button>
-          <button type="button" className="pin" aria-pressed={pinned} aria-label={`Compare with ${run.title}`} onClick={() => pin(run.name)}>⚑</button>
-          {page ? <Link className="runs-name text-link" to={page} title={run.name}>{run.title}</Link> : <span className="runs-name" title={run.name}>{run.title}</span>}
-          {several && <small className="dim runs-of">{run.experiments.join(", ")}</small>}
-        </span>
-        <span role="cell" style={{ left: FIRST, width: WHEN }}><RelativeTime at={run.at} /></span>
-        {shown.map((c, j) => (
-          <span key={c} role="cell" aria-colindex={from + j + 3} style={{ left: FIRST + WHEN + (from + j) * COLUMN, width: COLUMN }}>
-            <Cell value={run.cell(c)} base={base && !pinned ? base.cell(c) : undefined} />
-          </span>
-        ))}
-      </div>
-    );
-  },
-  (a, b) => a.run === b.run && a.index === b.index && a.top === b.top && a.shownKey === b.shownKey && a.from === b.from && a.base === b.base && a.ink === b.ink && a.several === b.several && a.draw === b.draw && a.pin === b.pin,
-);
+const Row = memo(function Row({ run, index, top, columns, from, to, several, base, ink, draw, pin }: RowProps) {
+  const pinned = base?.name === run.name;
+  const blocks = Array.from({ length: Math.ceil((to - from) / BLOCK) }, (_, i) => from + i * BLOCK);
+  return (
+    <div role="row" aria-rowindex={index} className={pinned ? "runs-row runs-base" : "runs-row"} style={{ top }}>
+      <Lead run={run} several={several} pinned={pinned} ink={ink} draw={draw} pin={pin} />
+      {blocks.map((first) => <Block key={first} run={run} columns={columns} first={first} base={pinned ? undefined : base} />)}
+    </div>
+  );
+});
+
+/** The cells that every row begins with. */
+const Lead = memo(function Lead({ run, several, pinned, ink, draw, pin }: Pick<RowProps, "run" | "several" | "ink" | "draw" | "pin"> & { pinned: boolean }) {
+  const page = run.source ? arnHref(run.source) : undefined;
+  return (
+    <>
+      <span role="rowheader" className="runs-first" style={{ width: FIRST }}>
+        <button type="button" className="eye" aria-pressed={ink !== undefined} aria-label={`Draw ${run.title}`} onClick={() => draw(run.name)}>
+          <i style={{ background: ink ?? "transparent" }} />
+        </button>
+        <button type="button" className="pin" aria-pressed={pinned} aria-label={`Compare with ${run.title}`} onClick={() => pin(run.name)}>⚑</button>
+        {page ? <Link className="runs-name text-link" to={page} title={run.name}>{run.title}</Link> : <span className="runs-name" title={run.name}>{run.title}</span>}
+        {several && <small className="dim runs-of">{run.experiments.join(", ")}</small>}
+      </span>
+      <span role="cell" style={{ left: FIRST, width: WHEN }}><RelativeTime at={run.at} /></span>
+    </>
+  );
+});
+
+/** Some cells of a row side by side. While scrolling across, those that stay are not looked at again. */
+const Block = memo(function Block({ run, columns, first, base }: { run: Run; columns: string[]; first: number; base: Run | undefined }) {
+  return columns.slice(first, first + BLOCK).map((c, i) => (
+    <span key={c} role="cell" aria-colindex={first + i + 3} style={{ left: FIRST + WHEN + (first + i) * COLUMN, width: COLUMN }}>
+      <Cell value={run.cell(c)} base={base?.cell(c)} />
+    </span>
+  ));
+});
