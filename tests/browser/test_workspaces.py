@@ -215,10 +215,24 @@ async def test_a_code_repository_is_added_and_offered(studio: Page, server: Test
     await studio.shows(name, url, "main")
     await looks.at("code-repository")
     assert sagemaker.describe_code_repository(CodeRepositoryName=name)["GitConfig"] == {"RepositoryUrl": url, "Branch": "main"}
+    book, others = unique("book"), [name, f"{url}?2", f"{url}?3"]
     await studio.follow(f"{STUDIO}/notebook-instances/create")
+    await studio.fill("Name", book)
     await studio.fill("Repository", name)
     await studio.click(name, '[role="option"]')
     await studio.until(f"sw.find('input', 'Repository').value === {json.dumps(name)}")
+    for number, other in enumerate(others, 1):
+        await studio.click("Add a repository", "button")
+        await studio.shows("Choose the additional repository, or remove it.")
+        await studio.fill(f"Additional repository {number}", other)
+    # the API takes three
+    await studio.until("!sw.find('button', 'Add a repository')")
+    await looks.at("create-notebook-instance-with-repositories")
+    await studio.click("Create the notebook instance", "button")
+    await studio.shows(book, "Opened first", "Beside it", *others[1:])
+    made = sagemaker.describe_notebook_instance(NotebookInstanceName=book)
+    assert (made["DefaultCodeRepository"], made["AdditionalCodeRepositories"]) == (name, others)
+    await looks.at("notebook-instance-with-repositories")
     await studio.follow(f"{STUDIO}/code-repositories?q={name}")
     await studio.shows(name, url)
     await looks.at("code-repositories")
@@ -228,4 +242,7 @@ async def test_a_code_repository_is_added_and_offered(studio: Page, server: Test
     await studio.shows("Nothing matches")
     with pytest.raises(ClientError, match="Could not find"):
         sagemaker.describe_code_repository(CodeRepositoryName=name)
+    # nothing answers at the address, so that the clone fails, and with it the start
+    until(lambda: sagemaker.describe_notebook_instance(NotebookInstanceName=book)["NotebookInstanceStatus"] == "Failed", SLOW)
+    sagemaker.delete_notebook_instance(NotebookInstanceName=book)
     assert looks.faults == {}

@@ -1,7 +1,4 @@
-"""The code editor app: a program of this machine, run and reached as JupyterLab is.
-
-What stands in for the editor here is a small program of that name, which serves pages and a WebSocket on the socket it is given.
-"""
+"""The code editor app: a program of this machine, run and reached as JupyterLab is."""
 
 from __future__ import annotations
 
@@ -14,44 +11,13 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from sagewright.testing.browser import Browser
+from sagewright.testing.editor import stand_in
 from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 from sagewright.testing.waiting import until
 
 pytestmark = pytest.mark.xdist_group("workspaces")
 BASE = "/codeeditor/default/"
-STAND_IN = '''#!/bin/sh
-exec python - "$@" <<'END'
-import asyncio, base64, hashlib, os, sys
-print("arguments", *sys.argv[1:], flush=True)
-where = sys.argv[sys.argv.index("--socket") + 1]
-
-async def take(reader, writer):
-    head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
-    first, *lines = head.split("\\r\\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if "sec-websocket-key" in headers:
-        key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        said = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-        writer.write(f"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: {said}\\r\\n\\r\\n".encode())
-        kind, length = await reader.readexactly(2)
-        mask = await reader.readexactly(4)
-        text = bytes(b ^ mask[i % 4] for i, b in enumerate(await reader.readexactly(length & 127)))
-        text = text.upper()
-        writer.write(bytes([0x81, len(text)]) + text)
-    else:
-        body = f"{first.split()[1]} {os.getcwd()} {headers.get('cookie', 'no cookie')} {headers.get('x-sagewright-user')}".encode()
-        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
-    await writer.drain()
-    writer.close()
-
-async def main():
-    async with await asyncio.start_unix_server(take, where) as server:
-        await server.serve_forever()
-
-asyncio.run(main())
-END
-'''
 
 
 def app(team: Team, space: str) -> dict[str, Any]:
@@ -74,12 +40,7 @@ def started(team: Team, owner: str) -> str:
 @pytest.fixture
 def editing(tmp_path: Path) -> Iterator[Team]:
     """A server on a machine that has an editor: outside /usr, as people install it."""
-    program = tmp_path / "editors" / "bin" / "code-server"
-    program.parent.mkdir(parents=True)
-    program.write_text(STAND_IN)
-    program.chmod(0o755)
-    (tmp_path / "editors" / "package.json").write_text("{}")
-    with TestServer(tmp_path / "data", {"code_editor": str(program)}) as server:
+    with TestServer(tmp_path / "data", {"code_editor": str(stand_in(tmp_path / "editors"))}) as server:
         yield Team(server)
 
 

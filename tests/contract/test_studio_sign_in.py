@@ -49,6 +49,7 @@ def test_the_session_says_who_and_where(desk: Desk) -> None:
     }  # fmt: skip
     assert about["UserProfileArn"] == f"arn:aws:sagemaker:us-east-1:123456789012:user-profile/{desk.domain}/{desk.name}"
     assert about["Expires"] - about["Opened"] == 1800
+    assert {"AppType": "JupyterLab", "Lacks": ""} in about["AppTypes"]
 
 
 def test_a_token_signs_in_by_post_too(desk: Desk) -> None:

@@ -40,6 +40,10 @@ REFUSED = "Refused"
 class AppRunner(Protocol):
     """Runs one type of app. Every method may be called again after a crash in its middle."""
 
+    def lacks(self) -> str:
+        """What this machine has to get before such apps run, as a sentence; empty where they do."""
+        ...
+
     async def task(self, job: Job, task: str) -> Task:
         """The task that runs the App of ``job.record``: kind ``serve``, id ``task``. Its reports move the App: Ready →
         InService, an exit with code 0 → deleted (somebody shut it down from inside), any other end → Failed.

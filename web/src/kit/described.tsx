@@ -44,7 +44,7 @@ export function Sections({ of, without = [] }: { of: Document; without?: string[
       </Container>
       {groups.map(([k, v]) => isGroup(v) && (
         <Container key={k} header={<Header variant="h2">{words(k)}</Header>}>
-          {Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [words(n), plain(e)]))} />}
+          {Array.isArray(v) && !v.some(isGroup) ? <ul className="plain">{v.map((e, i) => <li key={i}>{plain(e)}</li>)}</ul> : Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [words(n), plain(e)]))} />}
         </Container>
       ))}
     </SpaceBetween>
@@ -60,6 +60,8 @@ export interface DescribedSpec<T extends object> {
   /** Drawn by something else, or not at all. */
   without?: string[];
   tabs?: (value: T) => Tab[];
+  /** Below what the page draws by itself, on its overview. */
+  more?: (value: T) => ReactNode;
   actions?: (value: T, reload: () => void) => ReactNode;
   stop?: () => Promise<unknown>;
   remove?: () => Promise<unknown>;
@@ -68,7 +70,7 @@ export interface DescribedSpec<T extends object> {
   kinds?: string[];
 }
 
-export function Described<T extends object>({ kind, name, parent, describe, status, without = [], tabs, actions, stop, remove, code, kinds = [] }: DescribedSpec<T>) {
+export function Described<T extends object>({ kind, name, parent, describe, status, without = [], tabs, more, actions, stop, remove, code, kinds = [] }: DescribedSpec<T>) {
   const navigate = useNavigate();
   const loaded = useLoad(describe, [kind, name], { kinds: [kind, ...kinds], ...(kinds.length === 0 && { name }) });
   const busy = loaded.value && status ? moving(status(loaded.value)) : false;
@@ -90,7 +92,7 @@ export function Described<T extends object>({ kind, name, parent, describe, stat
           )}
         </>
       )}
-      tabs={(value) => [{ id: "overview", label: "Overview", content: <Sections of={value as Document} without={without} /> }, ...(tabs?.(value) ?? [])]}
+      tabs={(value) => [{ id: "overview", label: "Overview", content: <SpaceBetween size="l"><Sections of={value as Document} without={without} />{more?.(value)}</SpaceBetween> }, ...(tabs?.(value) ?? [])]}
       code={(value) => (typeof code === "function" ? code(value) : code)}
     />
   );

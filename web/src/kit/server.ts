@@ -17,6 +17,8 @@ export interface Session {
   MaySetPassword: boolean;
   /** Epoch seconds, as all times here. */
   Expires: number;
+  /** Those that this server runs, and what the machine has to get first. */
+  AppTypes: { AppType: string; Lacks: string }[];
   Region: string;
   Account: string;
   Endpoint: string;

@@ -152,6 +152,7 @@ class Endpoints:
             "ExecutionRole": session.role, "SignInRole": session.acts_as[0], "SpaceName": session.doc.get("SpaceName"),
             "HasPassword": await self.passwords.exists(session.doc["Scope"], session.profile.key),
             "MaySetPassword": self._fresh(session), "Opened": session.doc["Opened"], "Expires": session.doc["Until"],
+            "AppTypes": [{"AppType": kind, "Lacks": runner.lacks()} for kind, runner in sorted(self.platform.app_runners.items())],
             "Region": region, "Account": account, "Endpoint": self.platform.settings.public_url or exchange.base, "Version": __version__,
             "LastEvent": self.events.now,
         }  # fmt: skip

@@ -21,12 +21,19 @@ SHOWN = "/opt/ml/editor"
 """Where a workspace sees the folder of an editor that lies outside /usr."""
 MISSING = (
     "There is no code editor on this machine. Install code-server or OpenVSCode Server, so that the server finds code-server or "
-    "openvscode-server on its PATH or in the setting code_editor; then create the app again."
+    "openvscode-server on its PATH or in the setting code_editor."
 )
 
 
 class EditorApps(JupyterApps):
     """Runs these apps as JupyterLab's are run: in the same sandbox, behind the same proxy."""
+
+    def lacks(self) -> str:
+        try:
+            found(self.platform.settings.code_editor)
+        except Invalid as error:
+            return str(error)
+        return ""
 
     def program(self) -> Program:
         path = found(self.platform.settings.code_editor)

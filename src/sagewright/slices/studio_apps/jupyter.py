@@ -85,6 +85,9 @@ class JupyterApps:
             shared=await self._shared(job.record),
         )
 
+    def lacks(self) -> str:
+        return ""
+
     async def watch(self, job: Job) -> float | None:
         doc = job.doc
         workspace = self.table.get(name_of(doc["AppArn"]))

@@ -1,7 +1,7 @@
-/** Spaces with the JupyterLab that runs in each, as the pages need them. */
+/** Spaces with the app that runs in each, JupyterLab or a code editor, as the pages need them. */
 import {
   CreateAppCommand, CreatePresignedDomainUrlCommand, DeleteAppCommand, DescribeAppCommand, DescribeSpaceCommand, ListAppsCommand, ListSpacesCommand,
-  ListStudioLifecycleConfigsCommand, type AppDetails, type DescribeAppResponse, type DescribeSpaceResponse, type ListSpacesCommandInput, type SpaceDetails,
+  ListStudioLifecycleConfigsCommand, type AppDetails, type CreateSpaceRequest, type DescribeAppResponse, type DescribeSpaceResponse, type ListSpacesCommandInput, type SpaceDetails,
 } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
@@ -20,28 +20,40 @@ export interface Space extends SpaceDetails {
   app?: AppDetails | undefined;
 }
 
-/** What a space's JupyterLab is called. */
-export const app = (DomainId: string, SpaceName: string) => ({ DomainId, SpaceName, AppType: "JupyterLab" as const, AppName: "default" });
+/** The apps of spaces; what says nothing is of the first. */
+export const APPS = {
+  JupyterLab: { name: "JupyterLab", settings: "JupyterLabAppSettings", ends: "Kernels end, and with them what is in their memory. Files in the home stay." },
+  CodeEditor: { name: "Code Editor", settings: "CodeEditorAppSettings", ends: "Terminals and what runs in them end. Files in the home stay as they were saved." },
+} as const;
+export type Type = keyof typeof APPS;
+
+const known = (given: string | undefined): Type => (given === "CodeEditor" ? given : "JupyterLab");
+/** Of a space as the list has it, and as its description has it. */
+export const typeOf = (space: { SpaceSettingsSummary?: { AppType?: string | undefined } | undefined; SpaceSettings?: { AppType?: string | undefined } | undefined }) =>
+  known(space.SpaceSettings?.AppType ?? space.SpaceSettingsSummary?.AppType);
+
+/** What a space's app is called. */
+export const app = (DomainId: string, SpaceName: string, AppType: Type) => ({ DomainId, SpaceName, AppType, AppName: "default" });
 
 export const isPrivate = (s: SpaceDetails) => s.SpaceSharingSettingsSummary?.SharingType === "Private";
 const shown = (s: SpaceDetails, who: Who) => !isPrivate(s) || s.OwnershipSettingsSummary?.OwnerUserProfileName === who.UserProfileName;
 
 const STATES: Record<string, string> = { Pending: "Starting", InService: "Running", Deleting: "Stopping", Failed: "Failed", Deleted: "Stopped" };
 
-/** One word for both: the space's own trouble, or what its JupyterLab does. */
+/** One word for both: the space's own trouble, or what its app does. */
 export function state(space: string | undefined, running: string | undefined): string {
   if (space !== "InService" && space !== undefined) return space;
   return running ? (STATES[running] ?? running) : "Stopped";
 }
 export const stateOf = (s: Space) => state(s.Status, s.app?.Status);
 
-/** Space → its app, for a whole domain. */
+/** Space and type → the app, for a whole domain. */
 async function running(DomainIdEquals: string, abortSignal?: AbortSignal): Promise<Map<string, AppDetails>> {
   const found = new Map<string, AppDetails>();
   let NextToken: string | undefined;
   do {
     const page = await sagemaker().send(new ListAppsCommand({ DomainIdEquals, MaxResults: 100, NextToken }), { ...(abortSignal && { abortSignal }) });
-    for (const a of page.Apps ?? []) if (a.SpaceName && a.AppType === "JupyterLab") found.set(a.SpaceName, a);
+    for (const a of page.Apps ?? []) if (a.SpaceName && a.AppName === "default") found.set(`${a.SpaceName}/${a.AppType}`, a);
     NextToken = page.NextToken;
   } while (NextToken);
   return found;
@@ -62,7 +74,7 @@ async function spaces(who: Who, all: boolean, query: ListSpacesCommandInput, abo
 /** A page of the spaces that a profile works in, its own and those that are shared; or of all. */
 export async function list(who: Who, all: boolean, query: ListSpacesCommandInput, abortSignal?: AbortSignal) {
   const [{ items, next }, apps] = await Promise.all([spaces(who, all, query, abortSignal), running(who.DomainId, abortSignal)]);
-  return { items: items.map((s): Space => ({ ...s, app: apps.get(s.SpaceName!) })), next };
+  return { items: items.map((s): Space => ({ ...s, app: apps.get(`${s.SpaceName}/${typeOf(s)}`) })), next };
 }
 
 export interface Described {
@@ -72,42 +84,39 @@ export interface Described {
 }
 
 export async function describe(DomainId: string, SpaceName: string, abortSignal: AbortSignal): Promise<Described> {
-  const [space, running] = await Promise.all([
-    sagemaker().send(new DescribeSpaceCommand({ DomainId, SpaceName }), { abortSignal }),
-    sagemaker()
-      .send(new DescribeAppCommand(app(DomainId, SpaceName)), { abortSignal })
-      .catch((error: Error) => {
-        if (error.name === "ResourceNotFound") return undefined;
-        throw error;
-      }),
-  ]);
+  const space = await sagemaker().send(new DescribeSpaceCommand({ DomainId, SpaceName }), { abortSignal });
+  const running = await sagemaker()
+    .send(new DescribeAppCommand(app(DomainId, SpaceName, typeOf(space))), { abortSignal })
+    .catch((error: Error) => {
+      if (error.name === "ResourceNotFound") return undefined;
+      throw error;
+    });
   return { space, app: running };
 }
 
-export const start = (domain: string, space: string) => sagemaker().send(new CreateAppCommand(app(domain, space)));
-export const stop = (domain: string, space: string) => sagemaker().send(new DeleteAppCommand(app(domain, space)));
+export const start = (domain: string, space: string, type: Type) => sagemaker().send(new CreateAppCommand(app(domain, space, type)));
+export const stop = (domain: string, space: string, type: Type) => sagemaker().send(new DeleteAppCommand(app(domain, space, type)));
 /** A failed app keeps its place until it is deleted or made anew. */
 export const living = (status: string | undefined) => status === "Pending" || status === "InService" || status === "Failed";
 
-const opening = (who: Who, SpaceName: string) => ({ DomainId: who.DomainId, UserProfileName: who.UserProfileName, SpaceName, LandingUri: "app:JupyterLab:" });
-export const open = async (who: Who, space: string) => (await sagemaker().send(new CreatePresignedDomainUrlCommand(opening(who, space)))).AuthorizedUrl;
+const opening = (who: Who, SpaceName: string, type: Type) => ({ DomainId: who.DomainId, UserProfileName: who.UserProfileName, SpaceName, LandingUri: `app:${type}:` });
+export const open = async (who: Who, space: string, type: Type) => (await sagemaker().send(new CreatePresignedDomainUrlCommand(opening(who, space, type)))).AuthorizedUrl;
 
 /** What makes a space work, in order. */
-export const calls = (who: Who, create: { SpaceName?: string | undefined }): Call[] => [
-  { service: "sagemaker", operation: "CreateSpace", input: create },
-  {
-    service: "sagemaker",
-    operation: "CreateApp",
-    input: app(who.DomainId, create.SpaceName ?? ""),
+export function calls(who: Who, create: Pick<CreateSpaceRequest, "SpaceName" | "SpaceSettings">): Call[] {
+  const [name, type] = [create.SpaceName ?? "", typeOf(create)];
+  const made = app(who.DomainId, name, type);
+  return [
+    { service: "sagemaker", operation: "CreateSpace", input: create },
     // a link leads only into what runs
-    whilst: { operation: "DescribeApp", input: app(who.DomainId, create.SpaceName ?? ""), status: "Pending" },
-  },
-  { service: "sagemaker", operation: "CreatePresignedDomainUrl", input: opening(who, create.SpaceName ?? "") },
-];
+    { service: "sagemaker", operation: "CreateApp", input: made, whilst: { operation: "DescribeApp", input: made, status: "Pending" } },
+    { service: "sagemaker", operation: "CreatePresignedDomainUrl", input: opening(who, name, type) },
+  ];
+}
 
-/** Scripts that may run when JupyterLab starts, the newest first. */
-export async function scripts(abortSignal: AbortSignal) {
-  const page = await sagemaker().send(new ListStudioLifecycleConfigsCommand({ AppTypeEquals: "JupyterLab", SortBy: "CreationTime", SortOrder: "Descending", MaxResults: 100 }), { abortSignal });
+/** Scripts that may run when such an app starts, the newest first. */
+export async function scripts(AppTypeEquals: Type, abortSignal: AbortSignal) {
+  const page = await sagemaker().send(new ListStudioLifecycleConfigsCommand({ AppTypeEquals, SortBy: "CreationTime", SortOrder: "Descending", MaxResults: 100 }), { abortSignal });
   return page.StudioLifecycleConfigs ?? [];
 }
 

@@ -1,4 +1,4 @@
-import { CreateSpaceCommand, DescribeDomainCommand, DescribeUserProfileCommand, type CreateSpaceRequest, type IdleSettings, type ResourceSpec } from "@aws-sdk/client-sagemaker";
+import { CreateSpaceCommand, DescribeDomainCommand, DescribeUserProfileCommand, type CreateSpaceRequest, type IdleSettings, type ResourceSpec, type SpaceCodeEditorAppSettings, type UserSettings } from "@aws-sdk/client-sagemaker";
 import Autosuggest from "@cloudscape-design/components/autosuggest";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
@@ -16,7 +16,7 @@ import { CreateForm, fresh, NameField } from "../../kit/form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { useSession } from "../../kit/session";
-import { calls, href, INSTANCES, scripts } from "./api";
+import { APPS, calls, href, INSTANCES, scripts, typeOf, type Type } from "./api";
 
 const NAME = /^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/;
 /** What the API takes, in minutes. */
@@ -24,7 +24,7 @@ const IDLE = { least: 60, most: 525_600 };
 
 function missing(d: CreateSpaceRequest): string | undefined {
   if (!NAME.test(d.SpaceName ?? "")) return "The name needs letters and digits, with hyphens between them, 63 at most.";
-  const idle = d.SpaceSettings?.JupyterLabAppSettings?.AppLifecycleManagement?.IdleSettings?.IdleTimeoutInMinutes;
+  const idle = d.SpaceSettings?.[APPS[typeOf(d)].settings]?.AppLifecycleManagement?.IdleSettings?.IdleTimeoutInMinutes;
   if (idle !== undefined && !(idle >= IDLE.least && idle <= IDLE.most)) return `An idle time is ${IDLE.least} minutes or more.`;
   return undefined;
 }
@@ -43,7 +43,7 @@ export default function CreateWorkspace() {
   return (
     <CreateForm<CreateSpaceRequest>
       title="Create a workspace"
-      description="JupyterLab with a home that stays. It costs nothing until it is started."
+      description="JupyterLab, or a code editor, with a home that stays. It costs nothing until it is started."
       parent={{ text: "Workspaces", href: "/workspaces" }}
       document={draft}
       change={setDraft}
@@ -56,48 +56,75 @@ export default function CreateWorkspace() {
         void navigate(href(draft.SpaceName!));
       }}
     >
-      <Container header={<Header variant="h2">Whose it is</Header>}>
+      <Container header={<Header variant="h2">What and whose it is</Header>}>
         <SpaceBetween size="l">
           <NameField value={draft.SpaceName} change={(SpaceName) => put({ SpaceName })} />
+          <Which draft={draft} put={put} />
           <FormField label="Who works in it">
             <RadioGroup
               value={draft.SpaceSharingSettings?.SharingType ?? "Shared"}
               items={[
                 { value: "Private", label: "I alone", description: "It runs with the role of your profile, and only you can open it." },
-                { value: "Shared", label: "Everybody of the domain", description: "Several people edit a notebook at once. It runs with the domain's role: whoever opens it can do what that role may." },
+                { value: "Shared", label: "Everybody of the domain", description: `${typeOf(draft) === "JupyterLab" ? "Several people edit a notebook at once" : "All have the same files"}. It runs with the domain's role: whoever opens it can do what that role may.` },
               ]}
               onChange={({ detail }) => put({ SpaceSharingSettings: { SharingType: detail.value as "Private" } })}
             />
           </FormField>
         </SpaceBetween>
       </Container>
-      <Lab draft={draft} put={put} />
+      <Given draft={draft} put={put} />
     </CreateForm>
   );
 }
 
 /** What the space has where it says nothing itself: from its owner's profile and the domain, or for a shared one from the domain's settings for spaces. */
-async function inherited(who: { DomainId: string; UserProfileName: string }, own: boolean, abortSignal: AbortSignal): Promise<{ instance: string | undefined; idle: IdleSettings }> {
+async function inherited(type: Type, who: { DomainId: string; UserProfileName: string }, own: boolean, abortSignal: AbortSignal): Promise<{ instance: string | undefined; idle: IdleSettings }> {
   const { DomainId, UserProfileName } = who;
   const [domain, profile] = await Promise.all([
     sagemaker().send(new DescribeDomainCommand({ DomainId }), { abortSignal }),
     own ? sagemaker().send(new DescribeUserProfileCommand({ DomainId, UserProfileName }), { abortSignal }) : undefined,
   ]);
-  const places = [domain.DefaultUserSettings, own ? profile?.UserSettings : domain.DefaultSpaceSettings].map((s) => s?.JupyterLabAppSettings);
+  const places = [domain.DefaultUserSettings, own ? profile?.UserSettings : domain.DefaultSpaceSettings].map((s?: UserSettings) => s?.[APPS[type].settings]);
   return { instance: places.map((p) => p?.DefaultResourceSpec?.InstanceType).findLast(Boolean), idle: Object.assign({}, ...places.map((p) => p?.AppLifecycleManagement?.IdleSettings)) as IdleSettings };
 }
 
-type Lab = NonNullable<NonNullable<CreateSpaceRequest["SpaceSettings"]>["JupyterLabAppSettings"]>;
+interface Part {
+  draft: CreateSpaceRequest;
+  put: (part: Partial<CreateSpaceRequest>) => void;
+}
 
-function Lab({ draft, put }: { draft: CreateSpaceRequest; put: (part: Partial<CreateSpaceRequest>) => void }) {
+/** The space's app, once and for all: a space keeps its type. */
+function Which({ draft, put }: Part) {
   const { who } = useSession();
-  const found = useLoad(scripts, "scripts");
-  const settings = useLoad((abort) => inherited(who, draft.SpaceSharingSettings?.SharingType === "Private", abort), [who.DomainId, draft.SpaceSharingSettings?.SharingType]);
-  const lab: Lab = draft.SpaceSettings?.JupyterLabAppSettings ?? {};
+  const lacks = who.AppTypes.find((a) => a.AppType === "CodeEditor")?.Lacks;
+  return (
+    <FormField label="App">
+      <RadioGroup
+        value={typeOf(draft)}
+        items={[
+          { value: "JupyterLab", label: APPS.JupyterLab.name, description: "Notebooks, terminals and files." },
+          { value: "CodeEditor", label: APPS.CodeEditor.name, description: lacks || "The code-server or OpenVSCode Server of this machine: files, terminals, extensions." },
+        ]}
+        onChange={({ detail }) => put({ SpaceSettings: { AppType: detail.value as Type, SpaceStorageSettings: draft.SpaceSettings?.SpaceStorageSettings } })}
+      />
+    </FormField>
+  );
+}
+
+type Settings = SpaceCodeEditorAppSettings;
+
+/** What the app is given; both types are asked for it alike. */
+function Given({ draft, put }: Part) {
+  const { who } = useSession();
+  const type = typeOf(draft);
+  const { name, settings: member } = APPS[type];
+  const found = useLoad((abort) => scripts(type, abort), ["scripts", type]);
+  const settings = useLoad((abort) => inherited(type, who, draft.SpaceSharingSettings?.SharingType === "Private", abort), [who.DomainId, type, draft.SpaceSharingSettings?.SharingType]);
+  const lab: Settings = draft.SpaceSettings?.[member] ?? {};
   const spec = lab.DefaultResourceSpec ?? {};
   // what says nothing is not sent
-  const kept = (one: Lab): Lab | undefined => (Object.values(one).some((v) => v !== undefined) ? one : undefined);
-  const set = (part: Lab) => put({ SpaceSettings: { ...draft.SpaceSettings, JupyterLabAppSettings: kept({ ...lab, ...part }) } });
+  const kept = (one: Settings): Settings | undefined => (Object.values(one).some((v) => v !== undefined) ? one : undefined);
+  const set = (part: Settings) => put({ SpaceSettings: { ...draft.SpaceSettings, [member]: kept({ ...lab, ...part }) } });
   const ask = (part: ResourceSpec) => {
     const next = { ...spec, ...part };
     set({ DefaultResourceSpec: Object.values(next).some(Boolean) ? next : undefined });
@@ -107,7 +134,7 @@ function Lab({ draft, put }: { draft: CreateSpaceRequest; put: (part: Partial<Cr
   const { instance, idle: shutdown } = settings.value ?? {};
   const stops = shutdown?.LifecycleManagement === "ENABLED";
   return (
-    <Container header={<Header variant="h2">What JupyterLab gets</Header>}>
+    <Container header={<Header variant="h2">What it gets</Header>}>
       <ColumnLayout columns={2}>
         <FormField label="Instance type" description={`Cores and memory; empty: ${instance ?? "ml.t3.medium"}.`}>
           <Autosuggest value={spec.InstanceType ?? ""} placeholder="As the domain says" enteredTextLabel={(v) => `Use ${v}`} ariaLabel="Instance type" options={INSTANCES.map((value) => ({ value }))} onChange={({ detail }) => ask({ InstanceType: (detail.value || undefined) as ResourceSpec["InstanceType"] })} />
@@ -121,7 +148,7 @@ function Lab({ draft, put }: { draft: CreateSpaceRequest; put: (part: Partial<Cr
         </FormField>
         <FormField
           label="Stop when idle for, minutes"
-          description={stops ? `Empty: ${shutdown.IdleTimeoutInMinutes ?? "as the server says"}.` : <>The domain does not stop idle apps: <Link className="text-link" to="/domain">its settings</Link> turn that on.</>}
+          description={stops ? `Empty: ${shutdown.IdleTimeoutInMinutes ?? "as the server says"}.` : type === "CodeEditor" ? "The domain does not stop idle code editors: its CodeEditorAppSettings, by UpdateDomain, turn that on." : <>The domain does not stop idle apps: <Link className="text-link" to="/domain">its settings</Link> turn that on.</>}
         >
           <Input type="number" disabled={!stops} value={idle === undefined ? "" : String(idle)} onChange={({ detail }) => set({ AppLifecycleManagement: detail.value ? { IdleSettings: { IdleTimeoutInMinutes: Number(detail.value) } } : undefined })} />
         </FormField>
@@ -132,7 +159,7 @@ function Lab({ draft, put }: { draft: CreateSpaceRequest; put: (part: Partial<Cr
             onChange={({ detail }) => put({ SpaceSettings: { ...draft.SpaceSettings, SpaceStorageSettings: detail.value ? { EbsStorageSettings: { EbsVolumeSizeInGb: Number(detail.value) } } : undefined } })}
           />
         </FormField>
-        <FormField label="Start script" description={<>Runs before JupyterLab does. <Link className="text-link" to="/start-scripts">All start scripts</Link></>} errorText={found.error instanceof Error ? found.error.message : undefined}>
+        <FormField label="Start script" description={<>Runs before {name} does. <Link className="text-link" to="/start-scripts">All start scripts</Link></>} errorText={found.error instanceof Error ? found.error.message : undefined}>
           <Select
             selectedOption={{ value: spec.LifecycleConfigArn ?? "", label: spec.LifecycleConfigArn?.split("/").pop() ?? "None of its own" }}
             options={[{ value: "", label: "None of its own" }, ...(found.value ?? []).map((s) => ({ value: s.StudioLifecycleConfigArn!, label: s.StudioLifecycleConfigName! }))]}

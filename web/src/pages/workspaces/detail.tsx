@@ -1,4 +1,4 @@
-/** One space: what its JupyterLab does, what it was given, what it says. */
+/** One space: what its app does, what it was given, what it says. */
 import { DeleteSpaceCommand } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
@@ -21,7 +21,7 @@ import { Opens } from "../../kit/open";
 import { useSession } from "../../kit/session";
 import { moving } from "../../kit/status";
 import { Duration, RelativeTime } from "../../kit/time";
-import { calls, describe, KINDS, living, LOGS, open, start, state, stop, type Described } from "./api";
+import { APPS, calls, describe, KINDS, living, LOGS, open, start, state, stop, typeOf, type Described, type Type } from "./api";
 
 const ASKED = ["DomainId", "SpaceName", "SpaceDisplayName", "SpaceSettings", "OwnershipSettings", "SpaceSharingSettings"];
 const now = ({ space, app }: Described) => state(space.Status, app?.Status);
@@ -40,11 +40,11 @@ export default function Workspace() {
       first={(both) => <First both={both} />}
       actions={(both, reload) => (
         <>
-          {now(both) === "Running" && <Opens label="Open JupyterLab" variant="primary" url={() => open(who, name)} />}
-          {(now(both) === "Stopped" || now(both) === "Failed") && both.space.Status === "InService" && <Start domain={who.DomainId} name={name} again={now(both) === "Failed"} done={reload} />}
+          {now(both) === "Running" && <Opens label={`Open ${APPS[typeOf(both.space)].name}`} variant="primary" url={() => open(who, name, typeOf(both.space))} />}
+          {(now(both) === "Stopped" || now(both) === "Failed") && both.space.Status === "InService" && <Start domain={who.DomainId} name={name} type={typeOf(both.space)} again={now(both) === "Failed"} done={reload} />}
           {living(both.app?.Status) && (
-            <Confirm label="Stop" question={`Stop JupyterLab of ${name}?`} run={() => stop(who.DomainId, name)} said="Stopping: what is in the home stays." done={reload}>
-              Kernels end, and with them what is in their memory. Files in the home stay.
+            <Confirm label="Stop" question={`Stop ${APPS[typeOf(both.space)].name} of ${name}?`} run={() => stop(who.DomainId, name, typeOf(both.space))} said="Stopping: what is in the home stays." done={reload}>
+              {APPS[typeOf(both.space)].ends}
             </Confirm>
           )}
           <Confirm label="Delete" question={`Delete ${name}?`} type={name} disabled={living(both.app?.Status) || moving(now(both))} run={() => sagemaker().send(new DeleteSpaceCommand({ DomainId: who.DomainId, SpaceName: name }))} said="Deleted, with its home." done={() => void navigate("/workspaces")}>
@@ -56,42 +56,43 @@ export default function Workspace() {
         { id: "overview", label: "Overview", content: <Overview both={both} /> },
         { id: "log", label: "Log", content: <LiveLog group={LOGS} prefix={`${who.DomainId}/${name}/`} running={living(both.app?.Status)} /> },
       ]}
-      code={({ space }) => ({ calls: calls(who, picked(space, ASKED)) })}
+      code={({ space }) => ({ calls: calls(who, { SpaceName: name, ...picked(space, ASKED) }) })}
     />
   );
 }
 
-function Start({ domain, name, again, done }: { domain: string; name: string; again: boolean; done: () => void }) {
+function Start({ domain, name, type, again, done }: { domain: string; name: string; type: Type; again: boolean; done: () => void }) {
   const [busy, setBusy] = useState(false);
   const go = async () => {
     setBusy(true);
     try {
-      await start(domain, name);
+      await start(domain, name, type);
       done();
     } catch (error) {
-      notify.failed("JupyterLab does not start", error);
+      notify.failed(`${APPS[type].name} does not start`, error);
     } finally {
       setBusy(false);
     }
   };
-  return <Button variant="primary" loading={busy} onClick={() => void go()}>{again ? "Start again" : "Start JupyterLab"}</Button>;
+  return <Button variant="primary" loading={busy} onClick={() => void go()}>{again ? "Start again" : `Start ${APPS[type].name}`}</Button>;
 }
 
 /** What to know before anything else. */
 function First({ both }: { both: Described }) {
   if (both.app?.Status === "Pending")
-    return <Alert type="info" header="JupyterLab is starting">The first one on a server builds its environment, which takes a minute or so; later ones are there in seconds. This page shows by itself when it is ready.</Alert>;
+    return <Alert type="info" header={`${APPS[typeOf(both.space)].name} is starting`}>The first one on a server builds its environment, which takes a minute or so; later ones are there in seconds. This page shows by itself when it is ready.</Alert>;
   return <FailureReason reason={both.space.FailureReason ?? (both.app?.Status === "Failed" ? both.app.FailureReason : undefined)} />;
 }
 
 function Overview({ both: { space, app } }: { both: Described }) {
-  const lab = space.SpaceSettings?.JupyterLabAppSettings;
+  const { name, settings } = APPS[typeOf(space)];
+  const lab = space.SpaceSettings?.[settings];
   const spec = living(app?.Status) ? app?.ResourceSpec : lab?.DefaultResourceSpec;
   const idle = lab?.AppLifecycleManagement?.IdleSettings?.IdleTimeoutInMinutes;
   const shared = space.SpaceSharingSettings?.SharingType !== "Private";
   return (
     <SpaceBetween size="l">
-      <Container header={<Header variant="h2">JupyterLab</Header>}>
+      <Container header={<Header variant="h2">{name}</Header>}>
         <Facts
           of={{
             "Instance type": spec?.InstanceType ?? "As the domain says",

@@ -61,7 +61,7 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
   const [lab, setLab] = useState<JupyterLabAppSettings>(before.JupyterLabAppSettings ?? {});
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
-  const found = useLoad(scripts, "scripts");
+  const found = useLoad((abort) => scripts("JupyterLab", abort), "scripts");
   const idle = lab.AppLifecycleManagement?.IdleSettings ?? {};
   const spec = lab.DefaultResourceSpec ?? {};
   const put = (part: JupyterLabAppSettings) => setLab((old) => ({ ...old, ...part }));

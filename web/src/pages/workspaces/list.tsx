@@ -12,7 +12,7 @@ import { moving, Status } from "../../kit/status";
 import { NameLink, ResourceTable } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
 import { useView } from "../../kit/view";
-import { href, isPrivate, KINDS, list, living, open, start, stateOf, stop, type Space } from "./api";
+import { APPS, href, isPrivate, KINDS, list, living, open, start, stateOf, stop, typeOf, type Space } from "./api";
 
 const teach = (domain: string, profile: string) => `import boto3
 
@@ -43,14 +43,15 @@ export default function Workspaces() {
         kinds={KINDS}
         title="Workspaces"
         noun="workspace"
-        description="JupyterLab with the AWS environment in place, each in a sandbox and with a home of its own."
+        description="JupyterLab or a code editor with the AWS environment in place, each in a sandbox and with a home of its own."
         list={({ NameContains, ...query }, abort) => list(who, all, { ...query, SpaceNameContains: NameContains }, abort)}
         id={(s) => s.SpaceName!}
         sort="CreationTime"
         create={{ label: "Create a workspace", href: "/workspaces/create" }}
         columns={[
           { id: "name", header: "Name", width: 240, cell: (s) => <NameLink href={href(s.SpaceName!)}>{s.SpaceDisplayName || s.SpaceName}</NameLink> },
-          { id: "state", header: "JupyterLab", width: 150, cell: (s) => <Status value={stateOf(s)} /> },
+          { id: "app", header: "App", width: 120, cell: (s) => APPS[typeOf(s)].name },
+          { id: "state", header: "State", width: 140, cell: (s) => <Status value={stateOf(s)} /> },
           { id: "open", header: "Do", width: 200, cell: (s) => <Do space={s} /> },
           { id: "sharing", header: "Who works in it", width: 190, cell: (s) => (isPrivate(s) ? `${s.OwnershipSettingsSummary?.OwnerUserProfileName} alone` : "Everybody of the domain") },
           { id: "instance", header: "Instance type", width: 150, cell: (s) => (living(s.app?.Status) ? s.app?.ResourceSpec?.InstanceType ?? "–" : "–") },
@@ -59,8 +60,8 @@ export default function Workspaces() {
         ]}
         actions={(chosen, done) => (
           <>
-            <Each label="Stop" asks="Stop the app of" chosen={chosen} {...SPACE} may={(s) => living(s.app?.Status)} run={(s) => stop(s.DomainId!, s.SpaceName!)} said="Stopping: what is in the home stays." done={done}>
-              Kernels end, and with them what is in their memory. Files in the home stay.
+            <Each label="Stop" asks="Stop the app of" chosen={chosen} {...SPACE} may={(s) => living(s.app?.Status)} run={(s) => stop(s.DomainId!, s.SpaceName!, typeOf(s))} said="Stopping: what is in the home stays." done={done}>
+              {[...new Set(chosen.map((s) => APPS[typeOf(s)].ends))].join(" ")}
             </Each>
             <Each
               label="Delete"
@@ -86,13 +87,13 @@ export default function Workspaces() {
 /** What one does next with a space: open it, or start it first. */
 function Do({ space }: { space: Space }) {
   const { who } = useSession();
-  const name = space.SpaceName!;
+  const [name, type] = [space.SpaceName!, typeOf(space)];
   const now = stateOf(space);
   return (
     <span className="cell-action" onClick={(e) => e.stopPropagation()}>
-      {now === "Running" && <Opens label="Open JupyterLab" variant="inline-link" url={() => open(who, name)} />}
+      {now === "Running" && <Opens label={`Open ${APPS[type].name}`} variant="inline-link" url={() => open(who, name, type)} />}
       {now === "Stopped" && (
-        <Button variant="inline-link" ariaLabel={`Start ${name}`} onClick={() => void start(space.DomainId!, name).catch((error: unknown) => notify.failed(`${name} does not start`, error))}>
+        <Button variant="inline-link" ariaLabel={`Start ${name}`} onClick={() => void start(space.DomainId!, name, type).catch((error: unknown) => notify.failed(`${name} does not start`, error))}>
           Start
         </Button>
       )}

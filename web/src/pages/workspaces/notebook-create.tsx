@@ -1,4 +1,5 @@
 import { CreateNotebookInstanceCommand, ListCodeRepositoriesCommand, ListNotebookInstanceLifecycleConfigsCommand, type CreateNotebookInstanceInput } from "@aws-sdk/client-sagemaker";
+import AttributeEditor from "@cloudscape-design/components/attribute-editor";
 import Autosuggest from "@cloudscape-design/components/autosuggest";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
@@ -18,12 +19,18 @@ import { notify } from "../../kit/notify";
 import { INSTANCES } from "./api";
 import { href } from "./notebooks";
 
+function missing(d: CreateNotebookInstanceInput): string | undefined {
+  if (!d.NotebookInstanceName) return "It needs a name.";
+  if (!d.InstanceType) return "Choose an instance type.";
+  if (d.AdditionalCodeRepositories?.includes("")) return "Choose the additional repository, or remove it.";
+  return d.RoleArn ? undefined : "It needs a role.";
+}
+
 export default function CreateNotebookInstance() {
   const navigate = useNavigate();
   const [draft, setDraft] = useState<CreateNotebookInstanceInput>(() => ({ NotebookInstanceName: fresh("book"), InstanceType: "ml.t3.medium", RoleArn: here().ExecutionRole }));
   const put = (part: Partial<CreateNotebookInstanceInput>) => setDraft((d) => ({ ...d, ...part }));
   const configs = useLoad(async (abortSignal) => (await sagemaker().send(new ListNotebookInstanceLifecycleConfigsCommand({ MaxResults: 100 }), { abortSignal })).NotebookInstanceLifecycleConfigs ?? [], "configs");
-  const repositories = useLoad(async (abortSignal) => (await sagemaker().send(new ListCodeRepositoriesCommand({ MaxResults: 100 }), { abortSignal })).CodeRepositorySummaryList ?? [], "repositories");
   return (
     <CreateForm<CreateNotebookInstanceInput>
       title="Create a notebook instance"
@@ -31,7 +38,7 @@ export default function CreateNotebookInstance() {
       parent={{ text: "Notebook instances", href: "/notebook-instances" }}
       document={draft}
       change={setDraft}
-      missing={!draft.NotebookInstanceName ? "It needs a name." : !draft.InstanceType ? "Choose an instance type." : !draft.RoleArn ? "It needs a role." : undefined}
+      missing={missing(draft)}
       label="Create the notebook instance"
       code={{ calls: [{ service: "sagemaker", operation: "CreateNotebookInstance", input: draft }] }}
       submit={async () => {
@@ -58,21 +65,50 @@ export default function CreateNotebookInstance() {
               />
             </FormField>
           </ColumnLayout>
-          <FormField label="Repository" description={<>Cloned at the start: the name of one, or an https:// URL. Empty: none. <Link className="text-link" to="/code-repositories">All code repositories</Link></>} errorText={repositories.error instanceof Error ? repositories.error.message : undefined} stretch>
-            <Autosuggest
-              value={draft.DefaultCodeRepository ?? ""}
-              enteredTextLabel={(v) => `Use ${v}`}
-              ariaLabel="Repository"
-              empty="No code repository yet: give a URL."
-              options={(repositories.value ?? []).map((r) => ({ value: r.CodeRepositoryName!, description: r.GitConfig?.RepositoryUrl ?? "" }))}
-              onChange={({ detail }) => put({ DefaultCodeRepository: detail.value || undefined })}
-            />
-          </FormField>
+          <Repositories draft={draft} put={put} />
           <FormField label="Execution role" description="Whose rights the code in it has." stretch>
             <Input value={draft.RoleArn ?? ""} onChange={({ detail }) => put({ RoleArn: detail.value })} />
           </FormField>
         </SpaceBetween>
       </Container>
     </CreateForm>
+  );
+}
+
+/** How many the API takes besides the one that the instance opens with. */
+const MORE = 3;
+
+function Repositories({ draft, put }: { draft: CreateNotebookInstanceInput; put: (part: Partial<CreateNotebookInstanceInput>) => void }) {
+  const { value, error } = useLoad(async (abortSignal) => (await sagemaker().send(new ListCodeRepositoriesCommand({ MaxResults: 100 }), { abortSignal })).CodeRepositorySummaryList ?? [], "repositories");
+  const others = draft.AdditionalCodeRepositories ?? [];
+  const set = (next: string[]) => put({ AdditionalCodeRepositories: next.length ? next : undefined });
+  const choice = (label: string, chosen: string, change: (name: string) => void) => (
+    <Autosuggest
+      value={chosen}
+      enteredTextLabel={(v) => `Use ${v}`}
+      ariaLabel={label}
+      empty="No code repository yet: give a URL."
+      options={(value ?? []).map((r) => ({ value: r.CodeRepositoryName!, description: r.GitConfig?.RepositoryUrl ?? "" }))}
+      onChange={({ detail }) => change(detail.value)}
+    />
+  );
+  return (
+    <>
+      <FormField label="Repository" description={<>Cloned at the start, and opened first: the name of one, or an https:// URL. Empty: none. <Link className="text-link" to="/code-repositories">All code repositories</Link></>} errorText={error instanceof Error ? error.message : undefined} stretch>
+        {choice("Repository", draft.DefaultCodeRepository ?? "", (name) => put({ DefaultCodeRepository: name || undefined }))}
+      </FormField>
+      <FormField label="Additional repositories" description={`Cloned beside it, ${MORE} at most.`} stretch>
+        <AttributeEditor
+          items={others}
+          addButtonText="Add a repository"
+          removeButtonText="Remove"
+          disableAddButton={others.length >= MORE}
+          empty="None."
+          onAddButtonClick={() => set([...others, ""])}
+          onRemoveButtonClick={({ detail }) => set(others.filter((_, i) => i !== detail.itemIndex))}
+          definition={[{ label: "Name or URL", control: (name, i) => choice(`Additional repository ${i + 1}`, name, (given) => set(others.map((other, j) => (j === i ? given : other)))) }]}
+        />
+      </FormField>
+    </>
   );
 }

@@ -3,11 +3,14 @@ import {
   StartNotebookInstanceCommand, StopNotebookInstanceCommand, type NotebookInstanceSummary,
 } from "@aws-sdk/client-sagemaker";
 import Button from "@cloudscape-design/components/button";
+import Container from "@cloudscape-design/components/container";
+import Header from "@cloudscape-design/components/header";
 import { useNavigate, useParams } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { Confirm } from "../../kit/confirm";
 import { Described } from "../../kit/described";
+import { Facts } from "../../kit/detail";
 import { Each } from "../../kit/each";
 import { LiveLog } from "../../kit/log";
 import { notify } from "../../kit/notify";
@@ -97,7 +100,8 @@ export function Detail() {
       parent={parent}
       describe={(abortSignal) => sagemaker().send(new DescribeNotebookInstanceCommand({ NotebookInstanceName: name }), { abortSignal })}
       status={(n) => n.NotebookInstanceStatus}
-      without={["NotebookInstanceName", "NotebookInstanceStatus", "Url"]}
+      without={["NotebookInstanceName", "NotebookInstanceStatus", "Url", "DefaultCodeRepository", "AdditionalCodeRepositories"]}
+      more={(n) => <Repositories first={n.DefaultCodeRepository} others={n.AdditionalCodeRepositories ?? []} />}
       actions={(n, reload) => (
         <>
           <Next name={name} status={n.NotebookInstanceStatus} />
@@ -119,5 +123,15 @@ export function Detail() {
         ],
       })}
     />
+  );
+}
+
+/** What is cloned at each start: the names of code repositories, or URLs. */
+function Repositories({ first, others }: { first: string | undefined; others: string[] }) {
+  const shown = (given: string) => (given.startsWith("https://") ? <span className="mono">{given}</span> : <NameLink href={`/code-repositories/${encodeURIComponent(given)}`}>{given}</NameLink>);
+  return (
+    <Container header={<Header variant="h2" description="Cloned when it starts, unless their folder is there already.">Code repositories</Header>}>
+      <Facts of={{ "Opened first": first ? shown(first) : "None", "Beside it": others.length ? <ul className="plain">{others.map((one) => <li key={one}>{shown(one)}</li>)}</ul> : "None" }} />
+    </Container>
   );
 }

@@ -4,6 +4,7 @@ import {
   type CreateStudioLifecycleConfigRequest, type DescribeStudioLifecycleConfigResponse, type StudioLifecycleConfigDetails,
 } from "@aws-sdk/client-sagemaker";
 import FormField from "@cloudscape-design/components/form-field";
+import Select from "@cloudscape-design/components/select";
 import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
@@ -11,6 +12,7 @@ import { sagemaker } from "../../kit/aws/sagemaker";
 import { Code } from "../../kit/code";
 import { picked } from "../../kit/described";
 import { fresh } from "../../kit/form";
+import { APPS, type Type } from "./api";
 import { NamedForm, NamedList, NamedPage, type Named } from "./named";
 
 const OF: Named<StudioLifecycleConfigDetails> = {
@@ -67,13 +69,20 @@ export function Create() {
       member="StudioLifecycleConfigName"
       heading="What runs"
       title="Create a start script"
-      description="It runs as the workspace's user, in its home, before JupyterLab starts."
+      description="It runs as the workspace's user, in its home, before the app starts."
       draft={draft}
       change={setDraft}
       missing={draft.StudioLifecycleConfigContent ? undefined : "It needs a script."}
       label="Create the script"
       make={(made) => sagemaker().send(new CreateStudioLifecycleConfigCommand(made))}
     >
+      <FormField label="For apps of type">
+        <Select
+          selectedOption={{ value: draft.StudioLifecycleConfigAppType ?? "", label: APPS[draft.StudioLifecycleConfigAppType as Type]?.name ?? draft.StudioLifecycleConfigAppType ?? "" }}
+          options={Object.entries(APPS).map(([value, { name }]) => ({ value, label: name }))}
+          onChange={({ detail }) => put({ StudioLifecycleConfigAppType: detail.selectedOption.value as Type })}
+        />
+      </FormField>
       <FormField label="Script" constraintText="When it fails, so does the app, with the script's last line as the reason." stretch>
         <Textarea
           value={text}
