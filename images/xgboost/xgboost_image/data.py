@@ -33,12 +33,18 @@ def kind_of(content_type: Optional[str]) -> str:
     """The format that a content type names; libsvm when a channel names none.
 
     Raises:
-        CustomerError: another format.
+        CustomerError: another format, or a CSV that has not one label.
     """
-    name = (content_type or LIBSVM).split(";")[0].strip().lower()
+    name, *parameters = (part.strip() for part in (content_type or LIBSVM).lower().split(";"))
     if name not in CONTENT_TYPES:
         allowed = ", ".join(key for key in CONTENT_TYPES if "/" in key)
         raise CustomerError("Content type %s is not supported; it must be one of %s" % (content_type, allowed))
+    if CONTENT_TYPES[name] == CSV:
+        for parameter in parameters:
+            key, _, value = (part.strip().strip('"') for part in parameter.partition("="))
+            if key == "label_size" and value != "1":
+                message = "%s is not an accepted csv ContentType. Optional parameter label_size must be equal to 1"
+                raise CustomerError(message % content_type)
     return CONTENT_TYPES[name]
 
 

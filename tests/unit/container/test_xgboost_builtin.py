@@ -102,7 +102,7 @@ def test_every_format_gives_the_same_model(make, uri):
         str(container.ml / "rows.csv"), str(parquet),
     )  # fmt: skip
     formats = {
-        "text/csv": as_csv(rows), "text/libsvm": as_libsvm(rows), "application/x-parquet": parquet.read_bytes(),
+        "text/csv": as_csv(rows), "CSV;label_size=1;charset=utf8": as_csv(rows), "text/libsvm": as_libsvm(rows), "application/x-parquet": parquet.read_bytes(),
         "application/x-recordio-protobuf": as_recordio(rows),
     }  # fmt: skip
     seen = {}
@@ -208,6 +208,7 @@ def test_cross_validation(make, serving, uri):
         ({"num_round": "1"}, None, "1,2,3\n", "is not libsvm data"),
         ({"num_round": "1"}, "text/csv", "a,b\n1,2\n", "only numbers"),
         ({"num_round": "1"}, "image/png", "1,2\n", "Content type image/png is not supported"),
+        ({"num_round": "1"}, "text/csv; label_size=0", "1,2\n", "Optional parameter label_size must be equal to 1"),
         ({"num_round": "1", "objective": "binary:logistic"}, "text/csv", "5,2\n4,1\n", "XGBoost could not train"),
         ({"num_round": "1"}, "application/x-recordio-protobuf", "junk junk junk", "no RecordIO frame"),
         ({"num_round": "1"}, "application/x-parquet", "junk", "Failed to read"),
