@@ -114,7 +114,7 @@ class Run:
         try:
             self._execute()
         except Cancelled:
-            self.journal.report("Exited", **self._exit(143, stopped=True))
+            self.journal.report("Exited", **self._exit(143, stopped=True), Unstarted=True)
             self.journal.report("Finished")
         except (TaskFailed, StagingError) as error:
             self.journal.report("Failed", Reason=str(error))

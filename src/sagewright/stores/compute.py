@@ -158,7 +158,8 @@ ReportName = Literal[
     "Ready",  # serve: every worker answered /ping; {"Sockets": [path, ...]}; of several containers also
     # {"Containers": [[name, how many of the sockets are its], ...]}
     "Metric",  # {"MetricName", "Value", "Timestamp"}
-    "Exited",  # {"ExitCode", "Failure" (text of the failure file), "Message", "TimedOut", "Stopped", "OutOfMemory", "LastLog"}
+    "Exited",  # {"ExitCode", "Failure" (text of the failure file), "Message", "TimedOut", "Stopped", "OutOfMemory", "LastLog"};
+    # and {"Unstarted": True} of a task that was stopped before its program began
     "Finished",  # outputs are stored; always the last of a task that ran
     "Failed",  # {"Reason"}: the platform or the input failed, with its ClientError/InternalServerError prefix; last
     # Exited and Failed of a task with containers also say which: {"Container"}

@@ -51,6 +51,21 @@ def test_stop_while_training_keeps_the_model() -> None:
     assert story.doc["ModelArtifacts"]["S3ModelArtifacts"]
 
 
+def test_stop_before_any_program_began_stores_nothing() -> None:
+    story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"}).tell("Staging", Task="algo-1").tell("Stop")
+    story.tell("Exited", Task="algo-1", **ended(143, Stopped=True, Unstarted=True)).tell("Finished", Task="algo-1")
+    assert story.statuses == ["Starting", "Downloading", "Stopping", "Stopped"]
+    assert "ModelArtifacts" not in story.doc
+
+
+def test_one_host_that_began_is_enough_for_a_model() -> None:
+    story = Story(2).run().tell("Stop").tell("Exited", Task="algo-1", **ended(143, Stopped=True, Unstarted=True))
+    story.tell("Exited", Task="algo-2", **ended(143, Stopped=True))
+    assert story.statuses[-1] == "Uploading"
+    story.tell("Finished", Task="algo-1").tell("Finished", Task="algo-2").tell("Merged")
+    assert story.doc["ModelArtifacts"]["S3ModelArtifacts"]
+
+
 def test_runtime_limit_is_stopped_not_failed() -> None:
     story = Story().run().tell("Exited", Task="algo-1", **ended(137, TimedOut=True)).tell("Finished", Task="algo-1")
     assert story.statuses == ["Starting", "Downloading", "Training", "Stopping", "Uploading", "MaxRuntimeExceeded"]

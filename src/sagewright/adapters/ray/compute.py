@@ -258,7 +258,7 @@ class RayCompute:
             if not ledger.ended and not ledger.node and ledger.stopped is not None:
                 ledger.report("Exited", {
                     "ExitCode": 143, "Failure": None, "Message": None, "TimedOut": False, "Stopped": True,
-                    "OutOfMemory": False, "LastLog": "",
+                    "OutOfMemory": False, "LastLog": "", "Unstarted": True,
                 })
                 ledger.report("Finished", {})
                 self._announce(ledger)

@@ -76,7 +76,7 @@ def metric(doc: dict[str, Any], event: Event, now: float) -> Move:
 def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
     """One host's process has ended. The first failing host decides; the others are stopped."""
     data, state = event.data, doc["_state"]
-    tasks = moved(doc, event, "Exited")
+    tasks = moved(doc, event, "Exited", **{"Unstarted": True} if data.get("Unstarted") else {})
     changes: dict[str, Any] = {"_tasks": tasks}
     failed = data["ExitCode"] != 0 and not data.get("Stopped") and not data.get("TimedOut") and state in RUNNING
     if failed and "_failure" not in doc:
@@ -88,7 +88,7 @@ def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
     if not everywhere:
         return Move(state, changes, halt)
     if state == STOPPING:
-        return Move(SAVING, changes)
+        return Move(SAVING if _began(tasks) else STOPPING, changes)
     overtime = changes.get("_overtime") or doc.get("_overtime")
     if overtime and "_failure" not in doc and "_failure" not in changes:
         return Move(TIMING_OUT, changes)
@@ -160,11 +160,16 @@ def withdrawn(doc: dict[str, Any], event: Event, now: float) -> Move:
     return Move(WAITED if doc.get("_late") else STOPPED, {}, (Instruction(CLEAN),))
 
 
+def _began(tasks: dict[str, Any]) -> bool:
+    """Whether any host's program has run: else there is nothing to store."""
+    return not all(task.get("Unstarted") for task in tasks.values())
+
+
 def _end(doc: dict[str, Any], tasks: dict[str, Any], now: float) -> Move:
     reason = doc.get("_failure", "")
     ends = {STOPPING: STOPPED, SAVING: STOPPED, TIMING_OUT: OVERTIME}
     state = FAILED if reason else WAITED if doc.get("_late") else ends.get(doc["_state"], COMPLETED)
-    changes = {"FailureReason": reason} if reason else {"ModelArtifacts": doc["_artifacts"]}
+    changes = {"FailureReason": reason} if reason else {"ModelArtifacts": doc["_artifacts"]} if _began(tasks) else {}
     kept, instructions = pool.ended(doc, state, reason, now)
     return Move(state, {"_tasks": tasks, "_failure": None, **changes, **kept}, (Instruction(CLEAN), *instructions))
 
