@@ -339,7 +339,7 @@ def test_what_a_trial_would_refuse_is_refused_now(tunings: Tunings) -> None:
     role = tunings.definition(RoleArn=tunings.jobs.role + "Nobody")
     assert "Could not assume role" in refused(tunings, tunings.config(), role)
     assert "both static and tunable" in refused(tunings, tunings.config(), tunings.definition(static={"x": "1"}))
-    both = tunings.definition(HyperParameterTuningResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1})
+    both = tunings.definition(HyperParameterTuningResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1})
     assert "ResourceConfig" in refused(tunings, tunings.config(), both)
     assert "exactly one" in refused(tunings, tunings.config())
     early = tunings.config("Hyperband", TrainingJobEarlyStoppingType="Auto")
@@ -361,7 +361,10 @@ def test_instance_configs_and_checkpoints(tunings: Tunings) -> None:
     )
     del definition["ResourceConfig"]
     name = tunings.create(tunings.config(trials=1), definition)
-    tunings.ended(name)
+    shown = tunings.ended(name)["TrainingJobDefinition"]
+    assert shown["ResourceConfig"] == {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 2}, "SDK v2 attaches by it"
+    again = {member: shown[member] for member in definition} | {"ResourceConfig": shown["ResourceConfig"]}
+    tunings.ended(tunings.create(tunings.config(trials=1), again))
     child = tunings.trials(name)[0]["TrainingJobName"]
     job = tunings.sagemaker.describe_training_job(TrainingJobName=child)
     assert job["ResourceConfig"]["InstanceType"] == "ml.c5.xlarge"

@@ -22,6 +22,7 @@ def test_v2(server: TestServer) -> None:
     assert said["best_job"] == said["frame_best"]
     assert said["hyperparameters"]["kind"].strip('"') == "plain"
     assert said["hyperparameters"]["_tuning_objective_metric"].strip('"') == "loss"
+    assert said["attached"] == ["ml.m5.large", 30, ["CategoricalParameterRanges", "ContinuousParameterRanges", "IntegerParameterRanges"]]
     assert said["curve"] >= 1, "the best one's metrics are there to be drawn"
     assert said["warm"] == "IdenticalDataAndAlgorithm"
     assert said["overall"]

@@ -34,6 +34,7 @@ frame = tuner.analytics().dataframe()
 best = tuner.best_estimator()
 curve = sagemaker.analytics.TrainingJobAnalytics(tuner.best_training_job(), ["loss"]).dataframe()
 
+attached = HyperparameterTuner.attach(tuner.latest_tuning_job.name)
 warm = tuner.identical_dataset_and_algorithm_tuner()
 warm.max_jobs, warm.max_parallel_jobs = 2, 1
 warm.metric_definitions = metrics  # the SDK does not carry them over
@@ -58,6 +59,7 @@ print("\nRESULT " + json.dumps({
     "trials": len(frame), "statuses": sorted(set(frame["TrainingJobStatus"])),
     "best": float(frame["FinalObjectiveValue"].min()), "best_job": tuner.best_training_job(),
     "frame_best": frame.sort_values("FinalObjectiveValue")["TrainingJobName"].iloc[0],
+    "attached": [attached.estimator.instance_type, attached.estimator.volume_size, sorted(attached.hyperparameter_ranges())],
     "hyperparameters": best.hyperparameters(), "curve": len(curve),
     "warm": warm.describe()["WarmStartConfig"]["WarmStartType"], "overall": "OverallBestTrainingJob" in warm.describe(),
     "band": band.describe()["HyperParameterTuningJobStatus"],

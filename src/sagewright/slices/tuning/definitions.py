@@ -43,6 +43,11 @@ def static(definition: Doc) -> dict[str, str]:
     return {k: v for k, v in definition.get("StaticHyperParameters", {}).items() if k != STATIC}
 
 
+def shown(definition: Doc) -> dict[str, Any]:
+    """The definition as Describe answers with it: always with a ResourceConfig, from which SDK v2 attaches to a tuning job."""
+    return {"ResourceConfig": instances(definition)[0], **definition}
+
+
 def instances(definition: Doc) -> list[dict[str, Any]]:
     """The resource configurations that a trial may run on, in order of preference."""
     if "ResourceConfig" in definition:

@@ -12,7 +12,7 @@ from ...stores.images import UnknownImage
 from ...wire.errors import Invalid
 from ...wire.types import Call
 from . import autotune, ranges, warmstart
-from .definitions import OBJECTIVE, STATIC, definitions, static, training_job
+from .definitions import OBJECTIVE, STATIC, definitions, instances, static, training_job
 
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell how far a training goes."""
@@ -89,15 +89,20 @@ def _plural(config: dict[str, Any], several: list[dict[str, Any]]) -> None:
 
 def _resources(definition: dict[str, Any]) -> None:
     wide = definition.get("HyperParameterTuningResourceConfig")
-    if (wide is None) == ("ResourceConfig" not in definition):
-        raise Invalid("Specify exactly one of ResourceConfig and HyperParameterTuningResourceConfig in each training job definition.")
-    if wide is None:
+    one = definition.get("ResourceConfig")
+    if wide is None and one is not None:
         return
+    exactly = Invalid("Specify exactly one of ResourceConfig and HyperParameterTuningResourceConfig in each training job definition.")
+    if wide is None:
+        raise exactly
     single = [m for m in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if m in wide]
     if "InstanceConfigs" in wide and single:
         raise Invalid(f"{', '.join(single)} cannot be specified together with InstanceConfigs.")
     if "InstanceConfigs" not in wide and "InstanceType" not in wide:
         raise Invalid("HyperParameterTuningResourceConfig needs InstanceType or InstanceConfigs.")
+    # Describe answers with both; what was read there may be sent again
+    if one is not None and definition.pop("ResourceConfig") != instances(definition)[0]:
+        raise exactly
 
 
 def _strategy(config: dict[str, Any], all_: list[dict[str, Any]]) -> None:

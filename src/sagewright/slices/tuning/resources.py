@@ -8,7 +8,7 @@ from typing import Any
 from ...resources.resource import Resource
 from ...runtime.lifecycle import Instruction
 from ...stores.records import Record
-from .definitions import definitions, sign
+from .definitions import definitions, shown, sign
 from .lifecycle import LIFECYCLE, RUN
 from .request import check
 
@@ -33,6 +33,8 @@ tuning_job = Resource(
         "Strategy": lambda doc, record: doc["HyperParameterTuningJobConfig"]["Strategy"],
         "ResourceLimits": lambda doc, record: doc["HyperParameterTuningJobConfig"]["ResourceLimits"],
         "OverallBestTrainingJob": overall,
+        "TrainingJobDefinition": lambda doc, record: shown(doc["TrainingJobDefinition"]) if "TrainingJobDefinition" in doc else None,
+        "TrainingJobDefinitions": lambda doc, record: [shown(one) for one in doc.get("TrainingJobDefinitions", ())] or None,
     },
     verbs=("Create", "Describe"),
 )

@@ -94,7 +94,7 @@ function Definition({ of: d }: { of: HyperParameterTrainingJobDefinition }) {
           of={{
             Objective: d.TuningObjective && `${d.TuningObjective.Type} ${d.TuningObjective.MetricName}`,
             Image: <span className="mono">{(d.AlgorithmSpecification?.TrainingImage ?? d.AlgorithmSpecification?.AlgorithmName)?.split("/").pop()}</span>,
-            Machines: machines ? `${machines.InstanceCount} × ${machines.InstanceType}` : wide?.map((w) => `${w.InstanceCount} × ${w.InstanceType}`).join(", else "),
+            Machines: (wide ?? (machines && [machines]))?.map((m) => `${m.InstanceCount} × ${m.InstanceType}`).join(", else "),
             "Each at most": d.StoppingCondition?.MaxRuntimeInSeconds && duration(d.StoppingCondition.MaxRuntimeInSeconds),
             Role: d.RoleArn?.split("/").pop(),
             "Models go to": <S3Link uri={d.OutputDataConfig?.S3OutputPath} />,
