@@ -82,6 +82,24 @@ def test_models_that_cannot_be(models: Models, container: dict[str, str], text: 
         models.sagemaker.create_model(ModelName=models.name(), PrimaryContainer=container)
 
 
+def test_additional_model_data_in_one_place(models: Models) -> None:
+    url = models.put("twice.tar.gz", b"x")
+    source = {"ChannelName": "more", "S3DataSource": {"S3Uri": url, "S3DataType": "S3Object", "CompressionType": "Gzip"}}
+    with pytest.raises(ClientError, match="Duplicate channel name of additional model data: more"):
+        models.sagemaker.create_model(ModelName=models.name(), PrimaryContainer={"Image": PYTHON, "AdditionalModelDataSources": [source, source]})
+
+
+def test_how_often_metrics_are_published(models: Models) -> None:
+    variant = {"VariantName": "a", "ModelName": models.model(), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    name = models.name("c")
+    with pytest.raises(ClientError, match="MetricPublishFrequencyInSeconds must be one of 10, 30, 60, 120, 180, 240, 300, not 15"):
+        models.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=[variant], MetricsConfig={"MetricPublishFrequencyInSeconds": 15})
+    models.sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[variant], MetricsConfig={"MetricPublishFrequencyInSeconds": 30})
+    assert models.sagemaker.describe_endpoint_config(EndpointConfigName=name)["MetricsConfig"]["MetricPublishFrequencyInSeconds"] == 30
+
+
 @pytest.mark.parametrize(("more", "named"), [
     ({"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1,2"}}}}}, "ExplainerConfig"),
 ])

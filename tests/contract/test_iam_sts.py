@@ -79,6 +79,13 @@ def test_errors_are_the_modelled_ones(iam: Any, role: dict[str, Any]) -> None:
         iam.create_saml_provider(SAMLMetadataDocument="x" * 1000, Name="x")
 
 
+def test_tag_keys_that_are_aws_own(iam: Any) -> None:
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    with pytest.raises(ClientError, match="aws: prefixed tag key names are not allowed") as caught:
+        iam.create_role(RoleName="NotMade", AssumeRolePolicyDocument=trust, Tags=[{"Key": "aws:team", "Value": "x"}])
+    assert caught.value.response["Error"]["Code"] == "InvalidInput"
+
+
 def test_a_session_may_do_what_its_role_may(server: TestServer, iam: Any, role: dict[str, Any]) -> None:
     iam.put_role_policy(RoleName=role["RoleName"], PolicyName="p", PolicyDocument=READ)
     answer = server.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="s1")

@@ -182,6 +182,9 @@ def test_batch_describe(sagemaker: Any, group: str) -> None:
     assert found["ModelPackageSummaries"][where]["InferenceSpecification"] == SPECIFICATION
     assert found["ModelPackageSummaries"][where]["ModelPackageVersion"] == 1
     assert found["BatchDescribeModelPackageErrorMap"][missing]["ErrorCode"] == "ValidationException"
+    bare = sagemaker.create_model_package(ModelPackageGroupName=group)["ModelPackageArn"]
+    found = sagemaker.batch_describe_model_package(ModelPackageArnList=[bare])
+    assert found["ModelPackageSummaries"][bare]["InferenceSpecification"] == {"Containers": []}, "typed clients need the member"
 
 
 def test_policies(sagemaker: Any, group: str) -> None:

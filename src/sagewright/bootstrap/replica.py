@@ -26,12 +26,15 @@ from ..gateway.meter import NAMESPACE, Meter
 from ..gateway.process import KEEP_ALIVE, SWEEP
 from ..gateway.routes import Key, Routes, VariantSpec
 from ..gateway.taps import Taps
+from ..resources.arn import parse
+from ..resources.tags import resource_tags
 from ..settings import Settings
 from ..slices.hosting.routing import route
 from ..slices.identity.authority import LocalAuthority
 from ..slices.identity.directory import Directory
 from ..slices.identity.vault import Vault, root_keys
 from ..stores.records import Query
+from ..wire.types import ConditionKeys
 from .server import STATE, open_records, serve
 
 log = logging.getLogger(__name__)
@@ -163,7 +166,12 @@ class Replica:
             await self._directory.lookup(grant[0])  # also for what has ended meanwhile
         except Exception:
             log.exception("cannot read the key; what is known of it counts")
-        self._gate.told(number, judged(self._authority, grant))
+        self._gate.told(number, await judged(self._authority, grant, self._tags))
+
+    async def _tags(self, where: str) -> ConditionKeys:
+        name = parse(where)
+        record = await self._records.get("Endpoint", f"{name.account}/{name.region}", name.name)
+        return resource_tags(record.doc) if record else {}
 
     # -- clients
 

@@ -33,6 +33,7 @@ from ..resources.api import InProcess
 from ..resources.auditor import Auditor
 from ..resources.metered import MeteredDispatcher
 from ..resources.platform import Platform
+from ..resources.policy_keys import PolicyKeys
 from ..resources.shape import Shapes
 from ..resources.tasks import Tasks
 from ..resources.telemetry import Telemetry
@@ -96,7 +97,9 @@ class Server:
             self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload, seconds=s.invocation_timeout, queue=s.queue_seconds, capture=spool(s))
             self.platform.gateway = self.gateway
         install(self.platform, SLICES)
+        dispatcher.conditions = PolicyKeys(self.models, self.platform.nouns, self.records)
         if self.gateway is not None:
+            self.gateway.tags = dispatcher.conditions.tags
             self._authority().changed.append(self.gateway.forget)
             self.platform.closers.append(self.gateway.close)
         app = App(self.models, dispatcher, s, self._authority, internal=self.internal(), doors=self.platform.doors, paths=self.platform.paths, home=self.platform.home)

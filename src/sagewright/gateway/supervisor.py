@@ -16,7 +16,7 @@ from typing import Any
 from ..stores.metrics import Metrics, Sample
 from ..wire.types import Authority
 from .control import Connections, Messages, pair
-from .grants import judged
+from .grants import Tags, judged, untagged
 from .routes import Key, VariantSpec
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,9 @@ class Gateway:
         self._served = 0.0
         """Since when the process has been ready; 0 before."""
         self.pid = 0
+        self.tags: Tags = untagged
+        """Set by who knows the records."""
+        self._asked: set[asyncio.Task[None]] = set()
         self.captured: Callable[[], None] = lambda: None
         """Called when there may be captured data to upload."""
 
@@ -162,9 +165,9 @@ class Gateway:
     def _hear(self, message: dict[str, Any]) -> None:
         match message["do"]:
             case "ask":
-                if self._control is not None:
-                    said = judged(self._authority(), message["grant"])
-                    self._control.tell({"do": "told", "number": message["number"], **said})
+                task = asyncio.get_running_loop().create_task(self._judge(message["number"], message["grant"]))
+                task.add_done_callback(self._asked.discard)
+                self._asked.add(task)
             case "ready":
                 self._ready, self._served = True, time.monotonic()
             case "captured":
@@ -177,6 +180,15 @@ class Gateway:
                 samples = [_sample(row) for row in message["samples"]]
                 task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._metrics.put, samples))
                 task.add_done_callback(_logged)
+
+    async def _judge(self, number: int, grant: list[str]) -> None:
+        said: dict[str, Any] = {}
+        try:
+            said = await judged(self._authority(), grant, self.tags)
+        except Exception:
+            log.exception("cannot say what a key may do; the server is asked by the request itself")
+        if self._control is not None:
+            self._control.tell({"do": "told", "number": number, **said})
 
 
 def _sample(row: list[Any]) -> Sample:

@@ -8,7 +8,7 @@ from ..runtime.lifecycle import Event, ImpossibleTransition
 from ..stores.records import Change, Conflict, Delete, Put, Record
 from ..wire.errors import AlreadyExists, DomainError, InUse, Invalid, NotFound
 from ..wire.types import Call, Reply
-from . import paging
+from . import paging, tags
 from .arn import name_in
 from .patience import patient
 from .platform import Platform
@@ -60,7 +60,8 @@ class Desk:
         return Reply(result, audited=audit is not None)
 
     async def write_new(self, call: Call, name: str, doc: dict[str, Any], *also: Change, parent: str = "") -> None:
-        """Write a new document and, with a lifecycle, its first instructions. Raises Conflict if the name is taken."""
+        """Write a new document and, with a lifecycle, its first instructions. Raises Conflict if the name is taken, Invalid."""
+        tags.check(doc.get("Tags", ()))
         now = self.platform.clock()
         doc.setdefault("_principal", call.principal.arn)
         if call.source:

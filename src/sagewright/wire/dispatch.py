@@ -22,7 +22,7 @@ from .errors import (
 from .http import WireFault
 from .models import Models, OperationModel, UnknownOperation, UnknownService
 from .operations import Operation, Operations
-from .types import Authority, Call, Reply
+from .types import Authority, Call, Conditions, Reply
 from .validation import Validator, sentence
 
 log = logging.getLogger("sagewright.wire")
@@ -51,7 +51,11 @@ class Dispatcher:
         settings: of the server; nothing is read from them yet.
         authority: returns the Authority; asked at each call, so it may be set after construction.
         audit: awaited after every call that reached its operation or was denied.
+
+    Set ``conditions`` after construction.
     """
+
+    conditions: Conditions | None = None
 
     def __init__(
         self, models: Models, operations: Operations, settings: Any, authority: Callable[[], Authority | None],
@@ -77,7 +81,7 @@ class Dispatcher:
         try:
             self._admit(call, bound)
             self._validate(call, model)
-            self._authorize(call, bound)
+            await self._authorize(call, bound)
             result = await bound.handler(call)
         except BaseException as error:
             if self._audit is not None:
@@ -110,7 +114,7 @@ class Dispatcher:
             raise ServiceError("InvalidArgument", sentence(faults), 400, ArgumentName=path, ArgumentValue=value.strip("'"))
         raise Invalid(sentence(faults))
 
-    def _authorize(self, call: Call, bound: Operation) -> None:
+    async def _authorize(self, call: Call, bound: Operation) -> None:
         if call.principal.kind in {"root", "anonymous"}:
             return
         info = self.models.infos.get(call.service)
@@ -124,7 +128,9 @@ class Dispatcher:
         if authority is None:
             raise AccessDenied(f"Nobody can say yet whether {action} is allowed: the server is starting")
         for arn in bound.resources(call) if bound.resources is not None else ("*",):
-            authority.authorize(call.principal, action, arn, context)
+            further = {**context, **(await self.conditions.context(call, arn))} if self.conditions else context
+            for one in (action, *(self.conditions.besides(call) if self.conditions else ())):
+                authority.authorize(call.principal, one, arn, further)
 
 
 def failure_of(error: BaseException, model: OperationModel | None, request_id: str) -> Failure:

@@ -99,6 +99,10 @@ class Reply:
     """The operation has stored its audit record itself, in the transaction of its change."""
 
 
+ConditionKeys = Mapping[str, str | Sequence[str]]
+"""Condition key → what it is for a request."""
+
+
 Handler = Callable[[Call], Awaitable["dict[str, Any] | Reply | None"]]
 
 
@@ -112,10 +116,22 @@ class Authority(Protocol):
         """(secret key, session token or None, principal) of a live access key; None if unknown or expired."""
         ...
 
-    def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, str]) -> None:
+    def authorize(self, principal: Principal, action: str, resource: str, context: ConditionKeys) -> None:
         """Return if ``principal`` may do ``action`` on the ARN ``resource``.
 
         Raises:
             AccessDenied: the message names action, resource and the statement that denies (or that none allows).
         """
+        ...
+
+
+class Conditions(Protocol):
+    """What policies may ask of a call besides who makes it and from where."""
+
+    async def context(self, call: Call, where: str) -> ConditionKeys:
+        """The condition keys of a call for the resource with the ARN ``where``, or ``*``."""
+        ...
+
+    def besides(self, call: Call) -> Sequence[str]:
+        """Actions that the caller needs on the same resources, beside the operation's own."""
         ...

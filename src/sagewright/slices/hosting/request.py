@@ -22,6 +22,8 @@ LATER = ("ExplainerConfig", "CrossRegionTrafficConfig")
 """Members of CreateEndpointConfig that are known and not built."""
 VARIANT_LATER = ("InstancePools", "CapacityReservationConfig", "CoreDumpConfig",
                  "AcceleratorPartitionLayouts")
+FREQUENCIES = (10, 30, 60, 120, 180, 240, 300)
+"""Seconds between the metrics of an endpoint, as ``MetricsConfig`` may ask."""
 STARTUP = 240
 """Seconds until the first answered ping, unless the variant says otherwise."""
 
@@ -91,6 +93,7 @@ async def _check_container(platform: Platform, container: dict[str, Any]) -> Non
             await _check_object(platform, url)
     if source := container.get("ModelDataSource"):
         await _check_source(platform, source)
+    unique((more["ChannelName"] for more in container.get("AdditionalModelDataSources", ())), "channel name of additional model data")
     for more in container.get("AdditionalModelDataSources", ()):
         await _check_source(platform, more)
 
@@ -141,6 +144,9 @@ async def check_config(platform: Platform, call: Call, doc: dict[str, Any]) -> N
     shadows.check(doc)
     if doc.get("MetricsConfig", {}).get("EnableEnhancedMetrics"):
         raise NotImplementedHere("CreateEndpointConfig with EnableEnhancedMetrics is not implemented.")
+    frequency = doc.get("MetricsConfig", {}).get("MetricPublishFrequencyInSeconds", FREQUENCIES[0])
+    if frequency not in FREQUENCIES:
+        raise Invalid(f"MetricPublishFrequencyInSeconds must be one of {', '.join(map(str, FREQUENCIES))}, not {frequency}.")
     seen: set[str] = set()
     for variant in (*doc["ProductionVariants"], *doc.get("ShadowProductionVariants", ())):
         if "ServerlessConfig" in variant and "Serverless" not in platform.servants:

@@ -13,7 +13,7 @@ from typing import Any
 from ...stores.identity import Credentials
 from ...stores.records import Conflict, Record
 from ...wire.errors import AccessDenied, Invalid
-from ...wire.types import Principal
+from ...wire.types import ConditionKeys, Principal
 from .conditions import Context, context_of
 from .directory import FOREVER, GROUP, ROLE, USER, Directory, Live
 from .evaluate import Grants, Named, Verdict, decide, sentence
@@ -107,7 +107,7 @@ class LocalAuthority:
             await self.directory.lookup(access_key)
         return self.secret(access_key)
 
-    def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, str]) -> None:
+    def authorize(self, principal: Principal, action: str, resource: str, context: ConditionKeys) -> None:
         if principal.kind in {"root", "service"} or action.lower() in _FREE:
             return
         verdict, request = self._decide(principal, action, resource, context)
@@ -117,7 +117,7 @@ class LocalAuthority:
             raise AccessDenied(text)
 
     def _decide(
-        self, principal: Principal, action: str, resource: str, context: Mapping[str, str]
+        self, principal: Principal, action: str, resource: str, context: ConditionKeys
     ) -> tuple[Verdict, Request]:
         grants, about = self.grants(principal)
         request = Request(action, resource, self.context(principal, about, context))
@@ -160,7 +160,7 @@ class LocalAuthority:
                 policies.append(Named(arn.rsplit("/", 1)[-1], parse(text), source))
         return policies
 
-    def context(self, principal: Principal, tags: Mapping[str, str], given: Mapping[str, str]) -> Context:
+    def context(self, principal: Principal, tags: Mapping[str, str], given: ConditionKeys) -> Context:
         """What the caller knows of the request, and the global keys about time and principal."""
         now = self._clock()
         arn = principal.arn

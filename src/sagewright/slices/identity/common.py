@@ -72,6 +72,8 @@ def page(call: Call, member: str, items: Iterable[tuple[str, Any]]) -> dict[str,
 
 def merge_tags(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
     """Tag keys compare without case, as IAM's do; the newer spelling and value win."""
+    if any(t["Key"].lower().startswith("aws:") for t in new):
+        raise ServiceError("InvalidInput", "aws: prefixed tag key names are not allowed for external use.")
     merged = {t["Key"].lower(): {"Key": t["Key"], "Value": t.get("Value", "")} for t in (*old, *new)}
     if len(merged) > MAX_TAGS:
         raise limit_exceeded("TagsPerResource", MAX_TAGS)

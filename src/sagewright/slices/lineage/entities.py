@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...resources import paging
+from ...resources import paging, tags
 from ...resources.arn import name_in
 from ...resources.desk import Desk
 from ...resources.platform import Platform
@@ -76,6 +76,7 @@ class Entities:
                 bind("sagemaker", name, _on(desk, run), resources=None if verb == "List" else desk.arns)
 
     async def create(self, desk: EntityDesk, call: Call) -> Reply:
+        tags.check(call.params.get("Tags", ()))
         noun, key = desk.resource.noun, desk.key(call.params)
         arn = desk.arn(call, key)
         doc = {**call.params, f"{noun}Arn": arn, "CreatedBy": _who(call), "Properties": call.params.get("Properties", {})}

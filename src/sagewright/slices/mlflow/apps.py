@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
+from ...resources import tags
 from ...resources.arn import arn, parse
 from ...stores.records import Conflict, Put, Query, Record
 from ...wire.errors import NotFound
@@ -39,6 +40,7 @@ class Apps(Operations):
         where = arn("sagemaker", call.region, call.account, f"{KINDS[APP]}/{key}")
         doc = {"ModelRegistrationMode": "AutoModelRegistrationDisabled", "AccountDefaultStatus": "DISABLED", **call.params, "Arn": where}
         await prepare(self.platform, call, doc)
+        tags.check(doc.get("Tags", ()))
         now = self.platform.clock()
         doc |= {"CreationTime": now, "LastModifiedTime": now, "_principal": call.principal.arn}
         audit = self.platform.audit(call, {"Arn": where})

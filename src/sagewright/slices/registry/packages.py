@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from ...resources import paging
+from ...resources import paging, tags
 from ...resources.arn import name_in
 from ...resources.desk import Desk
 from ...stores.records import Change, Conflict, Delete, Put, Record
@@ -82,6 +82,7 @@ class Packages:
             except DomainError as error:
                 errors[where] = {"ErrorCode": "ValidationException", "ErrorResponse": error.message}
                 continue
+            view.setdefault("InferenceSpecification", {"Containers": []})  # a required member, also of a package without one
             view.pop("ModelLifeCycle", None)
             view.pop("ModelPackageName", None)
             found[where] = view
@@ -134,6 +135,7 @@ class Packages:
         return await self._write(call, name.lower(), name, {"_versioned": False})
 
     async def _write(self, call: Call, key: str, name: str, more: dict[str, Any], *also: Change, parent: str = "") -> Reply:
+        tags.check(call.params.get("Tags", ()))
         where, now = self.desk.arn(call, key), self.platform.clock()
         doc = {k: v for k, v in call.params.items() if k not in ("ClientToken", "ModelPackageGroupName")}
         doc |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...resources import paging
+from ...resources import paging, tags
 from ...resources.apps import APP
 from ...resources.desk import Desk
 from ...resources.patience import patient
@@ -69,6 +69,7 @@ class Family:
 
     async def write(self, call: Call, doc: dict[str, Any], *also: Change, name: str, parent: str = "") -> Reply:
         """Write a new document, with its audit record. Raises InUse when the path is taken."""
+        tags.check(doc.get("Tags", ()))
         path = self.path(doc)
         resource = self.desk.resource
         doc[resource.arn_member] = self.desk.arn(call, path)

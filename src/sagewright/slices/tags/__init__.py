@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...resources.arn import parse
 from ...resources.platform import Platform
+from ...resources.tags import check, tagged
 from ...runtime.lifecycle import Event
 from ...stores.records import Conflict, Put, Record
-from ...wire.errors import Invalid, LimitExceeded
+from ...wire.errors import Invalid
 from ...wire.types import Call
 
 LIMIT = 50
@@ -28,6 +28,7 @@ class Tags:
 
     async def add(self, call: Call) -> dict[str, Any]:
         new = {t["Key"]: t for t in call.params["Tags"]}
+        check(call.params["Tags"])
         return {"Tags": await self._change(call, [*new], lambda tags: [*(t for t in tags if t["Key"] not in new), *new.values()])}
 
     async def delete(self, call: Call) -> None:
@@ -43,11 +44,7 @@ class Tags:
         return answer
 
     async def _find(self, call: Call) -> Record:
-        where = parse(call.params["ResourceArn"])
-        desk = self.platform.nouns.get(where.type)
-        record = None
-        if desk and where.service == "sagemaker":
-            record = await self.platform.records.get(desk.resource.noun, f"{where.account}/{where.region}", where.name)
+        record = await tagged(self.platform.nouns, self.platform.records, call.params["ResourceArn"])
         if record is None:
             raise Invalid(f"Could not find resource {call.params['ResourceArn']}.")
         return record
@@ -57,13 +54,16 @@ class Tags:
             record = await self._find(call)
             tags = change(record.doc.get("Tags", []))
             if len(tags) > LIMIT:
-                raise LimitExceeded(f"A resource can have at most {LIMIT} tags.")
+                raise Invalid(f"A resource can have at most {LIMIT} tags.")
             doc = {**record.doc, "Tags": tags}
             put = Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name, record.parent)
             try:
                 await self.platform.records.commit(put)
             except Conflict:
                 continue
+            if self.platform.authority:  # policies may ask for tags
+                for forget in self.platform.authority.changed:
+                    forget()
             await self.platform.reconciler.offer(record.kind, record.scope, record.key, Event("Tagged", {"Keys": keys}))
             return tags
 
