@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -309,6 +311,34 @@ def test_calls_scale_an_endpoint_out_and_back_in(scaled: Scaled) -> None:
     call_until(scaled, lambda: scaled.count() == 2, pause=0.1)
     call_until(scaled, lambda: scaled.count() == 1, pause=6.0)
     assert {a["StatusCode"] for a in scaled.activities()} == {"Successful"}
+
+
+def test_concurrent_requests_scale_an_endpoint_out(server: TestServer, models: Models) -> None:
+    """No drill: requests that overlap, the high-resolution metric of AWS's own policy, and its alarm of three times ten seconds."""
+    slow = "import time\n\ndef model_fn(d):\n    return None\n\ndef transform_fn(model, body, kind, accept):\n    time.sleep(0.3)\n    return body, kind\n"
+    scaled = Scaled(server, models, models.deploy(slow, env={"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}))
+    metric = {"PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"}
+    scaled.scaling.put_scaling_policy(
+        **scaled.target, PolicyName="at-once", PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={"TargetValue": 2.0, "PredefinedMetricSpecification": metric},
+    )
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            models.invoke(scaled.endpoint)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        try:
+            until(lambda: scaled.count() == 2, seconds=90)
+        finally:
+            done.set()
+        for one in asking:
+            one.result()
+    (out,) = scaled.finished(1)
+    assert "-AlarmHigh-" in out["Cause"]
+    scaled.close()
 
 
 def test_an_asynchronous_endpoint_sleeps_and_wakes(server: TestServer, models: Models) -> None:

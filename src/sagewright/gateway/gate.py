@@ -253,11 +253,11 @@ class Gate:
             return
 
     def _sweep(self) -> None:
-        """Give up on answers that take too long."""
+        """Give up on answers that take too long, and count what is under way."""
         for worker in self.routes.workers():
             if worker.frames is not None:
                 worker.frames.expire(self._seconds)
-        for variant in self.routes.components():
+        for variant in self.routes.variants():
             if busy_with := variant.concurrency():
                 self._meter.concurrent(variant.dimensions, busy_with)
         asyncio.get_running_loop().call_later(min(SWEEP, self._seconds / 4), self._sweep)

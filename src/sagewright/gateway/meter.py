@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 NAMESPACE = "AWS/SageMaker"
 PER = {"InferenceComponentName": "InvocationsPerCopy"}
 """What requests are shared out among, where it is not a variant's instances: by the name of the first dimension."""
+AT_ONCE = {"InferenceComponentName": "ConcurrentRequestsPerCopy"}
+"""What counts the requests that one of them has at the same time, where it is not ``CONCURRENT``: by the same."""
+CONCURRENT = "ConcurrentRequestsPerModel"
 EVERY = 5.0
 """Seconds between writes while there is traffic; without any, nothing runs."""
 
@@ -50,7 +53,8 @@ class Tally:
         n, most = float(self.requests), self.concurrent
         found = []
         if most.count:
-            found.append(Sample(namespace, "ConcurrentRequestsPerCopy", dimensions, now, most.total, "None", most.count, most.minimum, most.maximum))
+            name = AT_ONCE.get(dimensions[0][0], CONCURRENT)
+            found.append(Sample(namespace, name, dimensions, now, most.total, "None", most.count, most.minimum, most.maximum))
         if not n:
             return found
         counts = (("Invocations", n), ("Invocation4XXErrors", self.clients), ("Invocation5XXErrors", self.servers), ("InvocationModelErrors", self.bad))
@@ -125,7 +129,7 @@ class Meter:
         tally.servers += step.status >= 500 or step.status == 0
 
     def concurrent(self, dimensions: Dimensions, value: float) -> None:
-        """Requests that an inference component's copies have at the same time, for each."""
+        """Requests that a variant's instances, or an inference component's copies, have at the same time, for each."""
         self._tally(dimensions).concurrent.add(value)
 
     def _tally(self, dimensions: Dimensions) -> Tally:

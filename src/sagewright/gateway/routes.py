@@ -209,10 +209,6 @@ class Routes:
         """Every variant that requests may be for, or be repeated to."""
         return [variant for route in self._table.values() for variant in route.every]
 
-    def components(self) -> list[Variant]:
-        """Every inference component that requests may be for."""
-        return [variant for route in self._table.values() for variant in route.every if variant.component]
-
     def workers(self) -> list[Worker]:
         """Every worker that a request may be at."""
         return list(self._workers.values())

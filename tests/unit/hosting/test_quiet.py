@@ -60,9 +60,21 @@ async def test_variants_without_requests_say_zero_and_others_do_not(house: House
     assert house.values("ModelLatency", variant("E", "b")) == house.values("ModelLatency", variant("E", "a")), "no latency of nothing"
 
 
+async def test_requests_at_the_same_time_are_counted_for_each_instance(house: House) -> None:
+    copies = VariantSpec("a", 1.0, ["/s/3"], instances=1, component="c")
+    house.routes.put(("1/us-east-1", "e"), "E", [VariantSpec("a", 1.0, ["/s/1", "/s/2"], instances=2), VariantSpec("b", 1.0, [])])
+    house.routes.put(("1/us-east-1", "e/c"), "c", [copies])
+    house.routes.workers()[0].outstanding = 3
+    await house.quiet.count(house.now)
+    assert house.values("ConcurrentRequestsPerModel", variant("E", "a")) == [1.5]
+    assert house.values("ConcurrentRequestsPerModel", variant("E", "b")) == [], "no instance, no requests"
+    assert {s.dimensions for s in house.metrics.series("AWS/SageMaker", "ConcurrentRequestsPerModel")} == {variant("E", "a")}
+
+
 async def test_nothing_is_looked_up_while_there_is_no_endpoint(house: House) -> None:
     house.metrics.close()
     await house.quiet.tell(house.now)
+    await house.quiet.count(house.now)
 
 
 async def test_it_happens_by_itself_after_each_minute(house: House) -> None:
