@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from sagewright.bootstrap.replica import COMPLETE
+from sagewright.gateway.gate import TRUST
 from sagewright.testing.models import Models
 from sagewright.testing.names import unique
+from sagewright.testing.postgres import Postgres, running
 from sagewright.testing.server import TestServer
 from sagewright.testing.signed import Connection, request
 from sagewright.testing.waiting import until
@@ -26,6 +30,7 @@ class Replica:
 
     def __init__(self, server: TestServer) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAGEWRIGHT_"))}
+        environ |= {f"SAGEWRIGHT_{name.upper()}": value for name, value in server.settings.items()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sagewright", "gateway", "--data", str(server.data)], env=environ, stdout=subprocess.PIPE, text=True
         )
@@ -50,6 +55,22 @@ class Replica:
 
 
 @pytest.fixture
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
+    """PostgreSQL for the records; without the parameter SQLite."""
+    with running() if getattr(request, "param", False) else contextlib.nullcontext() as found:
+        yield found
+
+
+both = pytest.mark.parametrize("postgres", [False, True], ids=["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, postgres: Postgres | None) -> Iterator[TestServer]:
+    with TestServer(tmp_path / "data", {"records": postgres.url} if postgres else {}) as started:
+        yield started
+
+
+@pytest.fixture
 def replicas(own_server: TestServer) -> Iterator[list[Replica]]:
     Models(own_server)  # the server has made its keys
     made = [Replica(own_server) for _ in range(2)]
@@ -59,6 +80,7 @@ def replicas(own_server: TestServer) -> Iterator[list[Replica]]:
         one.process.wait()
 
 
+@both
 def test_they_answer_without_the_server_and_without_one_another(own_server: TestServer, replicas: list[Replica]) -> None:
     models = Models(own_server)
     name = models.deploy()  # after they had begun
@@ -89,6 +111,7 @@ def test_they_answer_without_the_server_and_without_one_another(own_server: Test
     assert other.end() == 0
 
 
+@both
 def test_what_is_wrong_the_server_says_and_permissions_end(own_server: TestServer, replicas: list[Replica]) -> None:
     name = Models(own_server).deploy()
     one = replicas[0]
@@ -115,3 +138,21 @@ def test_what_is_wrong_the_server_says_and_permissions_end(own_server: TestServe
     iam.delete_access_key(UserName=user, AccessKeyId=about["AccessKeyId"])
     until(lambda: status() == (403, "UnrecognizedClientException"))
     iam.delete_user(UserName=user)
+
+
+@pytest.mark.parametrize("postgres", [True], ids=["postgresql"], indirect=True)
+def test_what_is_known_is_answered_without_the_records(own_server: TestServer, postgres: Postgres, replicas: list[Replica]) -> None:
+    models = Models(own_server)
+    name = models.deploy()
+    own_server.kill()
+    for replica in replicas:
+        until(lambda replica=replica: replica.ask(name) == 200)  # type: ignore[misc]
+    postgres.stop()
+    end = time.monotonic() + 2 * COMPLETE + TRUST
+    while time.monotonic() < end:  # longer than what is known of a key or an endpoint is believed unasked
+        assert [replica.ask(name) for replica in replicas] == [200, 200]
+    postgres.start()
+    own_server.start()
+    another = Models(own_server).deploy()
+    for replica in replicas:
+        until(lambda replica=replica: replica.ask(another) == 200)  # type: ignore[misc]

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 FOLLOW, COMPLETE = 0.25, 5.0
 """Seconds between two looks at endpoints that have changed, and at which of them are still there."""
+PATIENCE = 1.0
+"""Seconds that a request waits for what the records say of its key. When they do not, nobody waits until they can be read again."""
 GRACE = 5.0
 """Seconds that requests under way have at the end."""
 PIECE = 1 << 16
@@ -72,6 +74,7 @@ class Replica:
         self._versions: dict[Key, int] = {}
         self._changed = 0.0
         """When the last change was that has been seen."""
+        self._readable = True
         self.url = ""
 
     async def start(self) -> None:
@@ -124,7 +127,9 @@ class Replica:
             last = time.monotonic() if complete else last
             try:
                 await self._look(complete=complete)
+                self._readable = True
             except Exception:
+                self._readable = False
                 log.exception("cannot read the endpoints; those that are known are served")
 
     async def _look(self, *, complete: bool) -> None:
@@ -163,8 +168,11 @@ class Replica:
 
     async def _judge(self, number: int, grant: Grant) -> None:
         try:
-            await self._directory.lookup(grant[0])  # also for what has ended meanwhile
+            if self._readable:
+                async with asyncio.timeout(PATIENCE):
+                    await self._directory.lookup(grant[0])  # also for what has ended meanwhile
         except Exception:
+            self._readable = False
             log.exception("cannot read the key; what is known of it counts")
         self._gate.told(number, await judged(self._authority, grant, self._tags))
 
