@@ -118,6 +118,8 @@ class SearchOperations:
         desk = next((d for d in self.platform.nouns.values() if d.resource.noun == noun), None)
         if member is None or desk is None:
             raise NotImplementedHere(f"Search for {resource} is not implemented by Sagewright: nothing here keeps that resource.")
+        if "CreationTime" not in member.shape.members:  # a document made of several resources, such as the Model Dashboard's
+            raise NotImplementedHere(f"Search for {resource} is not implemented by Sagewright: its {member.shape.name} is kept nowhere.")
         return noun, desk, member.shape
 
     @staticmethod
