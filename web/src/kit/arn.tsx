@@ -1,6 +1,7 @@
 /** An ARN that leads to the page of what it names, and can be copied whole. */
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 
+import { here } from "./clients";
 import { PageLink } from "./link";
 import { lookup } from "./lookup";
 import { dataHref } from "./s3-link";
@@ -20,15 +21,15 @@ const PAGES = lookup<(name: string) => string>({
 });
 const KINDS = lookup({ "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" });
 
-const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
+const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w.charAt(0).toUpperCase() + w.slice(1)).join("");
 
-/** Where the thing of this ARN is shown; undefined where nothing shows it. */
+/** Where the thing of this ARN is shown; undefined where nothing shows it: the pages are of one account and one region. */
 export function arnHref(arn: string): string | undefined {
-  const [, , service, , , ...rest] = arn.split(":");
+  const [, , service, region, account, ...rest] = arn.split(":");
   const [type = "", ...parts] = rest.join(":").split("/");
   const name = encodeURIComponent(parts.at(-1) ?? "");
   if (service === "s3") return dataHref(`s3://${rest.join(":")}`);
-  if (!name) return undefined;
+  if (!name || (region && region !== here().Region) || (account && account !== "aws" && account !== here().Account)) return undefined;
   if (service === "iam") {
     if (type === "policy") return `/access/policy?arn=${encodeURIComponent(arn)}`;
     return type === "role" || type === "user" ? `/access/${type}s/${name}` : undefined;

@@ -52,8 +52,3 @@ export function once<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());
 }
-
-/** Drop the keys of whoever was signed in. */
-export function forget(): void {
-  held = undefined;
-}

@@ -88,7 +88,8 @@ export function Compare<T extends object>({ of, parent, describe, asked, results
   const [read, write] = useView();
   const names = read("of").split(",").filter(Boolean).slice(0, 2);
   const differing = read("show") !== "all";
-  const { value, error, reload } = useLoad((abort) => Promise.all(names.map((name) => describe(name, abort))), names, { kinds: [`${of}Job`] });
+  const { value: found, loading, error, reload } = useLoad((abort) => Promise.all(names.map((name) => describe(name, abort))), names, { kinds: [`${of}Job`] });
+  const value = loading ? undefined : found;
   const sides = value?.map((job) => new Map([["Result", lookup(ended(of, job as Record<string, unknown>, results?.(job) ?? {}))], ...sections(asked(job), [`${of}JobName`])]));
   const titles = [...new Set(sides?.flatMap((s) => [...s.keys()]))];
   return (

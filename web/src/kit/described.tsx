@@ -21,11 +21,14 @@ import { RelativeTime } from "./time";
 
 type Document = Record<string, unknown>;
 
+/** All that a number has: three decimals, as is usual, would make 0.0004 nothing. */
+export const EXACT = { maximumFractionDigits: 20 };
+
 /** One plain member as people want it. */
 export function plain(value: unknown): ReactNode {
   if (value instanceof Date) return <RelativeTime at={value} />;
   if (typeof value === "boolean") return value ? "Yes" : "No";
-  if (typeof value === "number") return value.toLocaleString();
+  if (typeof value === "number") return value.toLocaleString(undefined, EXACT);
   if (typeof value !== "string") return undefined;
   if (value.startsWith("s3://")) return <S3Link uri={value} />;
   if (value.startsWith("arn:")) return <Arn arn={value} />;

@@ -51,7 +51,9 @@ export function Crumbs({ items }: { items: { text: string; href: string }[] }) {
 
 export function DetailPage<T extends object>({ name, parent, loaded, status, first, actions, tabs, code }: DetailSpec<T>) {
   const [read, write] = useView();
-  const { value, error, reload } = loaded;
+  const { error, reload } = loaded;
+  // never one thing's state under another one's name
+  const value = loaded.loading ? undefined : loaded.value;
   const shown = value && [
     ...tabs(value),
     { id: "code", label: "Code", content: <CodePanel snippet={code(value)} /> },

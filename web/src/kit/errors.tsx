@@ -36,10 +36,13 @@ function explained({ message }: Told): string | undefined {
   return `/access/explain?${new URLSearchParams({ principal, action, resource: resource?.startsWith("arn:") ? resource : "*" })}`;
 }
 
+/** Whether the session, and the keys that it gave, are no more: the page, loaded anew, asks who one is. */
+const ended = ({ code }: Pick<Told, "code">) => /ExpiredToken|NotSignedIn|InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClient/.test(code);
+
 /** What a person can do about it. */
 function usual({ code }: Told): string | undefined {
   if (/AccessDenied|Unauthorized/.test(code)) return "The role of this profile does not allow it. An administrator can add the action named above to the role's policy.";
-  if (/ExpiredToken|NotSignedIn/.test(code)) return "The session has ended: sign in again.";
+  if (ended({ code })) return "The session has ended: sign in again.";
   if (code === "NetworkError") return "Start it with `sagewright up`, then try again.";
   return undefined;
 }
@@ -50,7 +53,7 @@ export function ErrorPanel({ error, retry, doing, advice }: { error: unknown; re
   const routed = useInRouterContext(); // before anybody has signed in there is no page to go to
   const denial = explained(t);
   return (
-    <Alert type="error" header={doing ? `${doing}: ${t.code}` : t.code} action={retry && <Button onClick={retry}>Try again</Button>}>
+    <Alert type="error" header={doing ? `${doing}: ${t.code}` : t.code} action={ended(t) ? <Button onClick={() => location.reload()}>Sign in</Button> : retry && <Button onClick={retry}>Try again</Button>}>
       <SpaceBetween size="xxs">
         <Box variant="span" color="inherit">
           <span className="said">{t.message}</span>

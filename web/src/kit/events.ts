@@ -1,7 +1,8 @@
 /** One stream of events for the whole application: which kinds of things changed, so that what shows them loads anew. */
 import { useEffect, useRef, useSyncExternalStore } from "react";
 
-import { open, type Change, type State, type Told } from "./stream";
+import { EVERYTHING, open, type Change, type State, type Told } from "./stream";
+import type { Said } from "./stream-worker";
 import worker from "./stream-worker?worker&url";
 
 export type { Change };
@@ -10,8 +11,9 @@ type Listener = (change: Change) => void;
 const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();
 let state: State = "off";
-/** Whose stream it is, and how to leave it. */
+/** Whose stream it is, the event after which the pages have read what they show, and how to leave it. */
 let profile = "";
+let known = "";
 let leave: (() => void) | undefined;
 
 function tell(told: Told): void {
@@ -25,32 +27,37 @@ function tell(told: Told): void {
 /** A page that is left may be kept whole by the browser, and come back. */
 function restored({ persisted }: PageTransitionEvent): void {
   if (!persisted || !profile) return;
-  listen(profile);
-  tell({ change: { Kind: "*" } });
+  listen(profile, known);
+  tell({ change: EVERYTHING });
 }
 
-/** Take part in the one stream that this browser has for a profile; where workers cannot be shared, or not be loaded, have one. */
-export function listen(who: string): void {
+/**
+ * Take part in the one stream that this browser has for a profile; where workers cannot be shared, or not be loaded, have one.
+ *
+ * @param after the last event that there was before anything was read
+ */
+export function listen(who: string, after: string): void {
   if (leave && who === profile && state !== "off") return;
   hangUp();
-  profile = who;
+  [profile, known] = [who, after];
   addEventListener("pagehide", hangUp);
   addEventListener("pageshow", restored);
   tell({ state: "connecting" });
   if (typeof SharedWorker === "undefined") {
-    leave = open(tell);
+    leave = open(after, tell);
     return;
   }
   const shared = new SharedWorker(worker, { type: "module", name: who });
   shared.port.onmessage = ({ data }: MessageEvent<Told>) => tell(data);
   leave = () => {
-    shared.port.postMessage("gone");
+    shared.port.postMessage({ gone: true } satisfies Said);
     shared.port.close();
   };
   shared.onerror = () => {
     shared.port.close();
-    leave = open(tell);
+    leave = open(after, tell);
   };
+  shared.port.postMessage({ after } satisfies Said);
 }
 
 export function hangUp(): void {
@@ -58,6 +65,9 @@ export function hangUp(): void {
   leave = undefined;
   tell({ state: "off" });
 }
+
+/** A thing that is gone is told by its key, which has small letters alone; no two names differ by letters' case only. */
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 /** Milliseconds in which any number of changes lead to one reload. */
 const GATHER = 150;
@@ -83,7 +93,7 @@ export function useEvents(kinds: readonly string[], changed: () => void, name?: 
       latest.current();
     };
     const listener: Listener = ({ Kind, Name }) => {
-      if (Kind !== "*" && (!wanted.has(Kind) || (name && Name && Name !== name))) return;
+      if (Kind !== "*" && (!wanted.has(Kind) || (name && Name && !same(Name, name)))) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         missed = true;

@@ -101,7 +101,9 @@ export function CreateForm<T extends object>({ title, description, parent, docum
                   onChange={({ detail }) => {
                     setText(detail.value);
                     try {
-                      change(JSON.parse(detail.value) as T);
+                      const parsed: unknown = JSON.parse(detail.value);
+                      if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new Error("A request is an object: {…}.");
+                      change(parsed as T);
                       setFault("");
                     } catch (error) {
                       setFault((error as Error).message);
@@ -181,7 +183,12 @@ export function useDraft<T extends object>(blank: () => T, clone: (from: string)
   const [draft, setDraft] = useState<T>(blank);
   const [fault, setFault] = useState<unknown>();
   useEffect(() => {
-    if (from) clone(from).then(setDraft, setFault);
+    if (!from) return undefined;
+    let wanted = true;
+    clone(from).then((found) => wanted && setDraft(found), (error: unknown) => wanted && setFault(error));
+    return () => {
+      wanted = false;
+    };
   }, [from, clone]);
   return { from, draft, setDraft, fault };
 }

@@ -59,9 +59,10 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, inputs: un
   const every = live.every;
   useEffect(() => {
     if (!every) return undefined;
-    const timer = setInterval(() => document.visibilityState === "visible" && setTurn((t) => t + 1), every);
+    // an answer that takes longer than that is waited for: else none would ever be shown
+    const timer = setInterval(() => document.visibilityState === "visible" && !flying.current && reload(), every);
     return () => clearInterval(timer);
-  }, [every]);
+  }, [every, reload]);
   const known = state?.key === key;
   return { value: state?.value, error: known ? state.error : undefined, loading: !known, reload };
 }

@@ -1,5 +1,4 @@
 /** A log that is followed while its job runs. Only the lines in view are in the page: a million of them scroll as ten do. */
-import { DescribeLogStreamsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Input from "@cloudscape-design/components/input";
@@ -8,11 +7,12 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Toggle from "@cloudscape-design/components/toggle";
 import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 
-import { logs } from "./aws/logs";
-import { ErrorPanel, told } from "./errors";
+import { streams } from "./aws/logs";
+import { ErrorPanel } from "./errors";
 import { useLoad } from "./load";
 import type { Line, Lines } from "./log-lines";
 import { LogTail } from "./log-tail";
+import { save as keep } from "./save";
 import { useView } from "./view";
 
 /** Height of a line in pixels: fixed, so that any line's place is known without laying out the others. */
@@ -37,26 +37,14 @@ export interface LogOf {
 
 export function LiveLog({ group, prefix, running, none }: LogOf) {
   const [read, write] = useView();
-  const streams = useLoad(
-    async () => {
-      try {
-        const { logStreams } = await logs().send(new DescribeLogStreamsCommand({ logGroupName: group, logStreamNamePrefix: prefix }));
-        return (logStreams ?? []).map((s) => s.logStreamName!);
-      } catch (error) {
-        if (told(error).code === "ResourceNotFoundException") return [];
-        throw error;
-      }
-    },
-    [group, prefix, running],
-    { every: running ? 1500 : false },
-  );
-  const names = streams.value ?? [];
+  const found = useLoad((abort) => streams(group, prefix, abort), [group, prefix, running], { every: running ? 1500 : false });
+  const names = found.value ?? [];
   const shown = names.includes(read("stream")) ? read("stream") : names[0];
-  if (streams.error !== undefined) return <ErrorPanel error={streams.error} retry={streams.reload} doing="The log cannot be read" />;
+  if (found.error !== undefined) return <ErrorPanel error={found.error} retry={found.reload} doing="The log cannot be read" />;
   if (!shown) {
     return (
       <Box padding="l" color="text-body-secondary" textAlign="center">
-        {streams.loading ? "Looking for the log…" : running ? "No line yet: the first comes when the container starts." : (none ?? "Nothing was logged.")}
+        {found.loading ? "Looking for the log…" : running ? "No line yet: the first comes when the container starts." : (none ?? "Nothing was logged.")}
       </Box>
     );
   }
@@ -213,10 +201,5 @@ function save(stream: string, lines: Lines): void {
     const { at, text } = lines.line(i);
     return `${new Date(at).toISOString()} ${text}\n`;
   });
-  const url = URL.createObjectURL(new Blob([parts.join("")], { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${stream.replaceAll("/", "-")}.log`;
-  link.click();
-  URL.revokeObjectURL(url);
+  keep(`${stream.replaceAll("/", "-")}.log`, new Blob(parts, { type: "text/plain" }));
 }

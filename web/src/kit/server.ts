@@ -23,6 +23,8 @@ export interface Session {
   Account: string;
   Endpoint: string;
   Version: string;
+  /** The last change that there was: a stream that begins after it misses none that the pages do not read by themselves. */
+  LastEvent: string;
 }
 
 export interface Credentials {
@@ -61,18 +63,22 @@ async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: ob
   return said as T;
 }
 
-/** Who is signed in; null when nobody is. */
-export async function session(): Promise<Session | null> {
+/** What is asked of a session; null when there is none any more. */
+async function whileSignedIn<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    return await ask<Session>("GET", "session");
+    return await asked;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return null;
     throw error;
   }
 }
 
+/** Who is signed in; null when nobody is. */
+export const session = () => whileSignedIn(ask<Session>("GET", "session"));
+
 export const signIn = (UserProfileName: string, Password: string) => ask<Session>("POST", "session", { UserProfileName, Password });
-export const signOut = () => ask<object>("DELETE", "session");
+/** Fine for a session that has ended by itself. */
+export const signOut = () => whileSignedIn(ask<object>("DELETE", "session"));
 export const setPassword = (Password: string, Current?: string) => ask<object>("POST", "password", { Password, ...(Current && { Current }) });
 export const credentials = () => ask<Credentials>("POST", "credentials", {});
-export const eventsUrl = () => `${BASE}/api/events`;
+export const eventsUrl = (after: string) => `${BASE}/api/events?${new URLSearchParams({ after })}`;

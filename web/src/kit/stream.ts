@@ -11,16 +11,19 @@ export interface Change {
 }
 
 export type State = "connecting" | "live" | "off";
-export type Told = { state: State } | { change: Change };
+/** `id`: of the event that told it. */
+export type Told = { state: State } | { change: Change; id?: string };
 
-/** Open the stream; the browser itself takes it up again when it breaks. What is returned closes it. */
-export function open(tell: (told: Told) => void): () => void {
-  const source = new EventSource(eventsUrl());
+/** Whatever there is. What changed meanwhile, nobody said: everything shown is loaded anew. */
+export const EVERYTHING: Change = { Kind: "*" };
+
+/** Open the stream after an event; the browser itself takes it up again when it breaks. What is returned closes it. */
+export function open(after: string, tell: (told: Told) => void): () => void {
+  const source = new EventSource(eventsUrl(after));
   tell({ state: "connecting" });
   source.onopen = () => tell({ state: "live" });
   source.onerror = () => tell({ state: source.readyState === EventSource.CLOSED ? "off" : "connecting" });
-  source.addEventListener("change", (event: MessageEvent<string>) => tell({ change: JSON.parse(event.data) as Change }));
-  // what changed meanwhile, nobody said: everything shown is loaded anew
-  source.addEventListener("resync", () => tell({ change: { Kind: "*" } }));
+  source.addEventListener("change", (event: MessageEvent<string>) => tell({ change: JSON.parse(event.data) as Change, id: event.lastEventId }));
+  source.addEventListener("resync", (event: MessageEvent<string>) => tell({ change: EVERYTHING, id: event.lastEventId }));
   return () => source.close();
 }

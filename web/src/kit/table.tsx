@@ -111,7 +111,8 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
     { kinds: spec.kinds },
   );
   const items = loaded.value?.items ?? [];
-  const next = loaded.value?.next;
+  // that of the page which is shown, once it is the one that was asked for: no other page's token leads on from here
+  const next = loaded.loading ? undefined : loaded.value?.next;
   useEffect(() => {
     if (tokens.current.of !== same) tokens.current = { of: same, list: [] };
     tokens.current.list[page] = token || undefined;
@@ -120,14 +121,19 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
 
   const [text, setText] = useState(q);
   const [asked, setAsked] = useState(q);
+  const written = useRef(q);
   if (asked !== q) {
-    // somebody else changed the address: back, forward, a link
     setAsked(q);
-    setText(q);
+    // somebody else changed the address: back, forward, a link. What was typed here comes back late, and more may have been typed since
+    if (written.current !== q) setText(q);
+    written.current = q;
   }
   useEffect(() => {
     if (text === q) return undefined;
-    const timer = setTimeout(() => write({ q: text, page: undefined, token: undefined, selected: undefined }), QUIET);
+    const timer = setTimeout(() => {
+      written.current = text;
+      write({ q: text, page: undefined, token: undefined, selected: undefined });
+    }, QUIET);
     return () => clearTimeout(timer);
   }, [text, q, write]);
 

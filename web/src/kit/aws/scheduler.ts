@@ -1,4 +1,5 @@
 /** EventBridge Scheduler, as far as pages need it: a service of paths, for which no client of the SDK is carried. */
+import { unique } from "../unique";
 import { ask } from "./any";
 
 export interface Schedule {
@@ -35,11 +36,11 @@ export async function getSchedule(group: string, name: string, signal?: AbortSig
 }
 
 export async function createSchedule({ Name, ...rest }: NewSchedule): Promise<void> {
-  await ask("scheduler", { method: "POST", path: at(Name), headers: json, body: JSON.stringify({ ...rest, ClientToken: crypto.randomUUID() }) });
+  await ask("scheduler", { method: "POST", path: at(Name), headers: json, body: JSON.stringify({ ...rest, ClientToken: unique() }) });
 }
 
 export async function deleteSchedule(group: string, name: string): Promise<void> {
-  await ask("scheduler", { method: "DELETE", path: at(name), query: { groupName: group, clientToken: crypto.randomUUID() } });
+  await ask("scheduler", { method: "DELETE", path: at(name), query: { groupName: group, clientToken: unique() } });
 }
 
 /** What UpdateSchedule is asked for, of what GetSchedule said: it replaces the whole. */
@@ -50,5 +51,5 @@ export function asked({ Arn: _a, CreationDate: _c, LastModificationDate: _m, ...
 /** Pause or resume. */
 export async function turn(group: string, name: string, State: Schedule["State"]): Promise<void> {
   const { Name: _, ...rest } = asked(await getSchedule(group, name));
-  await ask("scheduler", { method: "PUT", path: at(name), headers: json, body: JSON.stringify({ ...rest, State, ClientToken: crypto.randomUUID() }) });
+  await ask("scheduler", { method: "PUT", path: at(name), headers: json, body: JSON.stringify({ ...rest, State, ClientToken: unique() }) });
 }

@@ -66,7 +66,7 @@ export default function Trail() {
         }}
       >
         <div className="filters">
-          <Select ariaLabel="Narrow down by" selectedOption={BY.find((b) => b.value === by) ?? BY[0]!} options={BY} onChange={({ detail }) => write({ by: detail.selectedOption.value })} />
+          <Select ariaLabel="Narrow down by" selectedOption={BY.find((b) => b.value === by) ?? BY[0]!} options={BY} onChange={({ detail }) => write({ by: detail.selectedOption.value, page: undefined, token: undefined, selected: undefined })} />
           <div className="filters-text">
             <Input ariaLabel="Value, exactly" type="search" value={typed} placeholder="Exactly as it is, such as CreateTrainingJob" onChange={({ detail }) => setTyped(detail.value)} />
           </div>

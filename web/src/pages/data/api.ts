@@ -40,11 +40,3 @@ export async function download(Bucket: string, Key: string): Promise<void> {
   const answer = await s3().send(new GetObjectCommand({ Bucket, Key }));
   save(Key, await new Response(answer.Body!.transformToWebStream()).blob());
 }
-
-const UNITS = ["B", "KB", "MB", "GB", "TB"];
-
-export function size(bytes: number | undefined): string {
-  if (bytes === undefined) return "–";
-  const step = Math.min(UNITS.length - 1, bytes ? Math.floor(Math.log10(bytes) / 3) : 0);
-  return `${step ? (bytes / 1000 ** step).toPrecision(3) : bytes} ${UNITS[step]}`;
-}

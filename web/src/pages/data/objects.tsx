@@ -21,9 +21,11 @@ import { useSplitPanel } from "../../kit/frame";
 import { PageLink } from "../../kit/link";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
+import { size } from "../../kit/sizes";
 import { RelativeTime } from "../../kit/time";
+import { unique } from "../../kit/unique";
 import { useView } from "../../kit/view";
-import { download, remove, size } from "./api";
+import { download, remove } from "./api";
 import { Presign } from "./presign";
 import { Preview } from "./preview";
 import { Unfinished } from "./unfinished";
@@ -73,12 +75,14 @@ export default function Objects() {
   );
 
   const add = (list: FileList | null) => {
-    const next = [...(list ?? [])].map((file) => ({ id: crypto.randomUUID(), key: prefix + file.name, file }));
+    const next = [...(list ?? [])].map((file) => ({ id: unique(), key: prefix + file.name, file }));
     setFiles((old) => [...old, ...next]);
   };
   const folders = prefix.split("/").filter(Boolean);
   const folderHref = (depth: number) => `/data/${bucket}${depth ? `?${new URLSearchParams({ prefix: `${folders.slice(0, depth).join("/")}/` })}` : ""}`;
   const items = loaded.value?.items ?? [];
+  // of the page that was asked for: the one before would lead to itself again
+  const next = loaded.loading ? undefined : loaded.value?.next;
   const objects = chosen.filter((k) => !k.endsWith("/"));
 
   return (
@@ -168,10 +172,10 @@ export default function Objects() {
           pagination={
             <Pagination
               currentPageIndex={trail.length + 1}
-              pagesCount={trail.length + (loaded.value?.next ? 2 : 1)}
-              openEnd={Boolean(loaded.value?.next)}
+              pagesCount={trail.length + (next ? 2 : 1)}
+              openEnd={Boolean(next)}
               ariaLabels={{ nextPageLabel: "Next page", previousPageLabel: "Previous page", pageLabel: (n) => `Page ${n}` }}
-              onChange={({ detail }) => setTrail((t) => (detail.currentPageIndex > t.length + 1 ? [...t, loaded.value!.next!] : t.slice(0, detail.currentPageIndex - 1)))}
+              onChange={({ detail }) => setTrail((t) => (detail.currentPageIndex <= t.length + 1 ? t.slice(0, detail.currentPageIndex - 1) : next ? [...t, next] : t))}
             />
           }
           empty={
@@ -190,6 +194,11 @@ export default function Objects() {
 }
 
 async function copy(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
-  notify.done(`Copied ${text}`);
+  try {
+    await navigator.clipboard.writeText(text);
+    notify.done(`Copied ${text}`);
+  } catch {
+    // a plain address of the local network is no secure context, and has no clipboard
+    notify.done(`The browser lets nothing be copied here. It is ${text}`);
+  }
 }

@@ -9,8 +9,8 @@ import { useState } from "react";
 import { Facts } from "../../kit/detail";
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
+import { size } from "../../kit/sizes";
 import { Waiting } from "../../kit/waiting";
-import { size } from "./api";
 import { Grid } from "./grid";
 import { affordable, ENOUGH, open, rows, type Opened } from "./parquet";
 

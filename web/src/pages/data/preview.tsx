@@ -12,8 +12,8 @@ import { useLoad } from "../../kit/load";
 import { lookup } from "../../kit/lookup";
 import { head } from "../../kit/object";
 import { S3Link } from "../../kit/s3-link";
+import { size } from "../../kit/sizes";
 import { Waiting } from "../../kit/waiting";
-import { size } from "./api";
 import { Grid } from "./grid";
 
 /** Bytes that are read of a text, and at most of a picture. */

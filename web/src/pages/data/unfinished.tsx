@@ -5,7 +5,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { notify } from "../../kit/notify";
-import { size } from "./api";
+import { size } from "../../kit/sizes";
 import { begun, discard, type Begun } from "./upload";
 
 /** @param going the keys that are being uploaded now */

@@ -6,7 +6,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useCallback, useEffect, useRef, useState } from "react";
 
 import { told } from "../../kit/errors";
-import { size } from "./api";
+import { size } from "../../kit/sizes";
 import { upload } from "./upload";
 
 export interface Choice {

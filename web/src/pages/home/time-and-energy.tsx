@@ -9,6 +9,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { ErrorPanel } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
+import { power } from "../../kit/sizes";
 import { stored } from "../../kit/stored";
 import { duration } from "../../kit/time";
 import { useView } from "../../kit/view";
@@ -21,12 +22,6 @@ const gpu = stored("watts.gpu", "300");
 const DAYS = [{ id: "1", text: "Today" }, { id: "7", text: "7 days" }, { id: "30", text: "30 days" }];
 
 const number = (text: string) => Math.max(0, Number(text) || 0);
-
-/** 0.4 Wh, 12 Wh, 3.2 kWh. */
-function power(wattHours: number): string {
-  if (wattHours >= 1000) return `${(wattHours / 1000).toPrecision(3)} kWh`;
-  return `${wattHours === 0 ? "0" : wattHours < 0.01 ? "< 0.01" : wattHours.toPrecision(2)} Wh`;
-}
 
 function money(dollars: number): string {
   return dollars > 0 && dollars < 0.01 ? "< $0.01" : `$${dollars.toFixed(2)}`;

@@ -36,6 +36,7 @@ export default function Resource() {
   const below = children(noun, known);
   return (
     <Described<Item>
+      key={JSON.stringify(asked)} // things of one name may be in several places
       kind={noun}
       name={name.startsWith("arn:") ? name.split("/").slice(1).join(" ") : name}
       parent={{ text: title(plural(noun)), href: `/resources/${noun}` }}

@@ -47,7 +47,7 @@ export default function TrainingJobs() {
           </DeleteEach>
         </>
       )}
-      panel={(j) => <Overview name={j.TrainingJobName!} />}
+      panel={(j) => <Overview key={j.TrainingJobName!} name={j.TrainingJobName!} />}
       code={(input) => ({ calls: [{ service: "sagemaker", operation: "ListTrainingJobs", input }] })}
       teach={{ text: "A training job takes an image with an algorithm or your script, reads channels of data from S3, and stores the model it made.", code: TEACH }}
     />

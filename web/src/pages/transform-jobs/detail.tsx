@@ -1,4 +1,3 @@
-import { DescribeLogStreamsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import type { CreateTransformJobRequest, DescribeTransformJobResponse } from "@aws-sdk/client-sagemaker";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
@@ -6,10 +5,10 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useNavigate, useParams } from "react-router";
 
-import { logs } from "../../kit/aws/logs";
+import { streams } from "../../kit/aws/logs";
 import { Confirm } from "../../kit/confirm";
 import { Copied, DetailPage, Facts } from "../../kit/detail";
-import { ErrorPanel, FailureReason, told } from "../../kit/errors";
+import { ErrorPanel, FailureReason } from "../../kit/errors";
 import { PairsTable, phases } from "../../kit/job-parts";
 import { useLoad } from "../../kit/load";
 import { LiveLog } from "../../kit/log";
@@ -57,13 +56,7 @@ export default function TransformJob() {
 
 /** The machines of a transform job are called as their log streams are; what tells of the data is none. */
 async function machines(name: string, abortSignal: AbortSignal): Promise<string[]> {
-  try {
-    const { logStreams = [] } = await logs().send(new DescribeLogStreamsCommand({ logGroupName: GROUP, logStreamNamePrefix: `${name}/` }), { abortSignal });
-    return logStreams.map((s) => s.logStreamName!).filter((s) => !s.endsWith("/data-log"));
-  } catch (error) {
-    if (told(error).code === "ResourceNotFoundException") return []; // the first job of this kind has logged nothing yet
-    throw error;
-  }
+  return (await streams(GROUP, `${name}/`, abortSignal)).filter((s) => !s.endsWith("/data-log"));
 }
 
 function Use({ job }: { job: Job }) {

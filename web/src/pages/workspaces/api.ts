@@ -5,6 +5,7 @@ import {
 } from "@aws-sdk/client-sagemaker";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
+import { here } from "../../kit/clients";
 import type { Call } from "../../kit/code";
 import type { Hit } from "../../kit/page";
 import type { Session } from "../../kit/server";
@@ -121,6 +122,6 @@ export async function scripts(AppTypeEquals: Type, abortSignal: AbortSignal) {
 }
 
 export async function find(text: string): Promise<Hit[]> {
-  const { Spaces } = await sagemaker().send(new ListSpacesCommand({ SpaceNameContains: text, MaxResults: 5 }));
+  const { Spaces } = await sagemaker().send(new ListSpacesCommand({ DomainIdEquals: here().DomainId, SpaceNameContains: text, MaxResults: 5 }));
   return (Spaces ?? []).map((s) => ({ kind: "Workspace", name: s.SpaceName!, href: href(s.SpaceName!), status: s.Status }));
 }

@@ -15,7 +15,7 @@ import { Each } from "../../kit/each";
 import { LiveLog } from "../../kit/log";
 import { notify } from "../../kit/notify";
 import { Opens } from "../../kit/open";
-import { moving, Status } from "../../kit/status";
+import { Status } from "../../kit/status";
 import { NameLink, ResourceTable } from "../../kit/table";
 import { RelativeTime } from "../../kit/time";
 
@@ -115,7 +115,7 @@ export function Detail() {
           </Confirm>
         </>
       )}
-      tabs={(n) => [{ id: "log", label: "Log", content: <LiveLog group={LOGS} prefix={`${name}/`} running={moving(n.NotebookInstanceStatus)} /> }]}
+      tabs={(n) => [{ id: "log", label: "Log", content: <LiveLog group={LOGS} prefix={`${name}/`} running={!resting(n.NotebookInstanceStatus)} /> }]}
       code={(n) => ({
         calls: [
           { service: "sagemaker", operation: "CreateNotebookInstance", input: { NotebookInstanceName: name, InstanceType: n.InstanceType, RoleArn: n.RoleArn, VolumeSizeInGB: n.VolumeSizeInGB, LifecycleConfigName: n.NotebookInstanceLifecycleConfigName, DefaultCodeRepository: n.DefaultCodeRepository, AdditionalCodeRepositories: n.AdditionalCodeRepositories } },
