@@ -103,6 +103,13 @@ def test_failure_says_why_and_keeps_outputs_and_message(run: Run, s3: Any) -> No
     assert read(s3, "broken/part") == "part\n"
 
 
+def test_an_exit_message_that_is_no_text_fails_the_job(run: Run, s3: Any) -> None:
+    done = run("garbled", r"printf 'half \377' > /opt/ml/output/message; echo whole > /opt/ml/processing/out/whole", **target("garbled"))
+    assert (done["ProcessingJobStatus"], "ExitMessage" in done) == ("Failed", False)
+    assert done["FailureReason"] == "ClientError: The exit message in /opt/ml/output/message is not UTF-8 text."
+    assert read(s3, "garbled/whole") == "whole\n"
+
+
 def test_runtime_limit_is_stopped(run: Run) -> None:
     done = run("endless", "sleep 600", seconds=1)
     assert done["ProcessingJobStatus"] == "Stopped"

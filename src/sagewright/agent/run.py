@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -373,12 +374,14 @@ class Run:
                     mirror.sync()
 
     def _exit(self, code: int, *, stopped: bool = False, timed_out: bool = False) -> dict[str, object]:
-        def text(path: str) -> str | None:
-            raw = read_text(self.layout.ml, self.layout.inside(path), TEXT_LIMIT * 4) if path else None
-            return None if raw is None else raw.decode("utf-8", "replace")[:TEXT_LIMIT]
+        def read(path: str) -> bytes | None:
+            return read_text(self.layout.ml, self.layout.inside(path), TEXT_LIMIT * 4) if path else None
 
+        failure, message = read(self.task.failure_file), read(self.task.message_file)
+        garbled = message is not None and not _is_text(message)
         return {
-            "ExitCode": code, "Failure": text(self.task.failure_file), "Message": text(self.task.message_file),
+            "ExitCode": code, "Failure": None if failure is None else failure.decode("utf-8", "replace")[:TEXT_LIMIT],
+            "Message": None if message is None or garbled else message.decode("utf-8", "replace")[:TEXT_LIMIT], "Garbled": garbled,
             "TimedOut": timed_out, "Stopped": stopped, "OutOfMemory": self.out_of_memory or (code != 0 and self.group.out_of_memory()), "LastLog": "\n".join(self.sink.last),
         }
 
@@ -399,6 +402,15 @@ class Run:
                 raise TaskFailed(f"ClientError: Data upload failed:Unable to store {output.uri} ({error})") from None
         self.gpus.release()  # first: whoever hears of the end may start the next job at once
         self.journal.report("Finished")
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether bytes are UTF-8, whose last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(raw)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class StopClock:

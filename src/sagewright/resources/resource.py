@@ -63,8 +63,9 @@ class Resource:
     def __post_init__(self) -> None:
         self.slug = kebab(self.noun)
         self.human = self.human or self.slug.replace("-", " ")
+        article = "an" if self.human[0] in "aeio" else "a"  # a user profile
         self.taken = self.taken or (
-            f"{self.human.capitalize()} names must be unique within an AWS account and region, and a {self.human} with "
+            f"{self.human.capitalize()} names must be unique within an AWS account and region, and {article} {self.human} with "
             "this name already exists"
         )
         stem = self.stem or self.noun

@@ -66,6 +66,14 @@ def test_failure_says_code_and_last_line_and_keeps_the_message() -> None:
     assert story.doc["ExitMessage"] == "half"
 
 
+def test_a_message_that_is_no_text_fails_what_succeeded_and_nothing_else() -> None:
+    done, broken = Story().run().exit(Garbled=True).finish(), Story().run().exit(code=3, Garbled=True).finish()
+    assert done.doc["FailureReason"].startswith("ClientError: The exit message")
+    assert broken.doc["FailureReason"].startswith("AlgorithmError: , exit code: 3")
+    stopped = Story().run().tell("Stop").exit(code=143, Stopped=True, Garbled=True).finish()
+    assert stopped.statuses[-1] == "Stopped"
+
+
 def test_stop_keeps_message_and_ends_stopped() -> None:
     story = Story().run().tell("Stop")
     assert story.instructions == [HALT]

@@ -25,6 +25,7 @@ ACTIVE = (*RUNNING, *ENDING)
 
 MESSAGE = 1024
 """Bytes of the longest ExitMessage."""
+GARBLED = "ClientError: The exit message in /opt/ml/output/message is not UTF-8 text."
 HALT_ALL = Instruction(HALT)
 
 
@@ -83,6 +84,8 @@ def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
     failed = running and data["ExitCode"] != 0 and not data.get("Stopped") and not timed_out and not doc.get("_overtime")
     if failed and "_failure" not in doc:
         changes["_failure"] = exit_failure(data)
+    elif running and data.get("Garbled") and not data.get("Stopped") and "_failure" not in doc:
+        changes["_failure"] = GARBLED
     if timed_out:
         changes["_overtime"] = True
     if not everywhere(tasks, "Exited", "Ended"):
