@@ -48,6 +48,7 @@ def allow(bucket: str, *actions: str) -> dict[str, Any]:
 PRUNES = textwrap.dedent("""
     import pathlib
     here = pathlib.Path('/opt/ml/checkpoints')
+    assert sorted(p.name for p in here.iterdir()) == ['deep', 'step-1']
     assert (here / 'deep/step-2').read_text() == '2'
     (here / 'step-1').unlink()
     (here / 'step-3').write_text('3')
@@ -60,6 +61,7 @@ def earlier(jobs: Jobs, where: str) -> dict[str, str]:
     """The CheckpointConfig of a job that finds two checkpoints."""
     jobs.put(f"{where}/step-1", "1")
     jobs.put(f"{where}/deep/step-2", "2")
+    jobs.put(f"{where}-10/step-9", "of another job")
     return {"S3Uri": f"s3://{jobs.bucket}/{where}"}
 
 

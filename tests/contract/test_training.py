@@ -63,6 +63,7 @@ def test_the_container_finds_what_aws_puts_there(jobs: Jobs) -> None:
     assert json.loads(tree["input/config/checkpointconfig.json"])["S3Uri"].endswith("/checkpoints")
     data = {k.removeprefix("input/data/train"): v for k, v in tree.items() if k.startswith("input/data/train")}
     assert set(data.values()) == {"train/a.csv", "train/deep/b.csv", "train-old/c.csv"}, "a prefix is a string, as in AWS"
+    assert f"s3://{jobs.bucket}/tree/train is a prefix of names, not a folder: train has objects such as tree/train-old/c.csv too" in jobs.log(name)
     assert env["TRAINING_JOB_NAME"] == name
     assert env["TRAINING_JOB_ARN"] == job["TrainingJobArn"]
     assert env["MY_VARIABLE"] == "line one\nline two"

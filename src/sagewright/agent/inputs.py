@@ -93,7 +93,12 @@ class Inputs:
         point = self.layout.inside(path)
         self._run.make(point)
         target = point if own else self.layout.inputs / str(index)
-        stage(self.objects, item, target, own, self._check)
+        staged = stage(self.objects, item, target, own, self._check)
+        if staged.beside:
+            self.notes.append(
+                f"NOTE: {item.uri} is a prefix of names, not a folder: {item.label or path} has objects such as {staged.beside} too. "
+                "For the folder alone end the URI with /."
+            )
         if own:
             self._give_tree(target)
         else:

@@ -70,6 +70,15 @@ def select(objects: Objects, item: Input) -> list[Found]:
     return [every[number] for number in share(len(every), item)]
 
 
+def beside(item: Input, found: list[Found]) -> str:
+    """The first key that a prefix takes beside the folder of its name, as ``train`` takes ``train-old/a``; empty if none."""
+    key = split_uri(item.uri)[1]
+    if item.type != "S3Prefix" or not key or key.endswith("/"):
+        return ""
+    outside = [one.key for one in found if one.key != key and not one.key.startswith(f"{key}/")]
+    return outside[0] if outside and any(one.key.startswith(f"{key}/") for one in found) else ""
+
+
 def candidates(objects: Objects, item: Input) -> list[Found]:
     """Every object of the input, of all shares, in key order; a manifest keeps its own order in Pipe mode."""
     bucket, key = split_uri(item.uri)

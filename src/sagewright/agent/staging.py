@@ -14,7 +14,7 @@ from pathlib import Path
 from ..stores.compute import Input
 from ..stores.objects import NoSuchBucket, NoSuchKey, Objects
 from .archive import BadArchive, room, unpack
-from .selection import Found, failed, select, split_uri
+from .selection import Found, beside, failed, select, split_uri
 
 TURN = 256
 """Objects linked before a look at whether the task was stopped."""
@@ -31,6 +31,8 @@ class Staged:
 
     objects: int = 0
     copied: int = 0
+    beside: str = ""
+    """A key that the prefix took beside the folder of its name."""
 
 
 def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callable[[], None]) -> Staged:
@@ -46,6 +48,7 @@ def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callab
     done = Staged()
     try:
         found = select(objects, item)
+        done.beside = beside(item, found)
         shared = None if copy or item.unpack or item.compression != "None" else _shared(objects, item)
         made: set[str] = set()
         for number, one in enumerate(found):

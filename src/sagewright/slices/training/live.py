@@ -74,10 +74,10 @@ def files(doc: dict[str, Any]) -> dict[str, str]:
 
 
 def inputs(doc: dict[str, Any]) -> list[Input]:
-    """The checkpoints of an earlier job or attempt."""
+    """The checkpoints of an earlier job or attempt: the folder alone, so that ``run-1`` does not find those of ``run-10``."""
     uri = CHECKPOINTS.prefix(doc)
     path = CHECKPOINTS.local(doc).rstrip("/") if uri else ""
-    return [Input(path, uri, required=False, writable=True, label="checkpoints")] if uri else []
+    return [Input(path, uri.rstrip("/") + "/", required=False, writable=True, label="checkpoints")] if uri else []
 
 
 def outputs(doc: dict[str, Any], *, erase: bool) -> list[Output]:
