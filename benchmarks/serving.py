@@ -46,6 +46,7 @@ from peers import free, post, program, started
 from sagewright.bootstrap.agent import images
 from sagewright.settings import Settings
 from sagewright.testing.jobs import XGBOOST, Jobs
+from sagewright.testing.models import packed
 from sagewright.testing.server import TestServer
 
 FEATURES, MIB = 30, 2**20
@@ -190,7 +191,7 @@ class Ours:
 
     def deploy(self, name: str, files: dict[str, bytes]) -> bytes:
         """An endpoint with a model of these files; its first answer."""
-        uri = self.jobs.put(f"{name}.tar.gz", archived(files))
+        uri = self.jobs.put(f"{name}.tar.gz", packed(files))
         sm = self.jobs.sagemaker
         environ = {**ONE, "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
         container = {"Image": KINDS[self.task.kind].image, "ModelDataUrl": uri, "Environment": environ}
@@ -222,20 +223,6 @@ class Ours:
             SigV4Auth(self._credentials, "sagemaker", "us-east-1").add_auth(request)
             signed.append((path, {**{k: str(v) for k, v in request.headers.items()}, "Host": url.split("/")[2]}, body))
         return lua(self.task.folder / f"{name}.lua", signed)
-
-
-def archived(files: dict[str, bytes]) -> bytes:
-    """A tar.gz."""
-    import io
-    import tarfile
-
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, body in files.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(body)
-            tar.addfile(about, io.BytesIO(body))
-    return out.getvalue()
 
 
 def numbers(body: bytes) -> list[float]:

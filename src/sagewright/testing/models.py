@@ -10,6 +10,7 @@ import sys
 import tarfile
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,18 @@ _numbers = itertools.count(1)
 
 def archive(**files: str) -> bytes:
     """A tar.gz; in names, ``__`` stands for a slash and a final ``_py`` for ``.py``."""
+    return packed({
+        name.replace("__", "/").removesuffix("_py") + (".py" if name.endswith("_py") else ""): textwrap.dedent(text).encode()
+        for name, text in files.items()
+    })
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """A tar.gz."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, text in files.items():
-            data = textwrap.dedent(text).encode()
-            info = tarfile.TarInfo(name.replace("__", "/").removesuffix("_py") + (".py" if name.endswith("_py") else ""))
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()

@@ -12,6 +12,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from sagemaker.serve.builder.schema_builder import SchemaBuilder  # noqa: E402
 from sagemaker.serve.marshalling.custom_payload_translator import CustomPayloadTranslator  # noqa: E402
+from sagemaker.serve.mode.function_pointers import Mode  # noqa: E402
 from sagemaker.serve.spec.inference_spec import InferenceSpec  # noqa: E402
 from sagemaker.serve.utils.types import ModelServer  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
@@ -99,5 +100,14 @@ answer = asked("network", PYTORCH, {"model": network.train()}, SchemaBuilder(ten
 found["pytorch"] = torch.allclose(answer, network.eval()(tensor[:20]), atol=1e-5)  # without the dropout
 
 own = SchemaBuilder([1.0, 2.0], [2.0, 4.0], input_translator=Semicolons(), output_translator=Semicolons())
+if sdk == "v2":
+    # the SDK serves by itself, on a port of its own, and wants PyTorch for it; v3's is in the examples
+    here = ModelBuilder(
+        inference_spec=Doubled(), schema_builder=SchemaBuilder([1.0, 2.0], [2.0, 4.0]), mode=Mode.IN_PROCESS, model_path=tempfile.mkdtemp(),
+        role_arn=get_execution_role(), sagemaker_session=session,
+    )
+    here.build()
+    found["here"] = here.deploy().predict([1.0, 2.5])
+    here.modes[str(Mode.IN_PROCESS)].destroy_server()
 found["translated"] = asked("doubled", PYTORCH, {"inference_spec": Doubled()}, own, [1.0, 2.5])
 print("\nRESULT " + json.dumps(found))
