@@ -67,7 +67,7 @@ class Tab:
 
     async def costs(self) -> tuple[float, float]:
         """CPU seconds of the tab's main thread and of the server so far: what stays the same on a busy machine."""
-        said = (await self.page.call("Performance.getMetrics"))["metrics"]
+        said = (await self.page.cdp.send("Performance.getMetrics"))["metrics"]
         return next(m["value"] for m in said if m["name"] == "TaskDuration"), sum(self.server.cpu_times()[:2])
 
     async def since(self, before: tuple[float, float], rounds: int = 1) -> str:
@@ -100,9 +100,9 @@ async def start(tab: Tab, rounds: int) -> None:
     page = tab.page
     for _ in range(rounds):
         for kind in found:
-            await page.call("Page.navigate", url="about:blank")
+            await page.goto("about:blank", "true")
             if kind == "cold":
-                await page.call("Network.clearBrowserCache")
+                await page.cdp.send("Network.clearBrowserCache")
             before = await tab.costs()
             await page.goto(tab.home)
             found[kind].append(await page.value("ready"))
@@ -139,7 +139,7 @@ def up(folder: Path) -> Iterator[tuple[float, str]]:
 async def from_nothing(folder: Path) -> None:
     """What a newcomer waits: the server, the link, the browser that opens it for the first time."""
     async with chromium(folder / "browser") as page:
-        await page.call("Page.addScriptToEvaluateOnNewDocument", source=TIMED)
+        await page.tab.add_init_script(TIMED)
         began = time.perf_counter()
         with up(folder / "data") as (ready, link):
             await page.goto(link)
@@ -201,15 +201,6 @@ async def lists(tab: Tab, models: int, rounds: int) -> None:
 STATUS = "document.querySelector('.log-tools [role=status]').innerText"
 
 
-async def patient(page: Page, act: str, test: str) -> float:
-    """``bench.timed`` for what may take longer than one answer of the browser may."""
-    await page.value(f"window.under_way = bench.timed(() => {act}, () => {test}), true")
-    while True:
-        found = await page.value("Promise.race([under_way, new Promise((done) => setTimeout(() => done(null), 30_000))])")
-        if found is not None:
-            return float(found)
-
-
 def printing(jobs: Jobs, lines: int) -> str:
     """A training job that prints so many lines, numbered, some of them long; its name, once it has ended."""
     code = f"""
@@ -228,8 +219,8 @@ for start in range(0, {lines}, 1000):
 
 async def memory(page: Page) -> tuple[float, float]:
     """MB of the tab: its JavaScript heap after a collection, and what is resident of its process."""
-    await page.call("HeapProfiler.collectGarbage")
-    heap = (await page.call("Runtime.getHeapUsage"))["usedSize"]
+    await page.cdp.send("HeapProfiler.collectGarbage")
+    heap = (await page.cdp.send("Runtime.getHeapUsage"))["usedSize"]
     renderers = [p for p in psutil.Process().children(recursive=True) if "--type=renderer" in p.cmdline()]
     return heap / 1e6, max(p.memory_info().rss for p in renderers) / 1e6
 
@@ -259,9 +250,9 @@ async def log(tab: Tab, name: str, lines: int) -> None:
     field = "document.querySelector('input[aria-label=\"Find in the log\"]')"
     await page.value("window.gaps = [], window.stop = false, (function frame(then) { requestAnimationFrame((now) => { if (then) gaps.push(now - then); stop || frame(now); }); })(), true")
     costs = await tab.costs()
-    found = await patient(page, f"bench.type({field}, '{rare}')", f"document.querySelector('.log mark')?.textContent === '{rare}'")
+    found = await page.value(f"bench.timed(() => bench.type({field}, '{rare}'), () => document.querySelector('.log mark')?.textContent === '{rare}')")
     told("log: find one line in the middle of it", found, "ms")
-    whole = await patient(page, "null", "!/so far|searching/.test(document.querySelector('.log-tools').textContent)")
+    whole = await page.value("bench.timed(() => null, () => !/so far|searching/.test(document.querySelector('.log-tools').textContent))")
     print(f"   {await page.value(STATUS)}")
     gaps = sorted(await page.value("window.stop = true, gaps"))
     told("log: until all of it is searched", found + whole, "ms", None, await tab.since(costs) + f"   frames meanwhile: median {gaps[len(gaps) // 2]:.0f} ms, worst {gaps[-1]:.0f} ms")
@@ -287,8 +278,8 @@ async def measure(given: argparse.Namespace, folder: Path) -> None:
     with TestServer(folder / "data") as server:
         jobs = Jobs(server)
         async with chromium(folder / "browser") as page:
-            await page.call("Page.addScriptToEvaluateOnNewDocument", source=TIMED)
-            await page.call("Performance.enable", timeDomain="threadTicks")
+            await page.tab.add_init_script(TIMED)
+            await page.cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
             tab = Tab(page, server)
             await page.goto(enter(server))
             await page.shows("Recent work")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
-from sagewright.testing.chromium import PATIENCE, Page
+from sagewright.testing.chromium import Page
 
-CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Backspace": 8}
-TEXTS = {"Enter": "\r", " ": " "}
-SHIFT, CTRL = 8, 2
 STOPS = 150
 """Presses of Tab after which something counts as out of reach."""
 
@@ -29,13 +25,6 @@ class Keys:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    async def press(self, key: str, modifiers: int = 0) -> None:
-        about = {"key": key, "code": {" ": "Space"}.get(key, key if key in CODES else f"Key{key.upper()}"), "modifiers": modifiers,
-                 "windowsVirtualKeyCode": CODES.get(key, ord(key.upper()[0]))}  # fmt: skip
-        text = TEXTS.get(key)
-        await self.page.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **about, **({"text": text} if text else {}))
-        await self.page.call("Input.dispatchKeyEvent", type="keyUp", **about)
-
     async def focus(self) -> dict[str, Any]:
         found: dict[str, Any] = await self.page.value(FOCUS)
         return found
@@ -49,7 +38,7 @@ class Keys:
                 assert at["visible"], at
                 return
             stops.append(f"{at['role']} {at['name'][:40]!r}")
-            await self.press("Tab", SHIFT if back else 0)
+            await self.page.press("Shift+Tab" if back else "Tab")
         raise AssertionError(f"{role} {name!r} cannot be reached by Tab: {stops}")
 
     async def arrow(self, key: str, name: str, role: str = "") -> None:
@@ -60,22 +49,20 @@ class Keys:
             if name in at["name"] and role in ("", at["role"]):
                 return
             stops.append(f"{at['role']} {at['name'][:40]!r}")
-            await self.press(key)
+            await self.page.press(key)
         raise AssertionError(f"{role} {name!r} cannot be reached by {key}: {stops}")
 
     async def activate(self, name: str, role: str = "button", exact: bool = False) -> None:
         await self.page.until(f"sw.find('a, button, input, [role]', {json.dumps(name)}, {json.dumps(exact)})")
         await self.to(name, role, exact=exact)
-        await self.press("Enter")
+        await self.page.press("Enter")
 
     async def write(self, name: str, text: str, exact: bool = False) -> None:
         """Into the field of that name, in the place of what is in it."""
         await self.page.until(f"sw.find('input, textarea', {json.dumps(name)}, {json.dumps(exact)})")
         await self.to(name, exact=exact)
-        # select all, as the browser's own shortcut does; then the text comes as from an input method
-        await self.page.call("Input.dispatchKeyEvent", type="keyDown", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65, commands=["selectAll"])
-        await self.page.call("Input.dispatchKeyEvent", type="keyUp", key="a", code="KeyA", modifiers=CTRL, windowsVirtualKeyCode=65)
-        await self.page.call("Input.insertText", text=text)
+        await self.page.press("Control+a")
+        await self.page.write(text)
 
     async def cell(self, row: str, name: str, role: str = "") -> None:
         """What is called so in the row of a table that shows ``row``: a table is one stop of Tab, arrows lead on within."""
@@ -83,15 +70,15 @@ class Keys:
         here = f"document.activeElement?.closest('tr')?.innerText.includes({json.dumps(row)})"
         await self.page.until(f"[...document.querySelectorAll('tr')].some((r) => sw.visible(r) && r.innerText.includes({json.dumps(row)}))")
         if await self.page.value(inside):
-            await self.press("Home", CTRL)
+            await self.page.press("Control+Home")
         for test, key in ((inside, "Tab"), (here, "ArrowDown")):
             for _ in range(STOPS):
                 if await self.page.value(test):
                     break
-                await self.press(key)
+                await self.page.press(key)
             else:
                 raise AssertionError(f"{row!r}: {test} does not come by {key}")
-        await self.press("Home")
+        await self.page.press("Home")
         await self.arrow("ArrowRight", name, role)
 
     async def tab(self, name: str) -> None:
@@ -100,12 +87,7 @@ class Keys:
         for _ in range(STOPS):
             if (await self.focus())["role"] == "tab":
                 break
-            await self.press("Tab")
+            await self.page.press("Tab")
         await self.arrow("ArrowRight", name, "tab")
-        await self.press("Enter")
+        await self.page.press("Enter")
         await self.page.until(f"sw.find('[role=tab][aria-selected=true]', {json.dumps(name)}, true)")
-
-    async def give(self, file: str) -> None:
-        """Answer the file dialog that the last key opened."""
-        chosen = await asyncio.wait_for(self.page.choosers.get(), PATIENCE)
-        await self.page.call("DOM.setFileInputFiles", backendNodeId=chosen["backendNodeId"], files=[file])

@@ -11,7 +11,6 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import BASE, SLOW, Team
 
 pytestmark = pytest.mark.xdist_group("browser")
-SHIFT = 8
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "id": "one", "execution_count": None, "metadata": {}, "outputs": [], "source": "# ours\n"}],
     "metadata": {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}},
@@ -23,16 +22,15 @@ OUTPUT = "document.querySelector('.jp-Notebook .jp-CodeCell .jp-OutputArea-outpu
 
 async def open_notebook(page: Page, url: str) -> None:
     """The notebook, once what is in it has come from the server and a kernel stands by."""
-    await page.call("Page.navigate", url=url)
-    await page.until(f"{CELL}?.innerText.includes('ours')", SLOW)
+    await page.goto(url, f"{CELL}?.innerText.includes('ours')", SLOW)
     await page.until("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'", SLOW)
 
 
 async def write(page: Page, text: str) -> None:
     """At the end of the first cell."""
     await page.value(f"{CELL}.focus()")
-    await page.press("End", 2)
-    await page.call("Input.insertText", text=text)
+    await page.press("Control+End")
+    await page.write(text)
 
 
 @pytest.mark.timeout(600)
@@ -51,7 +49,7 @@ async def test_two_people_work_on_one_notebook(server: TestServer, tmp_path: Pat
         # both at once: nobody's words are lost, and both end with the same text
         await write(his, "\nprint(who, 'and', 'bob')")
         await hers.until(f"{CELL}.innerText.includes(\"print(who, 'and', 'bob')\")")
-        await his.press("Enter", SHIFT)
+        await his.press("Shift+Enter")
         await his.until(f"{OUTPUT}?.includes('ada and bob')")
         await hers.until(f"{OUTPUT}?.includes('ada and bob')")
         assert await hers.value(f"{CELL}.innerText") == await his.value(f"{CELL}.innerText")

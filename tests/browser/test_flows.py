@@ -84,9 +84,9 @@ async def test_a_failed_job_says_why_and_is_cloned(studio: Page, jobs: Jobs) -> 
 
 async def test_the_palette_by_keyboard_alone(studio: Page, jobs: Jobs) -> None:
     name = jobs.train("print('hello')", TrainingJobName=unique("palette"))
-    await studio.press("k", modifiers=2)
+    await studio.press("Control+k")
     await studio.until("document.activeElement?.getAttribute('role') === 'combobox'")
-    await studio.call("Input.insertText", text=name)
+    await studio.write(name)
     await studio.until(f"[...document.querySelectorAll('.palette [role=option]')].some((o) => o.ariaSelected === 'true' && o.innerText.includes({json.dumps(name)}))")
     await studio.press("Enter")
     await studio.shows("What it is")

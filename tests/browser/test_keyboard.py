@@ -19,7 +19,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.studio import SLOW, Team
 
 from .conftest import AXE, STUDIO
-from .keys import SHIFT, Keys
+from .keys import Keys
 from .looks import CHECK, SETTLED
 from .test_access import auditor
 from .test_flows import BUILD
@@ -58,13 +58,13 @@ async def test_sign_in_and_out(server: TestServer, tmp_path: Path) -> None:
         await faultless(page)
         await keys.write("User profile", name)
         await keys.write("Password", "a long password")
-        await keys.press("Enter")
+        await page.press("Enter")
         await page.shows("Recent work", name)
         await keys.activate(name)
         await page.until("sw.find('[role=menuitem]', 'Sign out')")
         await faultless(page)
         await keys.arrow("ArrowDown", "Sign out", "menuitem")
-        await keys.press("Enter")
+        await page.press("Enter")
         await page.shows("Or without a password")
 
 
@@ -77,9 +77,9 @@ async def test_explain_a_denial(server: TestServer, tmp_path: Path) -> None:
         await keys.activate("Explain a denial", "link", exact=True)
         await page.shows("Who wants to do what")
         await keys.write("Does", "s3:GetObject")
-        await keys.press("Escape")  # what is offered goes away, what is written stays
+        await page.press("Escape")  # what is offered goes away, what is written stays
         await keys.write("On", "arn:aws:s3:::secrets/key", exact=True)
-        await keys.press("Enter")
+        await page.press("Enter")
         await page.shows("It may not: a statement denies it", "NeverSecrets")
         await faultless(page)
         assert page.complaints == []
@@ -106,10 +106,10 @@ async def test_compare_runs_and_jobs(studio: Page, keys: Keys, jobs: Jobs) -> No
     await studio.until(f"location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 2 && document.body.innerText.includes({json.dumps(pair[0])})")
     for job in pair:
         await keys.cell(job, f"Choose {job}", "checkbox")
-        await keys.press(" ")
+        await studio.press(" ")
         await studio.until(f"sw.find('input[type=checkbox]', {json.dumps('Choose ' + job)})?.checked")
     await keys.to("Compare two", "button", back=True)
-    await keys.press("Enter")
+    await studio.press("Enter")
     await studio.shows("Compare", *pair)
 
 
@@ -123,18 +123,18 @@ async def test_from_a_file_to_a_prediction(studio: Page, keys: Keys, jobs: Jobs,
     await keys.write("Find data by name", jobs.bucket)
     await studio.until("document.querySelectorAll('tbody tr').length === 1")
     await keys.cell(jobs.bucket, jobs.bucket, "link")
-    await keys.press("Enter")
+    await studio.press("Enter")
     await studio.shows("Upload", f"s3://{jobs.bucket}/")
     # the dialog that asks for a file is the system's, with keys of its own: it is opened by a key and answered by the browser's remote control
-    await studio.call("Page.setInterceptFileChooserDialog", enabled=True)
-    await keys.activate("Upload", exact=True)
-    await keys.give(str(file))
+    async with studio.tab.expect_file_chooser() as asked:
+        await keys.activate("Upload", exact=True)
+    await (await asked.value).set_files(file)
     await studio.shows("Stored")
     await faultless(studio)
     await keys.write("Find by the beginning of the name", name)
     await studio.until("location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 1")
     await keys.cell(file.name, file.name, "link")
-    await keys.press("Enter")
+    await studio.press("Enter")
     await studio.shows("3 columns, without names")
 
     await keys.activate("Training jobs", "link", exact=True)
@@ -187,14 +187,14 @@ async def test_a_workspace_and_a_cell_in_it(studio: Page, keys: Keys, server: Te
         inside = Keys(lab)
         await lab.until("document.querySelector('.jp-LauncherCard')", SLOW)
         await inside.to("Python 3 (ipykernel)")
-        await inside.press("Enter")
+        await lab.press("Enter")
         await lab.shows("| Idle", seconds=SLOW)
         await lab.until("document.activeElement?.closest('.jp-Notebook')")
         if not await lab.value("document.activeElement.closest('.cm-editor') !== null"):
-            await inside.press("Enter")  # from the cell into its text
+            await lab.press("Enter")  # from the cell into its text
         await lab.until("document.activeElement?.closest('.cm-editor')")
-        await lab.call("Input.insertText", text="print(6 * 7)")
-        await inside.press("Enter", SHIFT)
+        await lab.write("print(6 * 7)")
+        await lab.press("Shift+Enter")
         await lab.until(f"/^\\[\\d+\\]:?$/.test({PROMPT})", SLOW)
         assert "42" in str(await lab.value("document.querySelector('.jp-CodeCell .jp-OutputArea').innerText"))
     await keys.activate("Stop", exact=True)
@@ -206,7 +206,7 @@ async def test_a_workspace_and_a_cell_in_it(studio: Page, keys: Keys, server: Te
     await keys.write("Find workspaces", name)
     await studio.until("location.search.includes('q=') && document.querySelectorAll('tbody tr').length === 1")
     await keys.cell(name, name, "link")
-    await keys.press("Enter")
+    await studio.press("Enter")
     await studio.shows("Start JupyterLab", "Who works in it")
     team.sagemaker.delete_space(DomainId=team.domain, SpaceName=name)
 
@@ -214,15 +214,15 @@ async def test_a_workspace_and_a_cell_in_it(studio: Page, keys: Keys, server: Te
 async def test_skip_link_and_palette(studio: Page, keys: Keys) -> None:
     await studio.follow(f"{STUDIO}/models")
     await studio.quiet()
-    await keys.press("Tab")
+    await studio.press("Tab")
     assert (await keys.focus())["name"] == "Skip to the page"
-    await keys.press("Enter")
-    await keys.press("Tab")
+    await studio.press("Enter")
+    await studio.press("Tab")
     assert await studio.value("document.activeElement.closest('#main') !== null")
-    await keys.press("k", 2)
+    await studio.press("Control+k")
     await studio.until("document.activeElement?.getAttribute('role') === 'combobox'")
     await faultless(studio)
-    await keys.press("Escape")
+    await studio.press("Escape")
     await studio.until("!document.querySelector('dialog[open]') && document.activeElement.closest('#main') !== null")
 
 
@@ -244,7 +244,7 @@ async def test_the_focus_is_seen(studio: Page, keys: Keys, path: str, tmp_path: 
     last: tuple[dict[str, Any], float, bytes] | None = None
     unseen, stops = [], 0
     for _ in range(60):
-        await keys.press("Tab")
+        await studio.press("Tab")
         at = await keys.focus()
         if at["role"] == "body":
             break

@@ -19,6 +19,7 @@ from sagewright.testing.studio import default_domain
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO, operation, private
+from .conftest import link
 from .hostile import ALL, ATTRIBUTE, EVERY, FRAME, IMG, INTRUDERS, LINK, SCRIPT, SHORT, SVG, Hostile, role, spread
 from .test_access import TRUST, auditor
 
@@ -84,9 +85,9 @@ async def test_hostile_text_is_text_on_every_page(studio: Page, jobs: Jobs) -> N
     await studio.until(f"[...document.querySelectorAll('[role=dialog]')].some((d) => sw.visible(d) && d.innerText.includes({json.dumps(IMG)}))")
     await harmless(studio, "a dialog")
     await studio.click("Cancel", '[role="dialog"] button', exact=True)
-    await studio.press("k", modifiers=2)
+    await studio.press("Control+k")
     await studio.until("document.activeElement?.getAttribute('role') === 'combobox'")
-    await studio.call("Input.insertText", text=ALL)
+    await studio.write(ALL)
     await studio.shows("Nothing has that name.")
     await harmless(studio, "the palette")
     await studio.press("Escape")
@@ -134,7 +135,7 @@ async def test_what_got_through_would_be_seen_and_stopped(studio: Page) -> None:
     intruders = await studio.value(INTRUDERS)
     assert {"sw-ev", "<img ", "<svg ", "<ifra"} <= {text.replace("<sw", "sw")[:5] for text in intruders}
     assert await studio.value("window.pwned") is None
-    assert any("policy" in said for said in studio.complaints)
+    assert any(said.startswith("policy: ") for said in studio.complaints)
     studio.complaints.clear()
 
 
@@ -155,6 +156,24 @@ async def test_a_back_door_would_be_seen(studio: Page, server: TestServer) -> No
     assert {("sagemaker", "ListTrainingJobs"), ("s3", "ListBuckets")} <= known
     opened.clear()  # it was the test that asked
     studio.complaints.clear()
+
+
+async def test_what_no_tab_tells_of_is_the_stream_alone(server: TestServer, jobs: Jobs, tmp_path: Path) -> None:
+    """A shared worker belongs to no tab: the network log of the whole browser has its requests, too."""
+    name, log = unique("logged"), tmp_path / "net.json"
+    async with chromium(tmp_path / "profile", 1400, 900, f"--log-net-log={log}") as page:
+        await page.goto(link(server))
+        await page.shows("Overview", "Recent work")
+        await page.follow(f"{STUDIO}/resources/ModelPackageGroup?q={name}")
+        await page.shows("Nothing matches", "Live")
+        jobs.sagemaker.create_model_package_group(ModelPackageGroupName=name)
+        await page.shows(name)
+        await page.quiet()
+    said = json.loads(log.read_text())
+    begun = said["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    # what the browser asks for itself, updates and the like, is no origin's
+    asked = {(e["params"]["method"], e["params"]["url"]) for e in said["events"] if e["type"] == begun and e.get("params", {}).get("initiator") == server.url}
+    assert asked - {(r["method"], r["url"]) for r in page.requests} == {("GET", f"{server.url}{STUDIO}/api/events")}
 
 
 def refused(client: Any, name: str, **given: Any) -> str:
@@ -181,7 +200,7 @@ async def test_a_profile_reaches_nothing_that_its_role_denies(server: TestServer
         for path in [*links, f"/data/{jobs.bucket}?object=secret.txt", "/training-jobs/create", "/resources/UserProfile"]:
             await page.follow(STUDIO + path.removeprefix(STUDIO))
             await page.quiet()
-        asked = {(called, page.statuses.get(r["id"])) for r in page.requests if (called := operation(r))}
+        asked = {(called, r.get("status")) for r in page.requests if (called := operation(r))}
         assert ("sagemaker", "ListTrainingJobs") in {called for called, _ in asked}
         assert {called for called, status in asked if status == 200} == {("s3", "ListBuckets")}, asked
         assert {status for called, status in asked if called != ("s3", "ListBuckets")} <= {403, None}, asked

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from sagewright.testing.chromium import Page, another, targets
+from sagewright.testing.chromium import Page, another
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
@@ -30,16 +30,15 @@ async def test_eight_tabs_are_live_by_one_stream(studio: Page, jobs: Jobs) -> No
     async with AsyncExitStack() as open_:
         tabs = [studio, *[await open_.enter_async_context(another(studio)) for _ in range(7)]]
         for tab in tabs:
-            await tab.call("Page.addScriptToEvaluateOnNewDocument", source=COUNTED)
+            await tab.tab.add_init_script(COUNTED)
             await tab.goto(where)
             await tab.shows("Nothing matches", "Live")
         model(jobs, name)
         for tab in tabs:
-            await tab.call("Page.bringToFront")  # one that nobody sees loads what changed when it is seen
             await tab.shows(name)
             assert await tab.value("streams") == 0
             assert tab.complaints == []
-        assert [t["type"] for t in await targets(studio.control)].count("shared_worker") == 1
+        assert [t["type"] for t in (await studio.cdp.send("Target.getTargets"))["targetInfos"]].count("shared_worker") == 1
 
 
 async def test_the_stream_outlives_the_tab_that_opened_it(studio: Page, jobs: Jobs) -> None:
@@ -47,8 +46,7 @@ async def test_the_stream_outlives_the_tab_that_opened_it(studio: Page, jobs: Jo
     async with another(studio) as second:
         await second.goto(await studio.value(f"location.origin + '{STUDIO}/models?q={name}'"))
         await second.shows("Nothing matches", "Live")
-        await studio.call("Page.navigate", url="about:blank")
-        await second.call("Page.bringToFront")
+        await studio.goto("about:blank", "true")
         model(jobs, name)
         await second.shows(name)
         assert second.complaints == []
@@ -56,7 +54,7 @@ async def test_the_stream_outlives_the_tab_that_opened_it(studio: Page, jobs: Jo
 
 async def test_without_shared_workers_a_tab_has_its_own_stream(studio: Page, jobs: Jobs) -> None:
     name = unique("alone")
-    await studio.call("Page.addScriptToEvaluateOnNewDocument", source=COUNTED + NO_WORKERS)
+    await studio.tab.add_init_script(COUNTED + NO_WORKERS)
     await studio.goto(await studio.value(f"location.origin + '{STUDIO}/models?q={name}'"))
     await studio.shows("Nothing matches", "Live")
     model(jobs, name)

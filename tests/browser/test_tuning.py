@@ -67,7 +67,7 @@ async def tab_to(page: Page, name: str, most: int = 150) -> None:
 async def typed(page: Page, name: str, text: str) -> None:
     """Tab to a field, which chooses all that is in it, and type."""
     await tab_to(page, name)
-    await page.call("Input.insertText", text=text)
+    await page.write(text)
 
 
 @pytest.mark.timeout(600)
@@ -84,7 +84,7 @@ async def test_a_search_by_keyboard_alone_leads_to_a_model(studio: Page, jobs: J
     await studio.until("document.querySelectorAll('.range').length === 3")
     for _ in range(3):  # of three rows; the new one is the last
         await tab_to(studio, "Hyperparameter")
-    await studio.call("Input.insertText", text="booster")
+    await studio.write("booster")
     await studio.press("Tab")
     await studio.press("ArrowDown")
     await studio.until("document.querySelectorAll('[role=option]').length === 3")
@@ -163,13 +163,13 @@ async def test_what_the_results_tell(studio: Page, tunings: Tunings, pictures: P
         await studio.shows(*says)
         await studio.quiet()
         height = await studio.value("Math.max(900, document.documentElement.scrollHeight)")
-        await studio.call("Emulation.setDeviceMetricsOverride", width=1400, height=height, deviceScaleFactor=1, mobile=False)
+        await studio.tab.set_viewport_size({"width": 1400, "height": height})
         for mode in ("light", "dark"):
             await colours(studio, mode)
             await studio.picture(pictures / f"{what}-{mode}.png")
             if found := await studio.value(CHECK):
                 faults[f"{what}, {mode}"] = found
-        await studio.call("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
+        await studio.tab.set_viewport_size({"width": 1400, "height": 900})
     assert faults == {}
 
 

@@ -121,8 +121,8 @@ async def test_answers_slower_than_the_clock_are_shown(studio: Page, jobs: Jobs)
 async def test_files_are_uploaded_where_the_context_is_not_secure(studio: Page, jobs: Jobs, tmp_path: Path) -> None:
     """Such as a plain address of the local network."""
     name = unique("plain")
-    await studio.call("Page.addScriptToEvaluateOnNewDocument", source="delete Crypto.prototype.randomUUID")
-    await studio.call("Page.reload")
+    await studio.tab.add_init_script("delete Crypto.prototype.randomUUID")
+    await studio.tab.reload(wait_until="commit")
     await studio.until("crypto.randomUUID === undefined")
     await studio.shows("Recent work")
     (tmp_path / "a.csv").write_text("1,2\n")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sagewright.testing.chromium import Page, chromium
 from sagewright.testing.server import TestServer
-from sagewright.testing.studio import Team
+from sagewright.testing.studio import SLOW, Team
 
 READY = "document.querySelector('.jp-LabShell') !== null"
 REQUEST = """
@@ -21,13 +21,8 @@ async def fetched(page: Page, url: str, mode: str = "cors") -> list[object]:
     return found
 
 
-async def go(page: Page, url: str, until: str) -> None:
-    await page.call("Page.navigate", url=url)
-    await page.until(f"document.readyState === 'complete' && {until}", 300)
-
-
 async def cookies(page: Page) -> set[tuple[str, str]]:
-    return {(one["name"], one["domain"]) for one in (await page.call("Storage.getCookies"))["cookies"]}
+    return {(one["name"], one["domain"]) for one in await page.tab.context.cookies()}
 
 
 async def test_a_workspace_has_an_origin_of_its_own(server: TestServer, tmp_path: Path) -> None:
@@ -40,13 +35,13 @@ async def test_a_workspace_has_an_origin_of_its_own(server: TestServer, tmp_path
     signed_in = team.sagemaker.create_presigned_domain_url(DomainId=team.domain, UserProfileName=owner)["AuthorizedUrl"]
     async with chromium(tmp_path / "profile") as page:
         # somebody who is signed in to Studio, whose page keeps something in the browser, and has a cookie that scripts may read
-        await go(page, signed_in, "location.pathname.startsWith('/_sagewright/studio/')")
+        await page.goto(signed_in, "location.pathname.startsWith('/_sagewright/studio/')", SLOW)
         studio = await page.value("location.origin")
         assert studio == server.url
         await page.value("localStorage.setItem('studio', 'secret'); document.cookie = 'plain=of-studio; path=/'")
         assert "sagewright-studio" in {name for name, _ in await cookies(page)}
 
-        await go(page, url, READY)
+        await page.goto(url, READY, SLOW)
         assert await page.value("location.origin") == where
         assert await page.value("location.pathname") == "/jupyterlab/default/lab"
         # nothing of Studio's is here: neither what it stored nor a cookie, whichever way a page may ask for them
@@ -62,12 +57,12 @@ async def test_a_workspace_has_an_origin_of_its_own(server: TestServer, tmp_path
         page.complaints.clear()
 
         # its own pages break no rule of that policy
-        await go(page, f"{where}/jupyterlab/default/lab?reset", READY)
+        await page.goto(f"{where}/jupyterlab/default/lab?reset", READY, SLOW)
         assert [said for said in page.complaints if "policy" in said.lower()] == []
         await page.picture(tmp_path / "lab.png")
 
         # and Studio's page has nothing of the workspace's
-        await go(page, f"{studio}/_sagewright/studio/", "true")
+        await page.goto(f"{studio}/_sagewright/studio/", "true", SLOW)
         assert await page.value("localStorage.getItem('studio')") == "secret"
         assert "plain=of-studio" in await page.value("document.cookie")
         assert (await fetched(page, f"{where}/jupyterlab/default/api/contents"))[0] == "failed"
