@@ -14,6 +14,7 @@ from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 
 from .calls import STUDIO
+from .downloads import downloaded, watched
 from .looks import looked_at
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -81,6 +82,19 @@ async def test_other_files_are_shown_as_what_they_are(studio: Page, jobs: Jobs) 
     jobs.put(f"{folder}/p.png", pixel)
     await studio.follow(look(jobs, f"{folder}/p.png"))
     await studio.until("document.querySelector('img.picture')?.alt === 'p.png'")
+
+
+async def test_an_object_is_downloaded_whole(studio: Page, jobs: Jobs) -> None:
+    folder, body = unique("kept"), bytes(range(256)) * 800  # no text, and longer than a preview's first bytes
+    jobs.put(f"{folder}/all, ü.bin", body)
+    jobs.put(f"{folder}/b.txt", "b")
+    await studio.follow(f"{STUDIO}/data/{jobs.bucket}?prefix={folder}/")
+    await watched(studio)
+    await studio.click("Choose all, ü.bin", "input")
+    await studio.click("Download", "button", exact=True)
+    assert await downloaded(studio) == ("all, ü.bin", body)
+    await studio.click("Choose b.txt", "input")  # of two there is no one file
+    await studio.until("!sw.find('button', 'Download', true)")
 
 
 async def test_a_link_is_shared_and_several_are_deleted(studio: Page, jobs: Jobs, pictures: Path) -> None:

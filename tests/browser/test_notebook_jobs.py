@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
 from .calls import STUDIO
+from .downloads import downloaded, watched
 from .hostile import ALL, IMG, INTRUDERS
 from .test_endpoints import looked_at
 
@@ -73,6 +76,14 @@ async def test_a_notebook_runs_and_a_schedule_runs_it_again(studio: Page, server
     assert await studio.value(INTRUDERS) == []
     assert await studio.value("window.pwned") is None
     await looked_at_alone(studio, pictures, "notebook-result")
+    await watched(studio)
+    archive = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"{folder}/{name}/output/output.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as left:
+        for ending in ("ipynb", "html"):
+            await studio.click(f".{ending}", "button", exact=True)
+            member = left.extractfile(f"report.{ending}")
+            assert member is not None
+            assert await downloaded(studio) == (f"report.{ending}", member.read())
     await studio.click("Overview", "button")
     await studio.shows("Parameters", "factor", f"s3://{jobs.bucket}/{folder}/{name}/input/report.ipynb")
     await studio.follow(f"{STUDIO}/notebook-jobs?q={name}")
@@ -104,6 +115,38 @@ async def test_a_notebook_runs_and_a_schedule_runs_it_again(studio: Page, server
         await studio.click(act, '[role="dialog"] button', exact=True)
         await studio.shows(said)
         assert scheduler.get_schedule(Name=again)["State"] == state
+    before = scheduler.get_schedule(Name=again)
+    await studio.click("Change", "button", exact=True)
+    await studio.shows(f"Change {again}", "Empty: without an end.")
+    await studio.fill("Expression", "every night")
+    await studio.shows("A schedule is rate(…), cron(…) or at(…).")
+    await studio.fill("Expression", "cron(0 3 * * ? *)")
+    await studio.fill("Time zone", "Europe/Zurich")
+    await studio.fill("From", "2031-02-30 8")
+    await studio.shows("A time is a date and a time")
+    await studio.fill("From", "2031-02-03 08:00")
+    await studio.fill("Until", "2031-02-02 08:00")
+    await studio.shows("It ends before it begins.")
+    await studio.fill("Until", "2031-03-03 08:30")
+    await studio.fill("Within minutes", "15")
+    await studio.click("Paused", "button", exact=True)
+    await looked_at_alone(studio, pictures, "change-a-schedule")
+    await studio.click("Keep the changes", "button")
+    await studio.shows(f"{again} is changed.", "cron(0 3 * * ? *)", "Europe/Zurich", "Paused")
+    after = scheduler.get_schedule(Name=again)
+    assert (after["State"], after["ScheduleExpression"], after["ScheduleExpressionTimezone"]) == ("DISABLED", "cron(0 3 * * ? *)", "Europe/Zurich")
+    assert (after["StartDate"].isoformat(), after["EndDate"].isoformat()) == ("2031-02-03T08:00:00+00:00", "2031-03-03T08:30:00+00:00")
+    assert after["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    assert after["Target"] == before["Target"]
+    # what is there is what the form begins with; emptied, the time is gone, and so it calls at its next time again
+    await studio.click("Change", "button", exact=True)
+    await studio.until("sw.find('input', 'From')?.value === '2031-02-03 08:00'")
+    await studio.fill("From", "")
+    await studio.click("Enabled", "button", exact=True)
+    await studio.click("Keep the changes", "button")
+    await studio.until(f"location.pathname.endsWith('/schedules/default/{again}') && sw.find('button', 'Pause', true)")
+    after = scheduler.get_schedule(Name=again)
+    assert (after["State"], after.get("StartDate")) == ("ENABLED", None)
     await studio.follow(f"{STUDIO}/schedules?q={again}&status=Enabled")
     await studio.shows("Calls of the API that the server makes", again, "sagemaker:createTrainingJob")
     await looked_at_alone(studio, pictures, "schedules")
@@ -116,6 +159,42 @@ async def test_a_notebook_runs_and_a_schedule_runs_it_again(studio: Page, server
         scheduler.get_schedule(Name=again)
     ended = jobs.ended(run["TrainingJobName"], BUILD)
     assert (ended["TrainingJobStatus"], ended["HyperParameters"]) == ("Completed", {"factor": "3"})
+
+
+async def test_a_notebook_is_chosen_from_a_bucket(studio: Page, jobs: Jobs, pictures: Path) -> None:
+    """By looking through the buckets: what is chosen names the notebook, and is what the job reads."""
+    folder = unique("books")
+    jobs.put(f"{folder}/monthly.ipynb", REPORT)
+    jobs.put(f"{folder}/deep/other.ipynb", REPORT)
+    await studio.follow(f"{STUDIO}/notebook-jobs/create")
+    await studio.fill("Name", folder)
+    await studio.fill("Results go to", f"s3://{jobs.bucket}/{folder}/")
+    await studio.shows("Choose a notebook.")
+    await studio.click("Browse", "button")  # the first is the notebook's, the other that of the results
+    await studio.shows("Choose a place in S3", "Buckets")
+    await studio.fill("Find in buckets", jobs.bucket, '[role="dialog"] input')
+    await studio.click(jobs.bucket, '[role="dialog"] table a')
+    await studio.fill("Find in objects", folder, '[role="dialog"] input')
+    await studio.click(f"{folder}/", '[role="dialog"] table a')
+    await studio.shows("deep/", "monthly.ipynb")
+    # a folder may be chosen too, but is no notebook
+    await studio.click("Choose deep/", '[role="dialog"] input')
+    await studio.click("Choose", '[role="dialog"] button', exact=True)
+    await studio.shows("A notebook's name ends in .ipynb.")
+    await studio.click("Browse", "button")
+    await studio.click(jobs.bucket, '[role="dialog"] table a')
+    await studio.click(f"{folder}/", '[role="dialog"] table a')
+    await studio.click("Choose monthly.ipynb", '[role="dialog"] input')
+    await looked_at_alone(studio, pictures, "choose-a-notebook")
+    await studio.click("Choose", '[role="dialog"] button', exact=True)
+    await studio.until(f"sw.find('input', 'Notebook').value === 's3://{jobs.bucket}/{folder}/monthly.ipynb'")
+    await studio.shows('"SM_INPUT_NOTEBOOK_NAME": "monthly.ipynb"')
+    await studio.click("Run it", "button", exact=True)
+    await studio.shows("is on its way")
+    job = jobs.sagemaker.describe_training_job(TrainingJobName=folder)
+    assert job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://{jobs.bucket}/{folder}/monthly.ipynb"
+    ended = jobs.ended(folder, BUILD)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
 
 
 async def test_a_schedule_that_is_refused_says_why(studio: Page, server: TestServer, jobs: Jobs) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from sagewright.testing.names import unique
 from sagewright.testing.tuning import Tunings
 
 from .calls import STUDIO
-from .looks import AXE, CHECK, REPOSITORY, colours
+from .keys import Keys
+from .looks import AXE, CHECK, REPOSITORY, colours, looked_at
 
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300
@@ -224,6 +226,59 @@ async def test_a_search_is_cloned_stopped_and_deleted(studio: Page, tunings: Tun
         tunings.describe(name)
     tunings.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=original)
     assert tunings.ended(original)["HyperParameterTuningJobStatus"] == "Stopped"
+
+
+async def pressed(page: Page, name: str, selector: str) -> None:
+    """What a mouse does to a choice: lists open when its button goes down, and take what it is over when it comes up."""
+    found = f"sw.find({json.dumps(selector)}, {json.dumps(name)})"
+    await page.until(found)
+    kinds = "['mousemove', 'mousedown', 'mouseup', 'click']"
+    await page.value(f"(() => {{ const e = {found}; e.scrollIntoView({{block: 'center'}}); {kinds}.forEach((k) => e.dispatchEvent(new MouseEvent(k, {{bubbles: true, cancelable: true}}))); return true; }})()")
+
+
+async def by_mouse(studio: Page, parents: list[str]) -> None:
+    await pressed(studio, "Goes on from", "button")
+    for parent in parents:
+        await pressed(studio, parent, '[role="option"]')
+    await studio.press("Escape")
+    await pressed(studio, "They had", "button")
+    await pressed(studio, "Other data, or another version", '[role="option"]')
+
+
+async def by_keys(studio: Page, parents: list[str]) -> None:
+    keys = Keys(studio)
+    await keys.activate("Goes on from")
+    for parent in parents:
+        await keys.write("Find a tuning job", parent)
+        await studio.until("document.querySelectorAll('[role=option]').length === 1")
+        await keys.press("ArrowDown")
+        await keys.press("Enter")
+    await keys.press("Escape")
+    await keys.activate("They had")
+    await keys.press("ArrowDown")
+    await keys.press("Enter")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("told", [by_mouse, by_keys])
+async def test_a_search_goes_on_from_others(studio: Page, tunings: Tunings, pictures: Path, told: Callable[[Page, list[str]], Awaitable[None]]) -> None:
+    parents = [searching(tunings, trials=1, parallel=1) for _ in range(2)]
+    for parent in parents:
+        assert tunings.ended(parent, BUILD)["HyperParameterTuningJobStatus"] == "Completed"
+    await studio.follow(f"{STUDIO}/tuning-jobs/create?from={parents[0]}")
+    await studio.until("document.querySelectorAll('.range').length === 3")
+    name = unique("heir")
+    await studio.fill("Name", name)
+    await told(studio, parents)
+    await studio.shows(*parents, "Other data, or another version of the algorithm: it learns where to look")
+    await looked_at(studio, pictures, f"warm-start-{told.__name__}")
+    await studio.click("Start tuning", "button")
+    await studio.click("What was asked", '[role="tab"]')
+    await studio.shows(name, "Warm start", "Transfer learning", "Parents", *parents)
+    warm = tunings.describe(name)["WarmStartConfig"]
+    assert warm["WarmStartType"] == "TransferLearning"
+    assert {p["HyperParameterTuningJobName"] for p in warm["ParentHyperParameterTuningJobs"]} == set(parents)
+    assert tunings.ended(name, BUILD)["HyperParameterTuningJobStatus"] == "Completed"
 
 
 def page_says(script: str) -> Any:

@@ -9,7 +9,7 @@ import { ErrorPanel } from "./errors";
 import { useLoad } from "./load";
 import { lookup } from "./lookup";
 import { S3Link } from "./s3-link";
-import { words as spoken } from "./status";
+import { label, words } from "./status";
 import { NameLink } from "./table";
 import { duration } from "./time";
 import { useView } from "./view";
@@ -27,27 +27,24 @@ const OWN = new Set(["HyperParameters", "Environment"]);
 /** Groups that say nothing by themselves: an input's "S3 input › S3 URI" is its URI. */
 const QUIET = new Set(["DataSource", "S3DataSource", "S3Input", "S3Output", "ClusterConfig", "Outputs"]);
 
-/** A member's name as a label. */
-const words = (member: string) => spoken(member).replace(/\b(arn|uri)\b/gi, (w) => w.toUpperCase()).replace("Hyper parameters", "Hyperparameters");
-
 const isGroup = (value: unknown): value is object => typeof value === "object" && value !== null && !(value instanceof Date);
 
-/** Every leaf of a document below a label: "train › S3 uri". */
-function flat(value: unknown, label: string[], own: boolean, into: Flat): Flat {
-  if (Array.isArray(value) && value.every((e) => !isGroup(e))) into[label.join(" › ")] = value.join(", ");
+/** Every leaf of a document below a path: "train › S3 uri". */
+function flat(value: unknown, path: string[], own: boolean, into: Flat): Flat {
+  if (Array.isArray(value) && value.every((e) => !isGroup(e))) into[path.join(" › ")] = value.join(", ");
   else if (Array.isArray(value)) value.forEach((e: Record<string, unknown>, i) => {
     const name = NAMES.find((n) => typeof e[n] === "string");
     const { [name ?? ""]: _, ...rest } = e;
-    flat(rest, [...label, name ? String(e[name]) : String(i + 1)], false, into);
+    flat(rest, [...path, name ? String(e[name]) : String(i + 1)], false, into);
   });
-  else if (value instanceof Date) into[label.join(" › ")] = value.toISOString();
+  else if (value instanceof Date) into[path.join(" › ")] = value.toISOString();
   else if (isGroup(value)) {
     for (const [k, v] of Object.entries(value)) {
       if (v === undefined) continue;
-      if (LINES.has(k) && Array.isArray(v)) into[[...label, words(k)].join(" › ")] = v.join(" ");
-      else flat(v, QUIET.has(k) && isGroup(v) ? label : [...label, own ? k : words(k)], OWN.has(k), into);
+      if (LINES.has(k) && Array.isArray(v)) into[[...path, label(k)].join(" › ")] = v.join(" ");
+      else flat(v, QUIET.has(k) && isGroup(v) ? path : [...path, own ? k : label(k)], OWN.has(k), into);
     }
-  } else into[label.join(" › ")] = typeof value === "boolean" ? (value ? "Yes" : "No") : String(value);
+  } else into[path.join(" › ")] = typeof value === "boolean" ? (value ? "Yes" : "No") : String(value);
   return into;
 }
 
@@ -56,8 +53,8 @@ export function sections(request: Record<string, unknown>, without: readonly str
   const found = new Map<string, Flat>([["Request", lookup({})]]);
   for (const [k, v] of Object.entries(request)) {
     if (without.includes(k) || v === undefined) continue;
-    if (isGroup(v)) found.set(words(k), flat(v, [], OWN.has(k), lookup({})));
-    else flat(v, [words(k)], false, found.get("Request")!);
+    if (isGroup(v)) found.set(label(k), flat(v, [], OWN.has(k), lookup({})));
+    else flat(v, [label(k)], false, found.get("Request")!);
   }
   return found;
 }
@@ -77,7 +74,7 @@ export interface CompareSpec<T extends object> {
 function ended(of: string, job: Record<string, unknown>, own: Flat): Flat {
   const [start, end] = [job[`${of}StartTime`], job[`${of}EndTime`]];
   return {
-    Status: spoken((job[`${of}JobStatus`] as string | undefined) ?? ""),
+    Status: words((job[`${of}JobStatus`] as string | undefined) ?? ""),
     ...(start instanceof Date && end instanceof Date && { [`${of} time`]: duration((end.getTime() - start.getTime()) / 1000) }),
     ...own,
     ...(typeof job["FailureReason"] === "string" && { "Why it failed": job["FailureReason"] }),

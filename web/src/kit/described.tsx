@@ -16,7 +16,7 @@ import { FailureReason } from "./errors";
 import { JsonView } from "./json";
 import { useLoad } from "./load";
 import { S3Link } from "./s3-link";
-import { moving, words } from "./status";
+import { label, moving } from "./status";
 import { RelativeTime } from "./time";
 
 type Document = Record<string, unknown>;
@@ -43,11 +43,11 @@ export function Sections({ of, without = [] }: { of: Document; without?: string[
   return (
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">What it is</Header>}>
-        <Facts of={Object.fromEntries(entries.filter(([, v]) => !isGroup(v)).map(([k, v]) => [words(k), plain(v)]))} />
+        <Facts of={Object.fromEntries(entries.filter(([, v]) => !isGroup(v)).map(([k, v]) => [label(k), plain(v)]))} />
       </Container>
       {groups.map(([k, v]) => isGroup(v) && (
-        <Container key={k} header={<Header variant="h2">{words(k)}</Header>}>
-          {Array.isArray(v) && !v.some(isGroup) ? <ul className="plain">{v.map((e, i) => <li key={i}>{plain(e)}</li>)}</ul> : Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [words(n), plain(e)]))} />}
+        <Container key={k} header={<Header variant="h2">{label(k)}</Header>}>
+          {Array.isArray(v) && !v.some(isGroup) ? <ul className="plain">{v.map((e, i) => <li key={i}>{plain(e)}</li>)}</ul> : Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [label(n), plain(e)]))} />}
         </Container>
       ))}
     </SpaceBetween>

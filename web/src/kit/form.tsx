@@ -28,10 +28,12 @@ export interface CreateFormProps<T extends object> {
   missing?: string | undefined;
   submit: () => Promise<void>;
   label: string;
+  /** Over what the server said when it refused. */
+  refused?: string;
   code: Snippet;
 }
 
-export function CreateForm<T extends object>({ title, description, parent, document, change, children, missing, submit, label, code }: CreateFormProps<T>) {
+export function CreateForm<T extends object>({ title, description, parent, document, change, children, missing, submit, label, refused = "Not created", code }: CreateFormProps<T>) {
   const [mode, setMode] = useState<"form" | "document">("form");
   const [text, setText] = useState("");
   const [fault, setFault] = useState("");
@@ -113,7 +115,7 @@ export function CreateForm<T extends object>({ title, description, parent, docum
               </FormField>
             )}
             <CodePanel snippet={code} title="What will be sent, as code" />
-            {error !== undefined && <ErrorPanel error={error} doing="Not created" />}
+            {error !== undefined && <ErrorPanel error={error} doing={refused} />}
           </SpaceBetween>
         </Form>
       </form>

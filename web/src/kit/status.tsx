@@ -11,6 +11,9 @@ const TYPES: [RegExp, StatusIndicatorProps.Type][] = [
 /** "InService" as people read it; what is all capitals, as "GB", stays. */
 export const words = (status: string) => status.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/ (\w)(?![A-Z])/g, (_, c: string) => ` ${c.toLowerCase()}`);
 
+/** A member's name as a label: "RoleArn" is "Role ARN". */
+export const label = (member: string) => words(member).replace(/\b(arn|uri|url|id|uid|vpc|kms|iam|efs)(s?)\b/gi, (_, short: string, several: string) => short.toUpperCase() + several).replace("Hyper parameter", "Hyperparameter");
+
 export function Status({ value }: { value: string | undefined }) {
   if (!value) return <>–</>;
   return <StatusIndicator type={TYPES.find(([p]) => p.test(value))?.[1] ?? "info"}>{words(value)}</StatusIndicator>;

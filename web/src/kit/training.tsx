@@ -70,7 +70,7 @@ export function Where({ draft, put }: { draft: Trained; put: (part: Trained) => 
   const machines = draft.ResourceConfig;
   const set = (part: object) => put({ ResourceConfig: { VolumeSizeInGB: 1, ...machines, ...part } });
   return (
-    <>
+    <SpaceBetween size="l">
       <Container header={<Header variant="h2">Where it goes and what it may use</Header>}>
         <SpaceBetween size="l">
           <S3Field label="Models go to" description="The model is stored below, in a folder named as the job." value={draft.OutputDataConfig?.S3OutputPath ?? ""} change={(S3OutputPath) => put({ OutputDataConfig: { ...draft.OutputDataConfig, S3OutputPath } })} />
@@ -95,6 +95,6 @@ export function Where({ draft, put }: { draft: Trained; put: (part: Trained) => 
           </FormField>
         </SpaceBetween>
       </ExpandableSection>
-    </>
+    </SpaceBetween>
   );
 }

@@ -61,7 +61,7 @@ export function Shell() {
         navigation={
           <SideNavigation
             items={items}
-            activeHref={active ?? "/"}
+            activeHref={active ?? (pathname === "/" ? "/" : "")}
             onFollow={(event) => {
               event.preventDefault();
               void navigate(event.detail.href);

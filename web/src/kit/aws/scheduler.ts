@@ -48,8 +48,13 @@ export function asked({ Arn: _a, CreationDate: _c, LastModificationDate: _m, ...
   return kept;
 }
 
+export type Change = ReturnType<typeof asked>;
+
+export async function updateSchedule({ Name, ...rest }: Change): Promise<void> {
+  await ask("scheduler", { method: "PUT", path: at(Name), headers: json, body: JSON.stringify({ ...rest, ClientToken: unique() }) });
+}
+
 /** Pause or resume. */
 export async function turn(group: string, name: string, State: Schedule["State"]): Promise<void> {
-  const { Name: _, ...rest } = asked(await getSchedule(group, name));
-  await ask("scheduler", { method: "PUT", path: at(name), headers: json, body: JSON.stringify({ ...rest, State, ClientToken: unique() }) });
+  await updateSchedule({ ...asked(await getSchedule(group, name)), State });
 }

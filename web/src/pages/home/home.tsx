@@ -65,7 +65,7 @@ function stages(c: Counts): Stage[] {
   const now = (k: Kind) => (running(k) ? `${running(k)} running` : "none running");
   return [
     { title: "Prepare", href: "/data", count: many(of("buckets")), what: of("buckets").total === 1 ? "bucket" : "buckets", note: `${many(of("processing"))} processing jobs`, live: running(of("processing")) > 0 },
-    { title: "Build", href: "/workspaces", count: many(of("workspaces")), what: of("workspaces").total === 1 ? "workspace" : "workspaces", note: `${many(of("experiments"))} experiments`, live: false },
+    { title: "Build", href: "/workspaces", count: many(of("workspaces")), what: of("workspaces").total === 1 ? "workspace" : "workspaces", note: `${many(of("experiments"))} ${of("experiments").total === 1 ? "experiment" : "experiments"}`, live: false },
     { title: "Train", href: "/training-jobs", count: many(of("training")), what: of("training").total === 1 ? "training job" : "training jobs", note: now(of("training")), live: running(of("training")) > 0 },
     { title: "Tune", href: "/tuning-jobs", count: many(of("tuning")), what: of("tuning").total === 1 ? "tuning job" : "tuning jobs", note: now(of("tuning")), live: running(of("tuning")) > 0 },
     { title: "Deploy", href: "/models", count: many(of("models")), what: of("models").total === 1 ? "model" : "models", note: `${many(of("transform"))} batch transforms`, live: running(of("transform")) > 0 },

@@ -66,9 +66,11 @@ export function missing(draft: Draft, file: File | undefined, { expression }: Wh
   if (!isPlace(draft.OutputDataConfig?.S3OutputPath)) return "Say where the results go.";
   if (!file && !sourceOf(draft)) return "Choose a notebook.";
   if (!(file?.name ?? sourceOf(draft))!.endsWith(".ipynb")) return "A notebook's name ends in .ipynb.";
-  if (expression && !/^(rate|cron|at)\(.+\)$/.test(expression)) return "A schedule is rate(…), cron(…) or at(…).";
-  return undefined;
+  return expression ? misspelt(expression) : undefined;
 }
+
+/** What is wrong with the form of an expression; undefined where nothing is. */
+export const misspelt = (expression: string) => (/^(rate|cron|at)\(.+\)$/.test(expression) ? undefined : "A schedule is rate(…), cron(…) or at(…).");
 
 /** A schedule of the job: each run gets a name by the run's own id. */
 export function schedule(job: Draft, { expression, timezone }: When): NewSchedule {

@@ -11,6 +11,7 @@ export default {
     { path: "notebook-jobs/:name", title: "Notebook job", load: () => import("./detail") },
     { path: "schedules", title: "Schedules", load: async () => ({ default: (await import("./schedules")).List }) },
     { path: "schedules/:group/:name", title: "Schedule", load: async () => ({ default: (await import("./schedules")).Detail }) },
+    { path: "schedules/:group/:name/change", title: "Change a schedule", load: () => import("./schedule-change") },
   ],
   actions: [{ label: "Run a notebook", href: "/notebook-jobs/create", words: "notebook job schedule nightly ipynb new" }],
 } satisfies Capability;

@@ -1,5 +1,6 @@
 /** Schedules: what the server does by itself, when, and how that went. */
 import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -20,7 +21,7 @@ import { RelativeTime } from "../../kit/time";
 import { href as jobHref, TAG } from "./api";
 
 const STATES = ["Enabled", "Paused"] as const;
-const href = (s: { GroupName: string; Name: string }) => `/schedules/${encodeURIComponent(s.GroupName)}/${encodeURIComponent(s.Name)}`;
+export const href = (s: { GroupName: string; Name: string }) => `/schedules/${encodeURIComponent(s.GroupName)}/${encodeURIComponent(s.Name)}`;
 const state = (s: { State: string }) => STATES[s.State === "ENABLED" ? 0 : 1];
 const at = (seconds: number | undefined) => (seconds === undefined ? undefined : <RelativeTime at={new Date(seconds * 1000)} />);
 /** "sagemaker:createTrainingJob", or the queue's or topic's name. */
@@ -93,6 +94,7 @@ export function Detail() {
       status={state}
       actions={(s, reload) => (
         <>
+          <Button onClick={() => void navigate(`${href(s)}/change`)}>Change</Button>
           {s.State === "ENABLED" ? (
             <Confirm label="Pause" question={`Pause ${name}?`} run={() => turn(group, name, "DISABLED")} said="Paused." done={reload}>
               {PAUSED}

@@ -30,20 +30,25 @@ export function WhenFields({ when, change }: { when: When; change: (when: When) 
           options={[{ id: "now", text: "Now, once" }, { id: "later", text: "On a schedule" }]}
           onChange={({ detail }) => change({ ...when, expression: detail.selectedId === "later" ? USUAL[1]!.value : "" })}
         />
-        {later && (
-          <ColumnLayout columns={3}>
-            <FormField label="How often">
-              <Select selectedOption={USUAL.find((u) => u.value === when.expression) ?? OWN} options={USUAL} onChange={({ detail }) => change({ ...when, expression: detail.selectedOption.value! })} />
-            </FormField>
-            <FormField label="Expression" constraintText="rate(2 hours), cron(minutes hours day month weekday year), at(2030-01-31T08:00:00)">
-              <Input value={when.expression} spellcheck={false} onChange={({ detail }) => change({ ...when, expression: detail.value || " " })} />
-            </FormField>
-            <FormField label="Time zone">
-              <Input value={when.timezone} spellcheck={false} onChange={({ detail }) => change({ ...when, timezone: detail.value })} />
-            </FormField>
-          </ColumnLayout>
-        )}
+        {later && <TimesFields when={when} change={change} />}
       </SpaceBetween>
     </Container>
+  );
+}
+
+/** A usual rhythm, or the expression itself; a space where it is empty, which is not now. */
+export function TimesFields({ when, change }: { when: When; change: (when: When) => void }) {
+  return (
+    <ColumnLayout columns={3}>
+      <FormField label="How often">
+        <Select selectedOption={USUAL.find((u) => u.value === when.expression) ?? OWN} options={USUAL} onChange={({ detail }) => change({ ...when, expression: detail.selectedOption.value! })} />
+      </FormField>
+      <FormField label="Expression" constraintText="rate(2 hours), cron(minutes hours day month weekday year), at(2030-01-31T08:00:00)">
+        <Input value={when.expression} spellcheck={false} onChange={({ detail }) => change({ ...when, expression: detail.value || " " })} />
+      </FormField>
+      <FormField label="Time zone">
+        <Input value={when.timezone} spellcheck={false} onChange={({ detail }) => change({ ...when, timezone: detail.value })} />
+      </FormField>
+    </ColumnLayout>
   );
 }

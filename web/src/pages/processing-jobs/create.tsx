@@ -150,7 +150,7 @@ function Machines({ draft, change }: Part) {
   const machines = draft.ProcessingResources?.ClusterConfig;
   const set = (part: object) => change({ ...draft, ProcessingResources: { ...draft.ProcessingResources, ClusterConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1, ...machines, ...part } } });
   return (
-    <>
+    <SpaceBetween size="l">
       <Container header={<Header variant="h2">What it may use</Header>}>
         <ColumnLayout columns={4}>
           <InstanceTypeField value={machines?.InstanceType ?? ""} change={(InstanceType) => set({ InstanceType })} />
@@ -172,6 +172,6 @@ function Machines({ draft, change }: Part) {
           </FormField>
         </SpaceBetween>
       </ExpandableSection>
-    </>
+    </SpaceBetween>
   );
 }

@@ -195,7 +195,7 @@ function Machines({ draft, put }: Part) {
   const machines = draft.TransformResources;
   const set = (part: object) => put({ TransformResources: { InstanceType: "ml.m5.large", InstanceCount: 1, ...machines, ...part } });
   return (
-    <>
+    <SpaceBetween size="l">
       <Container header={<Header variant="h2">What it may use</Header>}>
         <ColumnLayout columns={4}>
           <InstanceTypeField value={machines?.InstanceType ?? ""} change={(InstanceType) => set({ InstanceType })} />
@@ -209,6 +209,6 @@ function Machines({ draft, put }: Part) {
           <Pairs what="variable" none="Those of the model alone." value={draft.Environment ?? {}} change={(Environment) => put({ Environment: Object.keys(Environment).length ? Environment : undefined })} />
         </FormField>
       </ExpandableSection>
-    </>
+    </SpaceBetween>
   );
 }

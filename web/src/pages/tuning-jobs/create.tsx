@@ -1,5 +1,6 @@
 import { CreateHyperParameterTuningJobCommand, DescribeHyperParameterTuningJobCommand, type CreateHyperParameterTuningJobRequest, type HyperParameterTrainingJobDefinition, type HyperParameterTuningJobConfig } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
@@ -102,7 +103,7 @@ export default function CreateTuningJob() {
       {reading ? (
         <Waiting size="large" />
       ) : config && definition ? (
-        <>
+        <SpaceBetween size="l">
           <What name={draft.HyperParameterTuningJobName ?? ""} rename={(HyperParameterTuningJobName) => setDraft((d) => ({ ...d, HyperParameterTuningJobName }))} definition={definition} define={define} config={config} configure={configure} />
           <RangeRows ranges={config.ParameterRanges} change={(ParameterRanges) => configure({ ParameterRanges })} fixed={definition.StaticHyperParameters ?? {}} strategy={config.Strategy} />
           <How config={config} configure={configure} />
@@ -115,7 +116,7 @@ export default function CreateTuningJob() {
           ) : (
             <Where draft={definition} put={(part) => define(part as Partial<HyperParameterTrainingJobDefinition>)} />
           )}
-        </>
+        </SpaceBetween>
       ) : (
         <Alert type="info" header="It has several training job definitions">The form has fields for one. Edit them under Document; a name is all that is new.</Alert>
       )}

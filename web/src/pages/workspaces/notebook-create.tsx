@@ -93,7 +93,7 @@ function Repositories({ draft, put }: { draft: CreateNotebookInstanceInput; put:
     />
   );
   return (
-    <>
+    <SpaceBetween size="l">
       <FormField label="Repository" description={<>Cloned at the start, and opened first: the name of one, or an https:// URL. Empty: none. <Link className="text-link" to="/code-repositories">All code repositories</Link></>} errorText={error instanceof Error ? error.message : undefined} stretch>
         {choice("Repository", draft.DefaultCodeRepository ?? "", (name) => put({ DefaultCodeRepository: name || undefined }))}
       </FormField>
@@ -109,6 +109,6 @@ function Repositories({ draft, put }: { draft: CreateNotebookInstanceInput; put:
           definition={[{ label: "Name or URL", control: (name, i) => choice(`Additional repository ${i + 1}`, name, (given) => set(others.map((other, j) => (j === i ? given : other)))) }]}
         />
       </FormField>
-    </>
+    </SpaceBetween>
   );
 }

@@ -31,7 +31,7 @@ export function Variants({ config, change }: PartProps) {
   const put = (at: number, part: Partial<ProductionVariant>) => change({ ...config, ProductionVariants: variants.map((v, i) => (i === at ? { ...v, ...part } : v)) });
   const sum = variants.reduce((n, v) => n + (v.InitialVariantWeight ?? 1), 0) || 1;
   return (
-    <>
+    <SpaceBetween size="l">
       {variants.map((v, i) => (
         <Container
           key={i}
@@ -57,7 +57,7 @@ export function Variants({ config, change }: PartProps) {
           </SpaceBetween>
         </Container>
       )}
-    </>
+    </SpaceBetween>
   );
 }
 
