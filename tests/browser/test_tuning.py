@@ -251,12 +251,12 @@ async def by_keys(studio: Page, parents: list[str]) -> None:
     for parent in parents:
         await keys.write("Find a tuning job", parent)
         await studio.until("document.querySelectorAll('[role=option]').length === 1")
-        await keys.press("ArrowDown")
-        await keys.press("Enter")
-    await keys.press("Escape")
+        await studio.press("ArrowDown")
+        await studio.press("Enter")
+    await studio.press("Escape")
     await keys.activate("They had")
-    await keys.press("ArrowDown")
-    await keys.press("Enter")
+    await studio.press("ArrowDown")
+    await studio.press("Enter")
 
 
 @pytest.mark.timeout(600)
