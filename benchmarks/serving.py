@@ -47,6 +47,7 @@ from sagewright.bootstrap.agent import images
 from sagewright.settings import Settings
 from sagewright.testing.jobs import XGBOOST, Jobs
 from sagewright.testing.models import packed
+from sagewright.testing.processes import living
 from sagewright.testing.server import TestServer
 
 FEATURES, MIB = 30, 2**20
@@ -207,6 +208,10 @@ class Ours:
         print(f"endpoint {name}: {time.perf_counter() - began:.2f} s from CreateEndpoint to the first answer", flush=True)
         return answer
 
+    def processes(self) -> list[psutil.Process]:
+        """All that work for the server. Those in sandboxes have no parent that tells, but a mount from its data directory."""
+        return [*self.server.processes(), *living(lambda one: str(self.server.data) in Path(f"/proc/{one.pid}/mountinfo").read_text())]
+
     def model(self) -> None:
         """The endpoint ``e``, of the model; raises SystemExit unless it gives the model's answers."""
         kind, file = KINDS[self.task.kind], self.task.model(self.python)
@@ -233,7 +238,7 @@ def sagewright(task: Task) -> dict[int, Found]:
     with TestServer(task.folder / "data") as server:
         ours = Ours(server, task)
         ours.model()
-        return measure(server.url, ours.script("e"), task, server.processes())
+        return measure(server.url, ours.script("e"), task, ours.processes())
 
 
 def uvicorn(task: Task, app: str) -> dict[int, Found]:

@@ -13,7 +13,7 @@ from sagewright.testing.server import TestServer
 from sagewright.testing.waiting import until
 
 if TYPE_CHECKING:
-    from serving import Found, Task
+    from serving import Found, Ours, Task
 
 BODIES = 20
 """How many bodies the model is timed on alone."""
@@ -32,7 +32,7 @@ def split(task: Task) -> None:
         for name, script in asked.items():
             before = counted(server, name, wrk(server.url, script, 8, 2).requests)
             if task.realtime:
-                first(family(server.processes()))
+                first(family(ours.processes()))
             run = wrk(server.url, script, 1, task.seconds, task.realtime)
             after = counted(server, name, before[0] + run.requests)
             requests, latency, overhead = (b - a for a, b in zip(before, after, strict=True))
@@ -47,9 +47,9 @@ def split(task: Task) -> None:
         )
         table(found, float(alone.stdout.split()[-1]))
         for connections in task.connections:
-            began = usage(server)
+            began = usage(ours)
             run = wrk(server.url, asked["e"], connections, task.seconds, task.realtime)
-            show(connections, run, {who: seconds - began.get(who, 0.0) for who, seconds in usage(server).items()})
+            show(connections, run, {who: seconds - began.get(who, 0.0) for who, seconds in usage(ours).items()})
 
 
 def table(found: dict[str, tuple[Found, float, float]], predicted: float) -> None:
@@ -101,17 +101,17 @@ def told(server: TestServer, name: str) -> tuple[float, float, float]:
     return sum(p["SampleCount"] for p in latency), sum(p["Sum"] for p in latency), sum(p["Sum"] for p in overhead)
 
 
-def usage(server: TestServer) -> dict[str, float]:
+def usage(ours: Ours) -> dict[str, float]:
     """Seconds of CPU that the gateway has used so far, and the processes of the endpoints (those of agents and sandboxes too)."""
     from serving import family
 
     found = {"gateway": 0.0, "workers": 0.0}
-    for one in family(server.processes()):
+    for one in family(ours.processes()):
         try:
             command, times = " ".join(one.cmdline()), one.cpu_times()
         except psutil.Error:
             continue  # ended meanwhile
-        if server.process is None or one.pid != server.process.pid:
+        if ours.server.process is None or one.pid != ours.server.process.pid:
             found["gateway" if "sagewright.gateway" in command else "workers"] += times.user + times.system
     return found
 
