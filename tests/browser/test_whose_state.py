@@ -13,6 +13,7 @@ from sagewright.testing.desk import Desk, asked
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.studio import default_domain
 
 from .conftest import STUDIO
 from .test_tuning import page_says
@@ -64,6 +65,22 @@ async def test_a_session_that_has_ended_is_left(studio: Page) -> None:
     await studio.click("Sign out", '[role="menuitem"]')
     await studio.shows("Or without a password")
     studio.complaints.clear()  # the browser itself notes an answer of 401
+
+
+async def test_who_leaves_a_form_on_its_way_is_not_brought_back(studio: Page, server: TestServer) -> None:
+    name = unique("left")[-40:].lstrip("-")
+    await studio.value(HELD + f"; window.held = {json.dumps(name)}; true")
+    await studio.follow(f"{STUDIO}/people/create")
+    await studio.fill("Name", name)
+    await studio.click("Add the profile", "button")
+    await studio.until("window.waiting")
+    await studio.follow(f"{STUDIO}/models")
+    await studio.shows("Models")
+    await studio.value("release()")
+    await studio.shows(f"{name} is there")
+    await studio.quiet()
+    assert await studio.value("location.pathname") == f"{STUDIO}/models"
+    server.client("sagemaker").delete_user_profile(DomainId=default_domain(server), UserProfileName=name)
 
 
 async def test_one_thing_is_never_shown_under_the_name_of_another(studio: Page, jobs: Jobs) -> None:

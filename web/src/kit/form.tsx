@@ -10,7 +10,8 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useNavigate } from "react-router";
 
 import { CodePanel, type Snippet } from "./code";
 import { Crumbs } from "./detail";
@@ -26,7 +27,8 @@ export interface CreateFormProps<T extends object> {
   children: ReactNode;
   /** Why it cannot be sent yet. */
   missing?: string | undefined;
-  submit: () => Promise<void>;
+  /** Sends it. Returns the address of what it made, which is shown next unless somebody has gone elsewhere meanwhile. */
+  submit: () => Promise<string>;
   label: string;
   /** Over what the server said when it refused. */
   refused?: string;
@@ -39,11 +41,18 @@ export function CreateForm<T extends object>({ title, description, parent, docum
   const [fault, setFault] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
+  const navigate = useNavigate();
+  const here = useRef(true);
+  useEffect(() => {
+    here.current = true;
+    return () => void (here.current = false);
+  }, []);
   const send = async () => {
     setBusy(true);
     setError(undefined);
     try {
-      await submit();
+      const next = await submit();
+      if (here.current) void navigate(next);
     } catch (failed) {
       setError(failed);
     } finally {

@@ -7,7 +7,6 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Tiles from "@cloudscape-design/components/tiles";
 import Toggle from "@cloudscape-design/components/toggle";
 import { useRef, useState } from "react";
-import { useNavigate } from "react-router";
 
 import { CreateForm, fresh } from "../../kit/form";
 import { notify } from "../../kit/notify";
@@ -20,7 +19,6 @@ import { ScaleFields } from "./form/scaling";
 import { Variants } from "./form/variants";
 
 export default function CreateEndpoint() {
-  const navigate = useNavigate();
   const [read] = useView();
   const [draft, setDraft] = useState<Draft>(() => blank(fresh(read("model") || "endpoint").slice(0, 63), read("model")));
   const sent = useRef(new Set<string>());
@@ -42,7 +40,7 @@ export default function CreateEndpoint() {
       submit={async () => {
         await sendAll(calls, sent.current);
         notify.done(`${draft.EndpointName} is being made.`);
-        void navigate(href(draft.EndpointName));
+        return href(draft.EndpointName);
       }}
     >
       <Container header={<Header variant="h2">How it serves</Header>}>

@@ -7,7 +7,7 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useRef, useState } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { ErrorPanel } from "../../kit/errors";
@@ -41,7 +41,6 @@ export default function UpdateEndpoint() {
 }
 
 function Update({ endpoint, first }: { endpoint: DescribeEndpointOutput; first: Draft }) {
-  const navigate = useNavigate();
   const [draft, setDraft] = useState(first);
   const sent = useRef(new Set<string>());
   const known = useLoad((abortSignal) => sagemaker().send(new ListEndpointConfigsCommand({ MaxResults: 100, SortBy: "CreationTime", SortOrder: "Descending" }), { abortSignal }), "configs");
@@ -63,7 +62,7 @@ function Update({ endpoint, first }: { endpoint: DescribeEndpointOutput; first: 
       submit={async () => {
         await sendAll(calls, sent.current);
         notify.done(`${draft.EndpointName} is being updated.`);
-        void navigate(href(draft.EndpointName));
+        return href(draft.EndpointName);
       }}
     >
       <Container header={<Header variant="h2">Configuration</Header>}>

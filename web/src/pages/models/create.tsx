@@ -6,7 +6,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useEffect, useState } from "react";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
@@ -19,7 +18,6 @@ import { useView } from "../../kit/view";
 import { href } from "./api";
 
 export default function CreateModel() {
-  const navigate = useNavigate();
   const [read] = useView();
   const job = read("job");
   const [draft, setDraft] = useState<CreateModelInput>(() => ({
@@ -57,7 +55,7 @@ export default function CreateModel() {
       submit={async () => {
         await sagemaker().send(new CreateModelCommand(draft));
         notify.done(`${draft.ModelName} is there.`);
-        void navigate(href(draft.ModelName!));
+        return href(draft.ModelName!);
       }}
     >
       {fault !== undefined && <ErrorPanel error={fault} doing="The job cannot be read" />}

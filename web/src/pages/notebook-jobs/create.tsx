@@ -9,7 +9,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useRef, useState } from "react";
-import { useNavigate } from "react-router";
 
 import { s3 } from "../../kit/aws/s3";
 import { sagemaker } from "../../kit/aws/sagemaker";
@@ -30,7 +29,6 @@ const clone = async (from: string) => again(await describe(from));
 const place = (uri: string) => /^s3:\/\/([^/]+)\/(.*)$/.exec(uri)!;
 
 export default function RunNotebook() {
-  const navigate = useNavigate();
   const [read] = useView();
   const { from, draft, setDraft, fault } = useDraft<Draft>(() => (read("notebook") ? reading(empty(), read("notebook")) : empty()), clone);
   const [file, setFile] = useState<File>();
@@ -46,11 +44,11 @@ export default function RunNotebook() {
     if (when.expression) {
       await createSchedule(schedule(sent, when));
       notify.done(`${name} is scheduled.`);
-      void navigate(`/schedules/default/${encodeURIComponent(name)}`);
+      return `/schedules/default/${encodeURIComponent(name)}`;
     } else {
       await sagemaker().send(new CreateTrainingJobCommand(sent));
       notify.done(`${name} is on its way.`);
-      void navigate(href(name));
+      return href(name);
     }
   };
   return (

@@ -7,7 +7,7 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { asked, getSchedule, updateSchedule, type Change } from "../../kit/aws/scheduler";
 import { ErrorPanel } from "../../kit/errors";
@@ -40,7 +40,6 @@ function missing(d: Change, times: readonly string[]): string | undefined {
 }
 
 function Fields({ before }: { before: Change }) {
-  const navigate = useNavigate();
   const [draft, setDraft] = useState(before);
   const [times, setTimes] = useState({ StartDate: shown(before.StartDate), EndDate: shown(before.EndDate) });
   const put = (part: Partial<Change>) => setDraft((d) => ({ ...d, ...part }));
@@ -75,7 +74,7 @@ function Fields({ before }: { before: Change }) {
       submit={async () => {
         await updateSchedule(draft);
         notify.done(`${before.Name} is changed.`);
-        void navigate(href(before));
+        return href(before);
       }}
     >
       <Container header={<Header variant="h2">When</Header>}>

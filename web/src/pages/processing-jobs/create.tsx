@@ -10,7 +10,6 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
@@ -28,7 +27,6 @@ interface Part {
 const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), ProcessingJobName: fresh(stemOf(from)) });
 
 export default function CreateProcessingJob() {
-  const navigate = useNavigate();
   const { from, draft, setDraft, fault } = useDraft(empty, clone);
   const sent = request(draft);
   return (
@@ -42,7 +40,7 @@ export default function CreateProcessingJob() {
       submit={async () => {
         await sagemaker().send(new CreateProcessingJobCommand(sent));
         notify.done(`${draft.ProcessingJobName} is on its way.`);
-        void navigate(href(draft.ProcessingJobName!));
+        return href(draft.ProcessingJobName!);
       }}
       label="Start processing"
       code={{ calls: [{ service: "sagemaker", operation: "CreateProcessingJob", input: sent }], sdk: sdk(sent) }}

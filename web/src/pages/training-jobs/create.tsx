@@ -2,7 +2,6 @@ import { CreateTrainingJobCommand, type CreateTrainingJobRequest } from "@aws-sd
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
@@ -36,13 +35,12 @@ function missing(d: Draft): string | undefined {
 const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), TrainingJobName: fresh(stemOf(from)) });
 
 export default function CreateTrainingJob() {
-  const navigate = useNavigate();
   const { from, draft, setDraft, fault } = useDraft(empty, clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   const submit = async () => {
     await sagemaker().send(new CreateTrainingJobCommand(draft));
     notify.done(`${draft.TrainingJobName} is on its way.`);
-    void navigate(href(draft.TrainingJobName!));
+    return href(draft.TrainingJobName!);
   };
   return (
     <CreateForm<Draft>

@@ -8,7 +8,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
@@ -46,7 +45,6 @@ function missing({ TransformJobName, ModelName, TransformInput: read, TransformO
 const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), TransformJobName: fresh(stemOf(from)) });
 
 export default function CreateTransformJob() {
-  const navigate = useNavigate();
   const [read] = useView();
   const { from, draft, setDraft, fault } = useDraft(() => empty(read("model")), clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
@@ -61,7 +59,7 @@ export default function CreateTransformJob() {
       submit={async () => {
         await sagemaker().send(new CreateTransformJobCommand(draft));
         notify.done(`${draft.TransformJobName} is on its way.`);
-        void navigate(href(draft.TransformJobName!));
+        return href(draft.TransformJobName!);
       }}
       label="Start the transform"
       code={{ calls: [{ service: "sagemaker", operation: "CreateTransformJob", input: draft }], sdk: sdk(draft) }}

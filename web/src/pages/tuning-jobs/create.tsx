@@ -2,7 +2,6 @@ import { CreateHyperParameterTuningJobCommand, DescribeHyperParameterTuningJobCo
 import Alert from "@cloudscape-design/components/alert";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useEffect, useState } from "react";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
@@ -64,7 +63,6 @@ function missing(d: Draft): string | undefined {
 }
 
 export default function CreateTuningJob() {
-  const navigate = useNavigate();
   const [read] = useView();
   const from = read("from");
   const [draft, setDraft] = useState<Draft>(empty);
@@ -94,7 +92,7 @@ export default function CreateTuningJob() {
       submit={async () => {
         await sagemaker().send(new CreateHyperParameterTuningJobCommand(draft));
         notify.done(`${draft.HyperParameterTuningJobName} is on its way.`);
-        void navigate(href(draft.HyperParameterTuningJobName!));
+        return href(draft.HyperParameterTuningJobName!);
       }}
       label="Start tuning"
       code={{ calls: [{ service: "sagemaker", operation: "CreateHyperParameterTuningJob", input: draft }], ...(sdk(draft) && { sdk: sdk(draft)! }) }}

@@ -108,8 +108,11 @@ export function calls(who: Who, create: Pick<CreateSpaceRequest, "SpaceName" | "
   const [name, type] = [create.SpaceName ?? "", typeOf(create)];
   const made = app(who.DomainId, name, type);
   return [
-    { service: "sagemaker", operation: "CreateSpace", input: create },
-    // a link leads only into what runs
+    // an app wants its space to be there, a link an app that runs
+    {
+      service: "sagemaker", operation: "CreateSpace", input: create,
+      whilst: { operation: "DescribeSpace", input: { DomainId: who.DomainId, SpaceName: name }, status: "Pending" },
+    },
     { service: "sagemaker", operation: "CreateApp", input: made, whilst: { operation: "DescribeApp", input: made, status: "Pending" } },
     { service: "sagemaker", operation: "CreatePresignedDomainUrl", input: opening(who, name, type) },
   ];

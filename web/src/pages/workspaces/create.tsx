@@ -9,7 +9,7 @@ import RadioGroup from "@cloudscape-design/components/radio-group";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { Link, useNavigate } from "react-router";
+import { Link } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CreateForm, fresh, NameField } from "../../kit/form";
@@ -31,7 +31,6 @@ function missing(d: CreateSpaceRequest): string | undefined {
 
 export default function CreateWorkspace() {
   const { who } = useSession();
-  const navigate = useNavigate();
   const [draft, setDraft] = useState<CreateSpaceRequest>(() => ({
     DomainId: who.DomainId,
     SpaceName: fresh("lab"),
@@ -53,7 +52,7 @@ export default function CreateWorkspace() {
       submit={async () => {
         await sagemaker().send(new CreateSpaceCommand(draft));
         notify.done(`${draft.SpaceName} is there: start it.`);
-        void navigate(href(draft.SpaceName!));
+        return href(draft.SpaceName!);
       }}
     >
       <Container header={<Header variant="h2">What and whose it is</Header>}>

@@ -3,7 +3,7 @@ import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { ReactNode } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { Described, type DescribedSpec } from "../../kit/described";
 import { Each } from "../../kit/each";
@@ -79,7 +79,6 @@ interface FormProps<T, D extends object> extends Pick<CreateFormProps<D>, "title
 }
 
 export function NamedForm<T, D extends object>({ of, member, heading, draft, change, missing, make, children, ...form }: FormProps<T, D>) {
-  const navigate = useNavigate();
   const name = (draft[member] as string | undefined) ?? "";
   return (
     <CreateForm<D>
@@ -91,7 +90,7 @@ export function NamedForm<T, D extends object>({ of, member, heading, draft, cha
       submit={async () => {
         await make(draft);
         notify.done(`${name} is there.`);
-        void navigate(href(of, name));
+        return href(of, name);
       }}
       {...form}
     >

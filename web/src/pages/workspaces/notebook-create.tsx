@@ -9,7 +9,7 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { Link, useNavigate } from "react-router";
+import { Link } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
@@ -27,7 +27,6 @@ function missing(d: CreateNotebookInstanceInput): string | undefined {
 }
 
 export default function CreateNotebookInstance() {
-  const navigate = useNavigate();
   const [draft, setDraft] = useState<CreateNotebookInstanceInput>(() => ({ NotebookInstanceName: fresh("book"), InstanceType: "ml.t3.medium", RoleArn: here().ExecutionRole }));
   const put = (part: Partial<CreateNotebookInstanceInput>) => setDraft((d) => ({ ...d, ...part }));
   const configs = useLoad(async (abortSignal) => (await sagemaker().send(new ListNotebookInstanceLifecycleConfigsCommand({ MaxResults: 100 }), { abortSignal })).NotebookInstanceLifecycleConfigs ?? [], "configs");
@@ -44,7 +43,7 @@ export default function CreateNotebookInstance() {
       submit={async () => {
         await sagemaker().send(new CreateNotebookInstanceCommand(draft));
         notify.done(`${draft.NotebookInstanceName} is starting.`);
-        void navigate(href(draft.NotebookInstanceName!));
+        return href(draft.NotebookInstanceName!);
       }}
     >
       <Container header={<Header variant="h2">What it is</Header>}>

@@ -5,7 +5,6 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { useNavigate } from "react-router";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CreateForm, NameField } from "../../kit/form";
@@ -15,7 +14,6 @@ import { href } from "./people";
 
 export default function AddSomebody() {
   const { who } = useSession();
-  const navigate = useNavigate();
   const [draft, setDraft] = useState<CreateUserProfileRequest>(() => ({ DomainId: who.DomainId, UserProfileName: "", UserSettings: { ExecutionRole: who.ExecutionRole } }));
   const role = draft.UserSettings?.ExecutionRole ?? "";
   return (
@@ -31,7 +29,7 @@ export default function AddSomebody() {
       submit={async () => {
         await sagemaker().send(new CreateUserProfileCommand(draft));
         notify.done(`${draft.UserProfileName} is there: make a sign-in link.`);
-        void navigate(href(draft.UserProfileName!));
+        return href(draft.UserProfileName!);
       }}
     >
       <Container header={<Header variant="h2">Who it is</Header>}>
