@@ -77,7 +77,7 @@ async def test_hostile_text_in_workspaces_is_text(studio: Page, server: TestServ
     await studio.fill("Script", START, "textarea")
     await harmless(studio, "a form", IMG)
     await studio.follow(f"{STUDIO}/workspaces/create")
-    await studio.shows("What JupyterLab gets")
+    await studio.shows("What it gets")
     await studio.fill("Name", SHORT)
     await harmless(studio, "a form", SHORT)
     team.sagemaker.delete_notebook_instance(NotebookInstanceName=book)

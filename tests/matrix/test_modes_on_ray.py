@@ -55,7 +55,7 @@ def asleep(models: Any, endpoint: str) -> None:
 
 
 sleeping.asleep = asleep  # type: ignore[attr-defined]
-echo, endpoint, made, serial = sleeping.echo, many.endpoint, several.made, several.serial
+echo, endpoint, made, serial = sleeping.echo, many.endpoint, contract("conftest").made, several.serial
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ SERVED = {
     "test_scale_out_and_in", "test_a_model_that_kills_its_worker_comes_back", "test_metrics_of_an_endpoint",
 }
 globals().update({name.replace("test_", "test_hosting_", 1): getattr(hosting, name) for name in sorted(SERVED)})
-models = hosting.models
+models = contract("conftest").models
 transform: Any = contract("test_transform")
 
 
