@@ -111,11 +111,11 @@ export function Console({ endpoint }: { endpoint: DescribeEndpointOutput }) {
             {error !== undefined && <ErrorPanel error={error} />}
             {waits && <span>It was taken. The answer will be at <S3Link uri={waits} /></span>}
             {answer ? (
-              <>
+              <SpaceBetween size="m">
                 {answer.failed && <Alert type="error" header="The request failed">What the model said is below.</Alert>}
                 <Facts columns={2} of={{ Took: duration(answer.seconds), Variant: answer.variant, Type: answer.type, Size: `${answer.bytes.toLocaleString()} bytes`, Stored: answer.at && <S3Link uri={answer.at} /> }} />
                 <Code label="Answer" text={pretty(answer.text, answer.type)} />
-              </>
+              </SpaceBetween>
             ) : (
               error === undefined && !busy && <span className="dim">Nothing was asked yet.</span>
             )}

@@ -84,11 +84,11 @@ function Update({ endpoint, first }: { endpoint: DescribeEndpointOutput; first: 
         </SpaceBetween>
       </Container>
       {!draft.Known && (
-        <>
+        <SpaceBetween size="l">
           <Variants config={config} change={put} />
           {config.AsyncInferenceConfig && <Async value={config.AsyncInferenceConfig} change={(AsyncInferenceConfig) => put({ ...config, AsyncInferenceConfig })} />}
           {mode !== "serverless" && <Capture value={config.DataCaptureConfig} change={(DataCaptureConfig) => put({ ...config, DataCaptureConfig })} />}
-        </>
+        </SpaceBetween>
       )}
       {mode !== "serverless" && <Deployment value={draft.Deployment} change={(d) => setDraft((old) => ({ ...old, Deployment: d }))} />}
     </CreateForm>
