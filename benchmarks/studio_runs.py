@@ -159,10 +159,11 @@ async def peer(url: str, folder: Path, runs: int, metrics: int, ours: dict[str, 
         await page.until("document.querySelector('#root a')", LONG)
         await page.value(there)
         await page.until(f"{rows} > 13", LONG)
-        await page.value("document.querySelector('[aria-label=\'Close\'], [aria-label=\'Close panel\']')?.click(), true")
+        await page.value("document.querySelector('button[aria-label=Close]')?.click(), true")  # its assistant, which takes a third of the width
         await page.click("Columns", "button")
-        await page.until(f"[...document.querySelectorAll('[role=treeitem]')].some((e) => e.innerText.startsWith('Metrics ({metrics})'))", LONG)
-        await page.value(f"[...document.querySelectorAll('[role=treeitem]')].find((e) => e.innerText.startsWith('Metrics ({metrics})')).querySelector('[class*=tree-checkbox]').click(), true")
+        box = f"[...document.querySelectorAll('[class*=tree-title]')].find((e) => e.innerText === 'Metrics ({metrics})')?.closest('[class*=tree-treenode]').querySelector('[class*=tree-checkbox]')"
+        await page.until(box, LONG)
+        await page.value(f"{box}.click(), true")
         await page.press("Escape")
         await page.until("[...document.querySelectorAll('.ag-header-cell')].some((e) => e.innerText.trim() === 'm1')", LONG)
         firsts = []
