@@ -10,7 +10,7 @@ import Input from "@cloudscape-design/components/input";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 
 import { CodePanel, type Snippet } from "./code";
@@ -42,17 +42,14 @@ export function CreateForm<T extends object>({ title, description, parent, docum
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const navigate = useNavigate();
-  const here = useRef(true);
-  useEffect(() => {
-    here.current = true;
-    return () => void (here.current = false);
-  }, []);
   const send = async () => {
+    const here = location.pathname;
     setBusy(true);
     setError(undefined);
     try {
       const next = await submit();
-      if (here.current) void navigate(next);
+      // not by whether this form still stands: it does until the next page is fetched
+      if (location.pathname === here) void navigate(next);
     } catch (failed) {
       setError(failed);
     } finally {
