@@ -47,6 +47,8 @@ class Replica:
             return 0
         with contextlib.closing(connection):
             reply = connection.exchange(request(self.place, f"/endpoints/{endpoint}/invocations", body))
+        if " 200 " not in reply.status:
+            print(self.place.url, time.monotonic(), reply.status, reply.body.decode())  # a failure's report shows who said what
         return int(reply.status.split(" ")[1]) if reply.status else 0
 
     def end(self) -> int:
