@@ -86,6 +86,33 @@ def test_documents_without_a_lifecycle_are_told_too(desk: Desk) -> None:
         stream.seen("Model", name, Deleted=True)
 
 
+def test_what_is_changed_without_a_lifecycle_is_told_each_time(desk: Desk) -> None:
+    """Packages of the registry, and runs that join an experiment."""
+    sagemaker, name = desk.sagemaker, unique("told")
+    with Stream(desk.signed_in()) as stream:
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+        stream.seen("ModelPackageGroup", name)
+        where = sagemaker.create_model_package(ModelPackageGroupName=name)["ModelPackageArn"]
+        made, _ = stream.seen("ModelPackage", name)
+        assert (made["Arn"], made["Version"]) == (where, 1)
+        sagemaker.update_model_package(ModelPackageArn=where, ModelApprovalStatus="Approved")
+        stream.seen("ModelPackage", name, Version=2)
+        sagemaker.delete_model_package(ModelPackageName=where)
+        gone, _ = stream.seen("ModelPackage", "1", Deleted=True)
+        assert gone["Arn"] == where
+        sagemaker.delete_model_package_group(ModelPackageGroupName=name)
+        stream.seen("ModelPackageGroup", name, Deleted=True)
+        sagemaker.create_experiment(ExperimentName=name)
+        sagemaker.create_trial(ExperimentName=name, TrialName=name)
+        sagemaker.create_trial_component(TrialComponentName=name)
+        run, _ = stream.seen("TrialComponent", name)
+        sagemaker.associate_trial_component(TrialComponentName=name, TrialName=name)
+        stream.seen("TrialComponent", name, Version=run["Version"] + 1)
+        sagemaker.disassociate_trial_component(TrialComponentName=name, TrialName=name)
+        sagemaker.delete_trial_component(TrialComponentName=name)
+        stream.seen("TrialComponent", name, Deleted=True)
+
+
 def test_only_what_the_role_may_describe_is_told(server: TestServer) -> None:
     desk, hidden = Desk(server, "sagemaker:DescribeSpace"), unique("hidden")
     with Stream(desk.signed_in()) as stream:

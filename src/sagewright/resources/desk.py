@@ -72,8 +72,7 @@ class Desk:
         if self.resource.lifecycle:
             await self.platform.reconciler.create(put, *self.resource.first, also=also)
         else:
-            await self.platform.records.commit(put, *also)
-            self.platform.reconciler.changed(put.kind, put.scope, put.key)
+            await self.platform.reconciler.commit(put, *also)
 
     async def describe(self, call: Call) -> dict[str, Any]:
         found = await self.find(call)
@@ -97,8 +96,7 @@ class Desk:
         if self.resource.lifecycle:
             await self.send(record, "Delete")
         else:
-            await self.platform.records.commit(Delete(self.resource.noun, call.scope, record.key))
-            self.platform.reconciler.changed(self.resource.noun, call.scope, record.key)
+            await self.platform.reconciler.commit(Delete(self.resource.noun, call.scope, record.key))
         return {}
 
     # -- for the slices' own verbs

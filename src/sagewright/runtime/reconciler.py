@@ -133,6 +133,17 @@ class Reconciler:
         due = self.clock() + instruction.delay
         return AddWork(Work(uuid.uuid4().hex, record_kind, scope, key, instruction.name, instruction.args, due))
 
+    async def commit(self, *changes: Change) -> None:
+        """Write documents without a lifecycle, and tell whoever waits or listens.
+
+        Raises:
+            Conflict: a document has changed meanwhile, or its key is taken.
+        """
+        await self.records.commit(*changes)
+        for change in changes:
+            if isinstance(change, (Put, Delete)):
+                self.changed(change.kind, change.scope, change.key)
+
     async def create(self, put: Put, *instructions: Instruction, also: tuple[Change, ...] = ()) -> Record:
         """Write a new document in its lifecycle's first state, with its first instructions.
 

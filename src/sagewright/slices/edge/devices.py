@@ -53,7 +53,7 @@ class Devices:
         if len({put.key for put in puts if isinstance(put, Put)}) < len(puts):
             raise Invalid("A device is named twice.")
         try:
-            await self.platform.records.commit(*puts)
+            await self.platform.reconciler.commit(*puts)
         except Conflict as error:
             raise Invalid(f"Device {error.args[0].split(' ')[1].rpartition('/')[2]} is already registered in device fleet {fleet.name}.") from None
 
@@ -71,7 +71,7 @@ class Devices:
             if any(part.status == "INPROGRESS" for part in parts):
                 raise Invalid(f"Device {name} has a deployment in progress; stop its stage first.")
             gone += [Delete(KIND, call.scope, mine), *(Delete(ONGOING, call.scope, part.key) for part in parts)]
-        await self.platform.records.commit(*gone)
+        await self.platform.reconciler.commit(*gone)
 
     async def describe(self, call: Call) -> dict[str, Any]:
         record = await self.find(call)
@@ -115,7 +115,7 @@ class Devices:
                 raise NotFound(f"Could not find device {record.name}.")
             put = Put(KIND, record.scope, record.key, {**fresh.doc, **changes}, fresh.version, name=fresh.name, parent=fresh.parent)
             try:
-                await self.platform.records.commit(put)
+                await self.platform.reconciler.commit(put)
             except Conflict:
                 continue
             return

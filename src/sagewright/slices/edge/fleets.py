@@ -49,7 +49,7 @@ class Fleets:
             record = await self.desk.find(call)
             doc = {**record.doc, **changes, "LastModifiedTime": self.platform.clock()}
             try:
-                await self.platform.records.commit(Put(record.kind, record.scope, record.key, doc, record.version, name=record.name))
+                await self.platform.reconciler.commit(Put(record.kind, record.scope, record.key, doc, record.version, name=record.name))
             except Conflict:
                 continue
             return
@@ -59,7 +59,7 @@ class Fleets:
         record = await self.desk.find(call)
         if await self.devices.of(call.scope, record.key):
             raise InUse(f"Cannot delete device fleet {record.doc['DeviceFleetArn']}: it still has devices.")
-        await self.platform.records.commit(Delete(record.kind, record.scope, record.key))
+        await self.platform.reconciler.commit(Delete(record.kind, record.scope, record.key))
 
     async def report(self, call: Call) -> dict[str, Any]:
         fleet, now = await self.desk.find(call), self.platform.clock()

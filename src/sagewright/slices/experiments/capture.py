@@ -152,7 +152,7 @@ class Capture:
                     if captured.status in FINAL:
                         await self.series.keep(record)
                     if (doc := updated(record.doc, captured, self.platform.clock())) != record.doc:
-                        await self.platform.records.commit(put(record, doc))
+                        await self.platform.reconciler.commit(put(record, doc))
                     return
             except Conflict:
                 continue
@@ -181,7 +181,7 @@ class Capture:
         doc = {**updated(doc, captured, now), "_live": True}
         version = old.version if old is not None else 0
         made = Put("TrialComponent", job.scope, name, doc, version, name=name, parent=arn.lower(), created=now)
-        await self.platform.records.commit(*await self._joined(job, made, config))
+        await self.platform.reconciler.commit(*await self._joined(job, made, config))
         return True
 
     async def _joined(self, job: Record, made: Put, config: dict[str, Any]) -> list[Change]:

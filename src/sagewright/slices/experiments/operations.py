@@ -185,7 +185,7 @@ class ExperimentOperations:
             trial = await self.trials.find(call)
             changes = joined(component, trial)
             try:
-                await self.platform.records.commit(*changes)
+                await self.platform.reconciler.commit(*changes)
             except Conflict:
                 continue
             return _arns(component, trial)
@@ -202,7 +202,7 @@ class ExperimentOperations:
                 if all(t["ExperimentName"].lower() != trial.parent for t in left):
                     changes.append(Delete(EXPERIMENT_MEMBER, call.scope, f"{trial.parent}/{component.key}"))
                 try:
-                    await self.platform.records.commit(*changes)
+                    await self.platform.reconciler.commit(*changes)
                 except Conflict:
                     continue
             return _arns(component, trial)

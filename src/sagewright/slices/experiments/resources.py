@@ -120,7 +120,7 @@ class TrackedDesk(Desk):
             record = await self.find(call)
             doc = {**alter(record), "LastModifiedTime": self.platform.clock(), "LastModifiedBy": who(call)}
             try:
-                await self.platform.records.commit(put(record, doc), *also)
+                await self.platform.reconciler.commit(put(record, doc), *also)
             except Conflict:
                 continue
             return {self.resource.arn_member: doc[self.resource.arn_member]}
@@ -128,7 +128,7 @@ class TrackedDesk(Desk):
     async def remove(self, record: Record, *also: Change) -> dict[str, Any] | None:
         """Delete a record as it was read; None if it has changed meanwhile."""
         try:
-            await self.platform.records.commit(Delete(record.kind, record.scope, record.key, record.version), *also)
+            await self.platform.reconciler.commit(Delete(record.kind, record.scope, record.key, record.version), *also)
         except Conflict:
             return None
         return {self.resource.arn_member: record.doc[self.resource.arn_member]}

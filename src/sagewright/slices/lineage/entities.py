@@ -87,7 +87,7 @@ class Entities:
         name = call.params.get(f"{noun}Name", key)
         put = Put(noun, call.scope, key.lower(), doc, 0, name=name, parent=source_key(call.params["Source"]), created=now)
         try:
-            await desk.platform.records.commit(put, *([audit] if audit else ()))
+            await desk.platform.reconciler.commit(put, *([audit] if audit else ()))
         except Conflict:
             raise desk.exists(call, key) from None
         return Reply(result, audited=audit is not None)
@@ -109,7 +109,7 @@ class Entities:
             name = doc.get("ArtifactName", record.name) if noun == "Artifact" else record.name
             put = Put(record.kind, record.scope, record.key, doc, record.version, name=name, parent=record.parent)
             try:
-                await desk.platform.records.commit(put)
+                await desk.platform.reconciler.commit(put)
             except Conflict:
                 continue
             return {f"{noun}Arn": doc[f"{noun}Arn"]}
@@ -119,7 +119,7 @@ class Entities:
         arn = record.doc[f"{desk.resource.noun}Arn"]
         if await self.associations.any_of(call.scope, arn):
             raise Invalid(f"{desk.resource.noun} '{arn}' has associations and cannot be deleted. Delete those first.")
-        await desk.platform.records.commit(Delete(record.kind, record.scope, record.key))
+        await desk.platform.reconciler.commit(Delete(record.kind, record.scope, record.key))
         return {f"{desk.resource.noun}Arn": arn}
 
     async def list(self, desk: EntityDesk, call: Call) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Apps(Operations):
         while found := await self.platform.records.get(record.kind, record.scope, record.key):
             put = Put(found.kind, found.scope, found.key, {**found.doc, **changes}, found.version, found.status, name or found.name)
             try:
-                await self.platform.records.commit(put)
+                await self.platform.reconciler.commit(put)
             except Conflict:
                 continue
             return

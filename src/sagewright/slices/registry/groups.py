@@ -63,7 +63,7 @@ class Groups:
                 raise InUse(f"Cannot delete Model Package Group {record.doc['ModelPackageGroupArn']}: it still has model packages.")
             try:
                 # a version that is made meanwhile changes the group's counter
-                await self.platform.records.commit(Delete(record.kind, record.scope, record.key, record.version))
+                await self.platform.reconciler.commit(Delete(record.kind, record.scope, record.key, record.version))
             except Conflict:
                 continue
             return
@@ -104,7 +104,7 @@ class Groups:
             record = await self.find(call)
             doc = {k: v for k, v in {**record.doc, **changes}.items() if v is not None}
             try:
-                await self.platform.records.commit(Put(record.kind, record.scope, record.key, doc, record.version, name=record.name))
+                await self.platform.reconciler.commit(Put(record.kind, record.scope, record.key, doc, record.version, name=record.name))
             except Conflict:
                 continue
             return record

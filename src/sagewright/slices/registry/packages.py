@@ -59,7 +59,7 @@ class Packages:
 
     async def delete(self, call: Call) -> None:
         record = await self._find(call, call.params["ModelPackageName"])
-        await self.platform.records.commit(Delete(KIND, record.scope, record.key))
+        await self.platform.reconciler.commit(Delete(KIND, record.scope, record.key))
 
     async def update(self, call: Call) -> dict[str, Any]:
         where = call.params["ModelPackageArn"]
@@ -68,7 +68,7 @@ class Packages:
             doc = _updated(record.doc, call.params) | {"LastModifiedTime": self.platform.clock(), "LastModifiedBy": by(call)}
             put = Put(KIND, record.scope, record.key, doc, record.version, name=record.name, parent=record.parent)
             try:
-                await self.platform.records.commit(put)
+                await self.platform.reconciler.commit(put)
             except Conflict:
                 continue
             return {"ModelPackageArn": record.doc["ModelPackageArn"]}
@@ -146,7 +146,7 @@ class Packages:
         if token := call.params.get("ClientToken"):
             changes.append(Put(TOKEN, call.scope, token, {"ModelPackageArn": where, "Digest": _digest(call)}, 0))
         audit = self.platform.audit(call, {"ModelPackageArn": where})
-        await self.platform.records.commit(*changes, *([audit] if audit else ()))
+        await self.platform.reconciler.commit(*changes, *([audit] if audit else ()))
         return Reply({"ModelPackageArn": where}, audited=audit is not None)
 
     # -- parts

@@ -58,8 +58,7 @@ class LifecycleConfigs:
             for user in await self.platform.records.find(kind, call.scope, Query(limit=EVERY)):
                 if user.status != DELETED and names_config(user, where):
                     raise InUse(f"The Studio lifecycle config {where} cannot be deleted: {user.doc[f'{kind}Arn']} uses it.")
-        await self.platform.records.commit(Delete(record.kind, record.scope, record.key))
-        self.platform.reconciler.changed(record.kind, record.scope, record.key)
+        await self.platform.reconciler.commit(Delete(record.kind, record.scope, record.key))
 
 
 def names_config(record: Record, where: str) -> bool:

@@ -44,8 +44,8 @@ class Events:
         self.platform.reconciler.changes.listen(self.heard)
 
     def heard(self, kind: str, scope: str, key: str) -> None:
-        """Something was written. Called for every change of every record with a lifecycle."""
-        if kind == PULSE[0]:
+        """Something was written. What is no resource leaves the place to those that are."""
+        if self._desk(kind) is None:
             return
         self._number += 1
         what = (kind, scope, key)

@@ -87,10 +87,9 @@ class CodeRepositories:
                 "LastModifiedTime": self.platform.clock(),
             }
             try:
-                await self.platform.records.commit(Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name))
+                await self.platform.reconciler.commit(Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name))
             except Conflict:
                 continue
-            self.platform.reconciler.changed(record.kind, record.scope, record.key)
             return {"CodeRepositoryArn": record.doc["CodeRepositoryArn"]}
 
     # -- for workspaces

@@ -58,7 +58,7 @@ class Tags:
             doc = {**record.doc, "Tags": tags}
             put = Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name, record.parent)
             try:
-                await self.platform.records.commit(put)
+                await self.platform.reconciler.commit(put)
             except Conflict:
                 continue
             if self.platform.authority:  # policies may ask for tags

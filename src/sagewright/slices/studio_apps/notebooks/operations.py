@@ -151,10 +151,9 @@ class Configs:
             record = await self.desk.find(call)
             doc = {**record.doc, **changes, "LastModifiedTime": self.platform.clock()}
             try:
-                await self.platform.records.commit(Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name))
+                await self.platform.reconciler.commit(Put(record.kind, record.scope, record.key, doc, record.version, record.status, record.name))
             except Conflict:
                 continue
-            self.platform.reconciler.changed(record.kind, record.scope, record.key)
             return {}
 
     async def delete(self, call: Call) -> None:
@@ -164,5 +163,4 @@ class Configs:
         if users := await self.platform.records.find(NOUN, call.scope, Query(where=where, limit=EVERY)):
             arn = record.doc["NotebookInstanceLifecycleConfigArn"]
             raise Invalid(f"Unable to delete Notebook Instance Lifecycle Config ({arn}): {users[0].doc['NotebookInstanceArn']} uses it.")
-        await self.platform.records.commit(Delete(record.kind, record.scope, record.key))
-        self.platform.reconciler.changed(record.kind, record.scope, record.key)
+        await self.platform.reconciler.commit(Delete(record.kind, record.scope, record.key))
