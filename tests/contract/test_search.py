@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.testing.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,35 @@ class TestComponents:
         assert (summary["Min"], summary["Max"], summary["Count"]) == (40.0, 42.0, 3)
         with pytest.raises(ClientError, match="NextToken"):
             sm.search(**{**given, "SortOrder": "Descending"}, NextToken=first["NextToken"])
+
+    def test_an_experiment_by_a_metric_is_in_the_order_that_a_look_at_every_document_finds(self, sm: Any, server: TestServer) -> None:
+        """By the store of runs alone, with ties, a job's own metrics, and runs that have none."""
+        metrics, jobs = server.client("sagemaker-metrics"), Jobs(server, bucket=unique("order"))
+        experiment, trial = unique("order"), unique("group")
+        sm.create_experiment(ExperimentName=experiment)
+        sm.create_trial(ExperimentName=experiment, TrialName=trial)
+        for value in (2.0, -1.0, 2.0, None, 5.0, None):
+            name = unique("run")
+            sm.create_trial_component(TrialComponentName=name)
+            sm.associate_trial_component(TrialComponentName=name, TrialName=trial)
+            if value is not None:
+                points = [{"MetricName": "loss", "Timestamp": 1.7e9 + step, "Step": step, "Value": value - step} for step in range(2)]
+                metrics.batch_put_metrics(TrialComponentName=name, MetricData=points)
+        job = jobs.train(
+            "print('loss=3;')", TrainingJobName=unique("order"), ExperimentConfig={"ExperimentName": experiment, "TrialName": trial},
+            AlgorithmSpecification={"MetricDefinitions": [{"Name": "loss", "Regex": r"loss=(\S+);"}]},
+        )  # fmt: skip
+        jobs.ended(job)
+        mine, always = ("Parents.ExperimentName", "Equals", experiment), ("TrialComponentName", "Contains", "-")
+        until(lambda: any("Metrics" in c and c["TrialComponentName"].startswith(job) for c in find(sm, mine)))
+        for sort in ("Metrics.loss.Last", "metrics.loss.max", "Metrics.loss", "Metrics.none.Min"):
+            for order in ("Ascending", "Descending"):
+                whole = names(find(sm, mine, always, SortBy=sort, SortOrder=order))
+                given = {"Resource": "ExperimentTrialComponent", "SortBy": sort, "SortOrder": order, "MaxResults": 3,
+                         "SearchExpression": {"Filters": [dict(zip(("Name", "Operator", "Value"), mine, strict=True))]}}  # fmt: skip
+                pages = list(sm.get_paginator("search").paginate(**given))
+                assert [r["TrialComponent"]["TrialComponentName"] for page in pages for r in page["Results"]] == whole, (sort, order)
+                assert (len(whole), pages[0]["TotalHits"]["Value"]) == (7, 7)
 
     def test_both_orders_put_the_valueless_last(self, sm: Any, runs: tuple[str, str, list[str]]) -> None:
         for order in ("Ascending", "Descending"):

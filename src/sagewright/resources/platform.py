@@ -101,6 +101,10 @@ class Searched(Protocol):
         """
         ...
 
+    async def places(self, scope: str, search: Search, sort_by: str) -> list[tuple[tuple[int, Any], str]] | None:
+        """(sort value, key) of every record that matches, in any order: of a search for which that needs few documents. None for any other."""
+        ...
+
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:
         """The documents with the members that are kept elsewhere: all for an answer (None), or what these properties need."""
         ...

@@ -69,11 +69,15 @@ def lookup(value: Any, path: Sequence[str]) -> list[Any]:
     return [] if path or value is None else [value]
 
 
+NOTHING = 2
+"""The first part of the sort value of what has none."""
+
+
 def sort_value(doc: Mapping[str, Any], name: str) -> tuple[int, Any]:
     """Sorts numbers before texts."""
     found = next((v for v in lookup(doc, name.split(".")) if not isinstance(v, (Mapping, list))), None)
     if found is None:
-        return (2, "")
+        return (NOTHING, "")
     return (0, float(found)) if isinstance(found, (int, float)) else (1, str(found))
 
 

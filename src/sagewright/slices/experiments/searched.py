@@ -8,12 +8,16 @@ from typing import Any
 
 from ...resources.arn import parse
 from ...resources.platform import Platform
-from ...resources.search import Search
+from ...resources.search import NOTHING, Search, sort_value
 from ...stores.records import Query, Record
 from .resources import EXPERIMENT_MEMBER, TRIAL_MEMBER, TrackedDesk
 from .series import Series
 
 ALL = 1_000_000
+SLICE = 1_000
+"""Components looked at without a pause."""
+Place = tuple[tuple[int, Any], str]
+"""(sort value, key)."""
 _SUMMARY = ("TrialComponentName", "TrialComponentArn", "CreatedBy", "CreationTime")
 _DETAILS = {"training-job": "TrainingJob", "processing-job": "ProcessingJob", "transform-job": "TransformJob"}
 
@@ -56,6 +60,35 @@ class SearchedComponents:
         found = await records.several("TrialComponent", scope, keys)
         total = await records.count(EXPERIMENT_MEMBER, scope, Query(parent=parent))
         return found, [created[record.key] for record in found], total
+
+    async def places(self, scope: str, search: Search, sort_by: str) -> list[Place] | None:
+        """An experiment's components by one of their metrics: the documents are read of those alone that none was kept of."""
+        if search.only is None or search.only[0] != "parents.experimentname" or not sort_by.lower().startswith("metrics."):
+            return None
+        if self.components.fresh is not None:
+            await self.components.fresh()
+        records, names = self.platform.records, _prefixes([sort_by])
+        members = await records.find(EXPERIMENT_MEMBER, scope, Query(parent=search.only[1].lower() or "-", limit=ALL))
+        left: list[str] = [member.doc["TrialComponent"] for member in members]
+        places: list[Place] = []
+        for job in (False, True):  # what a caller wrote comes first: see Series.summaries
+            missed: list[str] = []
+            for at in range(0, len(left), SLICE):
+                part = left[at : at + SLICE]
+                metrics = await self.series.stored(scope, part, names, job=job)
+                for key in part:
+                    value = sort_value({"Metrics": metrics.get(key, [])}, sort_by)
+                    if value[0] == NOTHING:
+                        missed.append(key)
+                    else:
+                        places.append((value, key))
+            left = missed
+        # those of jobs that go on, and those without the metric
+        for at in range(0, len(left), SLICE):
+            some = await records.several("TrialComponent", scope, left[at : at + SLICE])
+            docs = await self.complete(some, [sort_by])
+            places += [(sort_value(doc, sort_by), record.key) for record, doc in zip(some, docs, strict=True)]
+        return places
 
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:
         metrics: dict[str, list[dict[str, Any]]] = {}
@@ -101,6 +134,9 @@ class SearchedTrials:
         return None
 
     async def page(self, scope: str, search: Search, sort_by: str, order: Query) -> tuple[list[Record], list[float], int] | None:
+        return None
+
+    async def places(self, scope: str, search: Search, sort_by: str) -> list[Place] | None:
         return None
 
     async def complete(self, records: Sequence[Record], properties: Sequence[str] | None) -> list[dict[str, Any]]:

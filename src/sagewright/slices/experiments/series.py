@@ -15,18 +15,23 @@ from ...stores.metrics import Series as Logged
 from ...stores.records import Record
 from ...stores.runs import NO_STEP, Point, Summary, Track
 
+JOB = "#job"
 FOREVER = 1e12
 """Epoch seconds after everything."""
 
 
 def owner(record: Record) -> str:
     """Of the points that callers wrote."""
-    return f"{record.scope}/{record.key}"
+    return _owner(record.scope, record.key)
 
 
 def job_owner(record: Record) -> str:
     """Of the points that the component's job logged."""
-    return f"{record.scope}/{record.key}#job"
+    return _owner(record.scope, record.key) + JOB
+
+
+def _owner(scope: str, key: str) -> str:
+    return f"{scope}/{key}"
 
 
 class Series:
@@ -52,6 +57,12 @@ class Series:
             if some:
                 shown[record.key] = some
         return shown
+
+    async def stored(self, scope: str, keys: Sequence[str], names: Sequence[str], *, job: bool) -> dict[str, list[dict[str, Any]]]:
+        """Component key → the ``Metrics`` of these names that its callers wrote, or that its ``job`` did, as far as they are kept."""
+        owners = {_owner(scope, key) + (JOB if job else ""): key for key in keys}
+        found = await self.platform.runs.summaries(owners, names)
+        return {owners[of]: [shown_summary(s, "") for s in some] for of, some in found.items()}
 
     async def tracks(self, wanted: Sequence[tuple[Record, str]]) -> list[Track]:
         """The whole series of (component, metric name)."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...resources.desk import Desk
 from ...resources.platform import Platform
-from ...resources.search import Search, compiled, sort_value
+from ...resources.search import NOTHING, Search, compiled, sort_value
 from ...stores.records import Query, Record
 from ...wire.errors import Invalid, NotImplementedHere
 from ...wire.models import Shape
@@ -82,11 +82,14 @@ class SearchOperations:
         name, records = "", {}
         if order is None:
             descending = call.params.get("SortOrder") != "Ascending"
-            found = await self._matching(call, desk, search, sort_by)
+            searched = self.platform.searched.get(desk.resource.noun)
+            places = await searched.places(call.scope, search, sort_by) if searched is not None else None
+            if places is None:
+                found = await self._matching(call, desk, search, sort_by)
+                places, records = [place for place, _ in found], {record.key: record for _, record in found}
+            places.sort(reverse=descending)
             # what has no value to sort by comes last either way
-            found.sort(key=lambda pair: pair[0], reverse=descending)
-            found = [pair for pair in found if pair[0][0][0] < 2] + [pair for pair in found if pair[0][0][0] == 2]
-            order, records = [place for place, _ in found], {record.key: record for _, record in found}
+            order = [place for place in places if place[0][0] != NOTHING] + [place for place in places if place[0][0] == NOTHING]
             start = 0 if token is None else _after(token.last, order, descending)
         else:
             assert token is not None
@@ -129,7 +132,7 @@ class SearchOperations:
             if name.split(".")[0].lower() not in known:
                 raise Invalid(f"Unknown property name: {name}. It is not a property of {noun}.")
 
-    async def _matching(self, call: Call, desk: Desk, search: Search, sort_by: str) -> list[tuple[tuple[Any, ...], Record]]:
+    async def _matching(self, call: Call, desk: Desk, search: Search, sort_by: str) -> list[tuple[Place, Record]]:
         """((sort value, key), record) of all that match."""
         records = await self._candidates(call, desk, search)
         found = []
@@ -208,7 +211,7 @@ _Found = tuple[list[Record], int, _Token | None]
 def _after(last: Place, order: Sequence[Place], descending: bool) -> int:
     """The first position behind a place, which may be there no more."""
     for at, place in enumerate(order):
-        late, ahead = place[0][0] == 2, last[0][0] == 2
+        late, ahead = place[0][0] == NOTHING, last[0][0] == NOTHING
         if late > ahead if late != ahead else (place < last if descending else place > last):
             return at
     return len(order)
