@@ -210,3 +210,13 @@ async def test_code_of_the_console_works_where_it_is_pasted(studio: Page, models
         assert ran.returncode == 0, f"{language}: {ran.stderr}\n{code}"
         assert ran.stdout.strip() == "3.75", f"{language}: {ran.stdout} {ran.stderr}\n{code}"
     models.sagemaker.delete_endpoint(EndpointName=name)
+
+
+async def test_a_refusal_that_speaks_of_networks_keeps_its_words(studio: Page, models: Models) -> None:
+    """Only a browser that reached nobody says that the server is gone."""
+    name = models.model(SUM, EnableNetworkIsolation=True)
+    await studio.follow(f"{STUDIO}/endpoints/create?model={name}")
+    await studio.click("Serverless", "input")
+    await studio.click("Deploy", "button")
+    await studio.shows("Not created", "network isolation")
+    assert "cannot be reached" not in await studio.text()

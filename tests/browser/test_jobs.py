@@ -172,3 +172,21 @@ async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, lo
     await studio.click("Today", "button")
     await studio.until("new URLSearchParams(location.search).get('days') === '1'")
     assert looks.faults == {}
+
+
+async def test_a_number_is_typed_key_by_key(studio: Page) -> None:
+    """What is not yet a number that may be stays in the field, is told of, and changes nothing that is sent."""
+    await studio.follow(f"{STUDIO}/training-jobs/create")
+    await studio.shows('"MaxRuntimeInSeconds": 3600')
+    field = "sw.find('input', 'At most, minutes')"
+    await studio.value(f"({field}.focus(), {field}.select(), true)")
+    await studio.press("Backspace")
+    await studio.shows("A whole number, 1 or more.", '"MaxRuntimeInSeconds": 3600')
+    for key in "45":
+        await studio.press(key)
+    await studio.shows('"MaxRuntimeInSeconds": 2700')
+    assert await studio.value("document.body.innerText.includes('A whole number')") is False
+    await studio.fill("At most, minutes", "0")
+    await studio.shows("A whole number, 1 or more.", '"MaxRuntimeInSeconds": 2700')
+    await studio.press("Tab")
+    await studio.until(f"{field}.value === '45'")

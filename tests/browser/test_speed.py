@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from contextlib import AsyncExitStack
 
 import pytest
+from playwright.async_api import Route
 
 from sagewright.testing.chromium import Page, another
 from sagewright.testing.jobs import PYTHON, Jobs
@@ -120,3 +123,43 @@ async def test_runs_scroll_across_by_a_few_columns_at_a_time(studio: Page, serve
     assert max(seen["added"]) <= 3 * runs
     assert seen["drawn"] < 20
     assert (seen["made"], seen["same"], seen["last"]) == (0, True, True)
+
+
+TYPE = """(field, text) => { Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, text);
+  field.dispatchEvent(new Event('input', {bubbles: true})); }"""
+FIELD = "document.querySelector('input[aria-label^=\"Find models\"]')"
+
+
+async def test_a_filter_asks_at_once_and_waits_for_its_answer(studio: Page, jobs: Jobs) -> None:
+    """The first key asks; while its answer is on its way, any number of further keys ask once, and nothing that was typed is lost."""
+    name = unique("asked")
+    model(jobs, name)
+    await studio.follow(f"{STUDIO}/models")
+    await studio.shows(name)
+    await studio.quiet()
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    go = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        request = route.request
+        text = json.loads(request.post_data or "{}").get("NameContains") if request.headers.get("x-amz-target") == "SageMaker.ListModels" else None
+        if text is not None:
+            asked.put_nowait(text)
+            await go.wait()
+        await route.continue_()
+
+    await studio.tab.route("**/", held)
+    await studio.value(f"({TYPE})({FIELD}, {json.dumps(name[:1])}), true")
+    assert await asyncio.wait_for(asked.get(), 60) == name[:1]
+    # keys that come faster than anybody waits for: within one task of the page
+    await studio.value(f"{json.dumps([name[:n] for n in range(2, len(name) + 1)])}.forEach((text) => ({TYPE})({FIELD}, text)), true")
+    assert await asyncio.wait_for(asked.get(), 60) == name
+    go.set()
+    await studio.until(f"[...document.querySelectorAll('tbody tr')].length === 1 && document.querySelector('tbody tr').innerText.includes({json.dumps(name)})")
+    assert asked.empty()
+    assert await studio.value(f"{FIELD}.value") == name
+    # what somebody else does to the address shows in the field
+    await studio.follow(f"{STUDIO}/models?q=nobody")
+    await studio.shows("Nothing matches")
+    assert await studio.value(f"{FIELD}.value") == "nobody"
+    await studio.tab.unroute("**/", held)

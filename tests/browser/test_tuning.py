@@ -281,6 +281,22 @@ async def test_a_search_goes_on_from_others(studio: Page, tunings: Tunings, pict
     assert tunings.ended(name, BUILD)["HyperParameterTuningJobStatus"] == "Completed"
 
 
+async def test_one_kind_of_machine_is_cloned_by_its_fields(studio: Page, tunings: Tunings) -> None:
+    """SDK v2 says it by HyperParameterTuningResourceConfig, and a description has both: there is no list to fall through."""
+    made = definition(tunings, "print('score=1;')")
+    machine = made.pop("ResourceConfig")
+    made["HyperParameterTuningResourceConfig"] = {**machine, "InstanceType": "ml.c5.2xlarge"}
+    config = tunings.config(trials=1, parallel=1, ParameterRanges=SPACE, HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "score"})
+    name = tunings.create(config, made, HyperParameterTuningJobName=unique("single")[-32:])
+    await studio.follow(f"{STUDIO}/tuning-jobs/create?from={name}")
+    await studio.until("sw.find('input', 'Instance type')?.value === 'ml.c5.2xlarge'")
+    await studio.shows('"ResourceConfig": {')
+    shown = await studio.text()
+    assert "HyperParameterTuningResourceConfig" not in shown
+    await studio.follow(f"{STUDIO}/tuning-jobs/{name}?tab=search")
+    await studio.shows("1 × ml.c5.2xlarge")
+
+
 def page_says(script: str) -> Any:
     """What a script that imports the page's own modules prints, as JSON."""
     if not NODE.exists():

@@ -202,6 +202,33 @@ async def test_an_administrator_sets_when_idle_workspaces_stop(studio: Page, ser
     assert looks.faults == {}
 
 
+async def test_what_is_emptied_of_a_domain_becomes_its_default(studio: Page, server: TestServer) -> None:
+    """UpdateDomain leaves alone what it is not given: the form says what then holds."""
+    team = Team(server)
+    idle = {"LifecycleManagement": "ENABLED", "IdleTimeoutInMinutes": 90, "MinIdleTimeoutInMinutes": 70, "MaxIdleTimeoutInMinutes": 100}
+    said = {"JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.m5.xlarge"}, "AppLifecycleManagement": {"IdleSettings": idle}}}
+    until(lambda: team.sagemaker.describe_domain(DomainId=team.domain)["Status"] == "InService")
+    team.sagemaker.update_domain(DomainId=team.domain, DefaultUserSettings=said)
+    await studio.follow(f"{STUDIO}/domain")
+    await studio.until("sw.find('input', 'A workspace may say at least')?.value === '70'")
+    await studio.fill("After, minutes", "")
+    await studio.shows("Say after how many minutes.")
+    await studio.until("!sw.find('button', 'Keep these settings')")
+    await studio.fill("After, minutes", "95")
+    for field in ("Instance type", "A workspace may say at least", "A workspace may say at most"):
+        await studio.fill(field, "")
+    await studio.press("Escape")
+    await studio.shows('"MinIdleTimeoutInMinutes": 60', '"MaxIdleTimeoutInMinutes": 525600', '"InstanceType": "ml.t3.medium"')
+    await studio.click("Keep these settings", "button")
+    await studio.shows("Kept.")
+    until(lambda: shutdown(team) == {**idle, "IdleTimeoutInMinutes": 95, "MinIdleTimeoutInMinutes": 60, "MaxIdleTimeoutInMinutes": 525_600})
+    domain = team.sagemaker.describe_domain(DomainId=team.domain)
+    assert domain["DefaultUserSettings"]["JupyterLabAppSettings"]["DefaultResourceSpec"]["InstanceType"] == "ml.t3.medium"
+    off = {"JupyterLabAppSettings": {"AppLifecycleManagement": {"IdleSettings": {"LifecycleManagement": "DISABLED"}}}}
+    until(lambda: team.sagemaker.describe_domain(DomainId=team.domain)["Status"] == "InService")
+    team.sagemaker.update_domain(DomainId=team.domain, DefaultUserSettings=off)
+
+
 async def test_a_code_repository_is_added_and_offered(studio: Page, server: TestServer, looks: Looks) -> None:
     sagemaker, name, url = server.client("sagemaker"), unique("code"), "https://git.example.com/team/rain.git"
     await studio.follow(f"{STUDIO}/code-repositories?q={name}")

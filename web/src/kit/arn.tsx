@@ -19,7 +19,7 @@ const PAGES = lookup<(name: string) => string>({
   "studio-lifecycle-config": (n) => `/start-scripts/${n}`,
   "code-repository": (n) => `/code-repositories/${n}`,
 });
-const KINDS = lookup({ "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "mlflow-tracking-server": "MlflowTrackingServer" });
+const KINDS = lookup({ "experiment-trial": "Trial", "experiment-trial-component": "TrialComponent", "edge-deployment": "EdgeDeploymentPlan" });
 
 const noun = (type: string) => KINDS[type] ?? type.split("-").map((w) => w.charAt(0).toUpperCase() + w.slice(1)).join("");
 

@@ -64,6 +64,8 @@ function aligned(series: readonly Series[], time: boolean): uPlot.AlignedData {
   return [time ? xs.map((x) => x / 1000) : xs, ...rows] as uPlot.AlignedData;
 }
 
+const alone = ({ points }: Series) => points.length === 1;
+
 /** Distances between the marks of an axis of steps: there is no step 2.5. */
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
@@ -89,7 +91,7 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
   const ink = colours(names, dark).map((own, i) => shown[i]!.ink ?? own);
   const data = aligned(shown, time);
   const whole = !time && data[0].every((x) => Number.isInteger(x));
-  const shape = JSON.stringify([names, ink, shown.map((s) => s.shape), [...hidden], dark, time, height, unit, whole]);
+  const shape = JSON.stringify([names, ink, shown.map((s) => [s.shape, alone(s)]), [...hidden], dark, time, height, unit, whole]);
   const latest = useRef(data);
   latest.current = data;
 
@@ -122,8 +124,9 @@ export function Chart({ title, series, time = true, height = 200, unit = "", tog
           ...(shown[i]!.shape === "steps" && { paths: uPlot.paths.stepped!({ align: 1 }) }),
           points: {
             show: shown[i]!.shape ? shown[i]!.shape === "dots" : latest.current[0].length < 40,
-            size: shown[i]!.shape === "dots" ? (shown[i]!.points.length === 1 ? 12 : 7) : 5, // one by itself is to be found among others
-            ...(shown[i]!.shape === "dots" && { fill: ink[i]! }),
+            // one by itself is to be found, among others or on an empty ground
+            size: shown[i]!.shape === "dots" ? (alone(shown[i]!) ? 12 : 7) : alone(shown[i]!) ? 8 : 5,
+            fill: ink[i]!,
           },
         })),
       ],

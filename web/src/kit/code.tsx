@@ -30,7 +30,8 @@ export interface Snippet {
 
 type Plain = string | number | boolean | null | undefined | Date | Uint8Array | Plain[] | { [name: string]: Plain };
 
-const snake = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
+/** As boto3 names an operation: "CreateMlflowApp" is create_mlflow_app. */
+export const snake = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
 const kebab = (name: string) => snake(name).replaceAll("_", "-");
 
 /** A value as a Python literal. */

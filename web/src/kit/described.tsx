@@ -37,16 +37,22 @@ export function plain(value: unknown): ReactNode {
 
 const isGroup = (value: unknown): value is object => typeof value === "object" && value !== null && !(value instanceof Date);
 
+/** What a group says, and by which members one comes to it: a group that holds nothing but another one says what that one does. */
+function within(path: string[], value: object): [path: string[], value: object] {
+  const [only, ...others] = Array.isArray(value) ? [] : Object.entries(value).filter(([, v]) => v !== undefined);
+  return only && others.length === 0 && isGroup(only[1]) && !Array.isArray(only[1]) ? within([...path, only[0]], only[1]) : [path, value];
+}
+
 export function Sections({ of, without = [] }: { of: Document; without?: string[] }) {
   const entries = Object.entries(of).filter(([k, v]) => v !== undefined && k !== "$metadata" && !without.includes(k) && !/FailureReason$/.test(k));
-  const groups = entries.filter(([, v]) => isGroup(v) && Object.keys(v).length > 0);
+  const groups = entries.flatMap(([k, v]) => (isGroup(v) && Object.keys(v).length > 0 ? [within([k], v)] : []));
   return (
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">What it is</Header>}>
         <Facts of={Object.fromEntries(entries.filter(([, v]) => !isGroup(v)).map(([k, v]) => [label(k), plain(v)]))} />
       </Container>
-      {groups.map(([k, v]) => isGroup(v) && (
-        <Container key={k} header={<Header variant="h2">{label(k)}</Header>}>
+      {groups.map(([path, v]) => (
+        <Container key={path[0]} header={<Header variant="h2">{path.map(label).join(" › ")}</Header>}>
           {Array.isArray(v) && !v.some(isGroup) ? <ul className="plain">{v.map((e, i) => <li key={i}>{plain(e)}</li>)}</ul> : Array.isArray(v) || Object.values(v).some(isGroup) ? <JsonView value={v} /> : <Facts of={Object.fromEntries(Object.entries(v).map(([n, e]) => [label(n), plain(e)]))} />}
         </Container>
       ))}
@@ -57,6 +63,8 @@ export function Sections({ of, without = [] }: { of: Document; without?: string[
 export interface DescribedSpec<T extends object> {
   kind: string;
   name: string;
+  /** What its events name it by, where that is not what the page is called: its ARN, or another name. */
+  called?: string;
   parent: { text: string; href: string };
   describe: (abort: AbortSignal) => Promise<T>;
   status?: (value: T) => string | undefined;
@@ -73,9 +81,9 @@ export interface DescribedSpec<T extends object> {
   kinds?: string[];
 }
 
-export function Described<T extends object>({ kind, name, parent, describe, status, without = [], tabs, more, actions, stop, remove, code, kinds = [] }: DescribedSpec<T>) {
+export function Described<T extends object>({ kind, name, called = name, parent, describe, status, without = [], tabs, more, actions, stop, remove, code, kinds = [] }: DescribedSpec<T>) {
   const navigate = useNavigate();
-  const loaded = useLoad(describe, [kind, name], { kinds: [kind, ...kinds], ...(kinds.length === 0 && { name }) });
+  const loaded = useLoad(describe, [kind, called], { kinds: [kind, ...kinds], ...(kinds.length === 0 && { name: called }) });
   const busy = loaded.value && status ? moving(status(loaded.value)) : false;
   return (
     <DetailPage<T>

@@ -21,9 +21,11 @@ export function told(error: unknown): Told {
     requestId?: string;
     status?: number;
   };
+  // as browsers say it, each in its own words; a server's answer may speak of networks, too
+  const unreached = error.name === "TypeError" && /fetch|network|load failed/i.test(error.message);
   return {
-    code: error.name === "TypeError" && /fetch/i.test(error.message) ? "NetworkError" : error.name,
-    message: /failed to fetch|network/i.test(error.message) ? "The server cannot be reached. Is it still running?" : error.message,
+    code: unreached ? "NetworkError" : error.name,
+    message: unreached ? "The server cannot be reached. Is it still running?" : error.message,
     requestId: $metadata?.requestId ?? requestId,
     status: $metadata?.httpStatusCode ?? status,
   };

@@ -73,7 +73,7 @@ const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 const GATHER = 150;
 
 /**
- * Call `changed` soon after something of one of the kinds (and, when given, of that name) has changed. In a tab that nobody sees, once it
+ * Call `changed` soon after something of one of the kinds (and, when given, of that name or ARN) has changed. In a tab that nobody sees, once it
  * is seen again: ten tabs ask no more of the server than one.
  */
 export function useEvents(kinds: readonly string[], changed: () => void, name?: string): void {
@@ -92,8 +92,8 @@ export function useEvents(kinds: readonly string[], changed: () => void, name?: 
       missed = false;
       latest.current();
     };
-    const listener: Listener = ({ Kind, Name }) => {
-      if (Kind !== "*" && (!wanted.has(Kind) || (name && Name && !same(Name, name)))) return;
+    const listener: Listener = ({ Kind, Name, Arn }) => {
+      if (Kind !== "*" && (!wanted.has(Kind) || (name && Name && !same(Name, name) && !(Arn && same(Arn, name))))) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         missed = true;

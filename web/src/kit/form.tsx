@@ -17,6 +17,7 @@ import { CodePanel, type Snippet } from "./code";
 import { Crumbs } from "./detail";
 import { ErrorPanel } from "./errors";
 import { useView } from "./view";
+import { Waiting } from "./waiting";
 
 export interface CreateFormProps<T extends object> {
   title: string;
@@ -27,6 +28,8 @@ export interface CreateFormProps<T extends object> {
   children: ReactNode;
   /** Why it cannot be sent yet. */
   missing?: string | undefined;
+  /** What it begins with is on its way. */
+  reading?: boolean;
   /** Sends it. Returns the address of what it made, which is shown next unless somebody has gone elsewhere meanwhile. */
   submit: () => Promise<string>;
   label: string;
@@ -35,13 +38,14 @@ export interface CreateFormProps<T extends object> {
   code: Snippet;
 }
 
-export function CreateForm<T extends object>({ title, description, parent, document, change, children, missing, submit, label, refused = "Not created", code }: CreateFormProps<T>) {
+export function CreateForm<T extends object>({ title, description, parent, document, change, children, missing: lacks, reading = false, submit, label, refused = "Not created", code }: CreateFormProps<T>) {
   const [mode, setMode] = useState<"form" | "document">("form");
   const [text, setText] = useState("");
   const [fault, setFault] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const navigate = useNavigate();
+  const missing = reading ? "The original is being read." : lacks;
   const send = async () => {
     const here = location.pathname;
     setBusy(true);
@@ -97,7 +101,9 @@ export function CreateForm<T extends object>({ title, description, parent, docum
           errorText={undefined}
         >
           <SpaceBetween size="l">
-            {mode === "form" ? (
+            {reading ? (
+              <Waiting size="large" />
+            ) : mode === "form" ? (
               children
             ) : (
               <FormField label="The request as a document" description="Every member of the operation is allowed, also those that the form has no field for." errorText={fault} stretch>
@@ -181,24 +187,28 @@ export function fresh(stem: string): string {
 }
 
 /**
- * What a form begins with: nothing yet, or what another was asked for where the address says `from` which.
+ * What a form begins with: nothing yet, or what is made of the one that the address names.
  *
- * @param clone a function that stays the same; its request has a name of its own
+ * @param made a function that stays the same; its request has a name of its own
+ * @param member of the address: another one of the same kind, unless said
  */
-export function useDraft<T extends object>(blank: () => T, clone: (from: string) => Promise<T>) {
-  const [read] = useView();
-  const from = read("from");
+export function useDraft<T extends object>(blank: () => T, made: (from: string) => Promise<T>, member = "from") {
+  const [view] = useView();
+  const from = view(member);
   const [draft, setDraft] = useState<T>(blank);
   const [fault, setFault] = useState<unknown>();
+  const [read, setRead] = useState("");
   useEffect(() => {
     if (!from) return undefined;
     let wanted = true;
-    clone(from).then((found) => wanted && setDraft(found), (error: unknown) => wanted && setFault(error));
+    made(from)
+      .then((found) => wanted && setDraft(found), (error: unknown) => wanted && setFault(error))
+      .finally(() => wanted && setRead(from));
     return () => {
       wanted = false;
     };
-  }, [from, clone]);
-  return { from, draft, setDraft, fault };
+  }, [from, made]);
+  return { from, draft, setDraft, fault, reading: from !== read };
 }
 
 /** Tells why a clone could not be read. */

@@ -16,14 +16,16 @@ export function useFrame(): FrameControls {
   return frame;
 }
 
-/** Show a split panel while the page is there; null takes it away. */
-export function useSplitPanel(panel: ReactNode, key: string): void {
+/**
+ * Show a split panel while the page is there; null takes it away.
+ *
+ * @param key which thing it is about: another one opens the panel
+ * @param about what is told of it: the content of the panel is new at every rendering, and is shown anew when this is another
+ */
+export function useSplitPanel(panel: ReactNode, key: string, about?: unknown): void {
   const { setPanel, setPanelOpen } = useFrame();
-  useEffect(() => {
-    setPanel(panel);
-    setPanelOpen(panel !== null);
-    // the panel's content is new at every rendering; what it is about, its key, decides
-  }, [key]);
+  useEffect(() => setPanel(panel), [key, about]);
+  useEffect(() => setPanelOpen(panel !== null), [key]);
   useEffect(
     () => () => {
       setPanel(null);

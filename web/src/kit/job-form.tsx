@@ -36,20 +36,6 @@ export function InstanceTypeField({ value, change }: { value: string; change: (t
   );
 }
 
-/** A whole number; empty means that the member is left out, where that is allowed. */
-export function NumberField({ label, value, change, least = 1, placeholder }: { label: string; value: number | undefined; change: (value: number | undefined) => void; least?: number; placeholder?: string }) {
-  return (
-    <FormField label={label}>
-      <Input
-        type="number"
-        value={value === undefined ? "" : String(value)}
-        {...(placeholder && { placeholder })}
-        onChange={({ detail }) => change(detail.value === "" && placeholder ? undefined : Math.max(least, Math.floor(Number(detail.value)) || least))}
-      />
-    </FormField>
-  );
-}
-
 /** The words of a command line; quotes hold together what has spaces. */
 export function wordsOf(line: string): string[] {
   return [...line.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g)].map(([word]) => word.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ""));

@@ -14,7 +14,7 @@ export interface Loaded<T> {
 export interface Live {
   /** Load anew when something of one of these kinds changes. */
   kinds?: readonly string[];
-  /** Of the thing itself, when only its changes count. */
+  /** Name or ARN of the thing itself, when only its changes count. */
   name?: string;
   /** Load anew every so many milliseconds: only for what no event announces, such as metrics. */
   every?: number | false;

@@ -11,7 +11,6 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import SplitPanel from "@cloudscape-design/components/split-panel";
 import Table from "@cloudscape-design/components/table";
-import TextFilter from "@cloudscape-design/components/text-filter";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 
@@ -20,6 +19,7 @@ import { ErrorPanel } from "./errors";
 import { useSplitPanel } from "./frame";
 import { PageLink } from "./link";
 import { useLoad } from "./load";
+import { NameFilter } from "./name-filter";
 import { words } from "./status";
 import { stored, type Stored } from "./stored";
 import { useView } from "./view";
@@ -81,9 +81,6 @@ interface Preferences {
   wrap?: boolean;
 }
 
-/** Milliseconds of quiet typing before the list is filtered. */
-const QUIET = 50;
-
 export function ResourceTable<T, Sort extends string = never, Of extends string = never>(spec: TableSpec<T, Sort, Of>) {
   const navigate = useNavigate();
   const [read, write] = useView();
@@ -119,24 +116,6 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
     if (next) tokens.current.list[page + 1] = next;
   }, [same, page, token, next]);
 
-  const [text, setText] = useState(q);
-  const [asked, setAsked] = useState(q);
-  const written = useRef(q);
-  if (asked !== q) {
-    setAsked(q);
-    // somebody else changed the address: back, forward, a link. What was typed here comes back late, and more may have been typed since
-    if (written.current !== q) setText(q);
-    written.current = q;
-  }
-  useEffect(() => {
-    if (text === q) return undefined;
-    const timer = setTimeout(() => {
-      written.current = text;
-      write({ q: text, page: undefined, token: undefined, selected: undefined });
-    }, QUIET);
-    return () => clearTimeout(timer);
-  }, [text, q, write]);
-
   const chosen = read("selected").split(",").filter(Boolean);
   const selected = items.filter((i) => chosen.includes(spec.id(i)));
   const only = selected.length === 1 ? selected[0] : undefined;
@@ -147,13 +126,15 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
       </SplitPanel>
     ) : null,
     only && spec.panel ? spec.id(only) : "",
+    only,
   );
 
   const goTo = (wanted: number) => {
     const at = tokens.current.list[wanted];
     write(wanted <= 1 || (wanted > 1 && !at) ? { page: undefined, token: undefined } : { page: String(wanted), token: at });
   };
-  const filtered = Boolean(q || status);
+  // a page may have lost its last row, too: then there are others before it
+  const filtered = Boolean(q || status || page > 1);
   const [showCode, setShowCode] = useState(false);
 
   return (
@@ -222,7 +203,7 @@ export function ResourceTable<T, Sort extends string = never, Of extends string 
           spec.filter === false ? undefined : (
             <div className="filters">
               <div className="filters-text">
-                <TextFilter filteringText={text} onChange={({ detail }) => setText(detail.filteringText)} filteringPlaceholder={`Find ${spec.title.toLowerCase()} by name`} filteringAriaLabel={`Find ${spec.title.toLowerCase()} by name`} />
+                <NameFilter value={q} busy={loaded.loading} label={`Find ${spec.title.toLowerCase()} by name`} ask={(text) => write({ q: text, page: undefined, token: undefined, selected: undefined })} />
               </div>
               {spec.statuses && (
                 <Select

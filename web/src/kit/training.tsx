@@ -12,7 +12,8 @@ import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { Pairs } from "./form";
-import { InstanceTypeField, isPlace, NumberField } from "./job-form";
+import { InstanceTypeField, isPlace } from "./job-form";
+import { NumberField } from "./number-field";
 import { S3Field } from "./s3-field";
 
 /** What a training job and a tuning job's definition of its trials have in common. */

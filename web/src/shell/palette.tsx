@@ -2,6 +2,7 @@
 import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 
+import { told } from "../kit/errors";
 import { useMode } from "../kit/mode";
 import type { Hit } from "../kit/page";
 import { Status } from "../kit/status";
@@ -18,15 +19,23 @@ interface Entry {
 /** Milliseconds of quiet typing before the server is asked. */
 const QUIET = 120;
 
-/** What the capabilities find for a text; a capability that may not look, or cannot, is left out. */
-function useHits(text: string): [Hit[], boolean] {
-  const [found, setFound] = useState<{ text: string; hits: Hit[] }>({ text: "", hits: [] });
+interface Found {
+  text: string;
+  hits: Hit[];
+  /** Why some capabilities could not look: it may be that their role does not let them. */
+  errors: unknown[];
+}
+const NONE: Found = { text: "", hits: [], errors: [] };
+
+/** What the capabilities find for a text; those that could not look are told of. */
+function useHits(text: string): [Found, boolean] {
+  const [found, setFound] = useState(NONE);
   useEffect(() => {
     if (text.length < 2) return undefined;
     let wanted = true;
     const timer = setTimeout(() => {
       void Promise.allSettled(capabilities.map((c) => c.find?.(text) ?? Promise.resolve([]))).then((all) => {
-        if (wanted) setFound({ text, hits: all.flatMap((a) => (a.status === "fulfilled" ? a.value : [])) });
+        if (wanted) setFound({ text, hits: all.flatMap((a) => (a.status === "fulfilled" ? a.value : [])), errors: all.flatMap((a) => (a.status === "rejected" ? [a.reason] : [])) });
       });
     }, QUIET);
     return () => {
@@ -34,7 +43,7 @@ function useHits(text: string): [Hit[], boolean] {
       clearTimeout(timer);
     };
   }, [text]);
-  return text.length < 2 ? [[], false] : [found.hits, found.text !== text];
+  return text.length < 2 ? [NONE, false] : [found, found.text !== text];
 }
 
 export function Palette({ close }: { close: () => void }) {
@@ -42,7 +51,7 @@ export function Palette({ close }: { close: () => void }) {
   const [, choose] = useMode();
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
-  const [hits, looking] = useHits(text.trim());
+  const [{ hits, errors }, looking] = useHits(text.trim());
   const dialog = useRef<HTMLDialogElement>(null);
   const list = useId();
   useEffect(() => dialog.current?.showModal(), []);
@@ -110,6 +119,7 @@ export function Palette({ close }: { close: () => void }) {
         ))}
       </ul>
       {entries.length === 0 && <p className="palette-none">{looking ? "Looking…" : "Nothing has that name."}</p>}
+      {errors.length > 0 && !looking && <p className="palette-none" role="status">Not everything could be looked through: {told(errors[0]).message}</p>}
       <p className="palette-keys" aria-hidden="true"><kbd>↑</kbd> <kbd>↓</kbd> choose <kbd>Enter</kbd> open <kbd>Esc</kbd> close</p>
     </dialog>
   );

@@ -40,7 +40,7 @@ export default function Access() {
             { id: "name", header: "Name", width: 320, cell: (u) => <NameLink href={`/access/users/${encodeURIComponent(u.UserName!)}`}>{u.UserName}</NameLink> },
             { id: "path", header: "Path", width: 140, cell: (u) => u.Path },
             { id: "created", header: "Created", width: 180, cell: (u) => <RelativeTime at={u.CreateDate} /> },
-            { id: "arn", header: "ARN", cell: (u) => u.Arn },
+            { id: "arn", header: "ARN", hidden: true, cell: (u) => u.Arn },
           ]}
           code={(q) => ({ calls: [{ service: "iam", operation: "ListUsers", input: page(q) }] })}
           teach={{ text: "A user has access keys, and the rights of its own policies and of its groups.", code: `import boto3\n\nboto3.client("iam").create_user(UserName="ana")` }}
@@ -59,7 +59,7 @@ export default function Access() {
             { id: "name", header: "Name", width: 360, cell: (p) => <NameLink href={policyHref(p.Arn!)}>{p.PolicyName}</NameLink> },
             { id: "whose", header: "Whose", width: 160, cell: (p) => (p.Arn!.includes(":aws:policy/") ? "Comes with Sagewright" : "Yours") },
             { id: "used", header: "Attached to", width: 140, cell: (p) => p.AttachmentCount ?? 0 },
-            { id: "arn", header: "ARN", cell: (p) => p.Arn },
+            { id: "arn", header: "ARN", hidden: true, cell: (p) => p.Arn },
           ]}
           code={(q) => ({ calls: [{ service: "iam", operation: "ListPolicies", input: page(q) }] })}
           teach={{ text: "A policy says which actions are allowed or denied on which resources.", code: `import boto3\n\nboto3.client("iam").list_policies()` }}
@@ -76,9 +76,9 @@ export default function Access() {
           id={(r) => r.RoleName!}
           columns={[
             { id: "name", header: "Name", width: 320, cell: (r) => <NameLink href={`/access/roles/${encodeURIComponent(r.RoleName!)}`}>{r.RoleName}</NameLink> },
-            { id: "about", header: "Description", width: 280, cell: (r) => r.Description ?? "–" },
+            { id: "about", header: "Description", width: 480, cell: (r) => r.Description ?? "–" },
             { id: "created", header: "Created", width: 180, cell: (r) => <RelativeTime at={r.CreateDate} /> },
-            { id: "arn", header: "ARN", cell: (r) => r.Arn },
+            { id: "arn", header: "ARN", hidden: true, cell: (r) => r.Arn },
           ]}
           code={(q) => ({ calls: [{ service: "iam", operation: "ListRoles", input: page(q) }] })}
           teach={{ text: "A role has policies, and says who may take it on.", code: `import boto3\n\nboto3.client("iam").create_role(RoleName="Trainer", AssumeRolePolicyDocument='${trust}')` }}

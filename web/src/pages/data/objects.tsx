@@ -78,6 +78,12 @@ export default function Objects() {
     const next = [...(list ?? [])].map((file) => ({ id: unique(), key: prefix + file.name, file }));
     setFiles((old) => [...old, ...next]);
   };
+  const [taking, setTaking] = useState(false);
+  const take = async (key: string) => {
+    setTaking(true);
+    await download(bucket, key).catch((error: unknown) => notify.failed("Not downloaded", error));
+    setTaking(false);
+  };
   const folders = prefix.split("/").filter(Boolean);
   const folderHref = (depth: number) => `/data/${bucket}${depth ? `?${new URLSearchParams({ prefix: `${folders.slice(0, depth).join("/")}/` })}` : ""}`;
   const items = loaded.value?.items ?? [];
@@ -151,7 +157,7 @@ export default function Objects() {
               actions={
                 <div className="actions">
                   <Button iconName="copy" onClick={() => void copy(chosen.length === 1 ? `s3://${bucket}/${chosen[0]}` : `s3://${bucket}/${prefix}`)}>Copy the URI</Button>
-                  <Button disabled={objects.length !== 1 || chosen.length !== 1} onClick={() => void download(bucket, chosen[0]!).catch((e: unknown) => notify.failed("Not downloaded", e))}>Download</Button>
+                  <Button loading={taking} disabled={objects.length !== 1 || chosen.length !== 1} onClick={() => void take(chosen[0]!)}>Download</Button>
                   <Presign bucket={bucket} name={chosen.length === 1 ? objects[0] : undefined} />
                   <Confirm label="Delete" question={`Delete ${chosen.length === 1 ? chosen[0] : `${chosen.length} entries`}?`} disabled={chosen.length === 0} {...(chosen.some((k) => k.endsWith("/")) && { type: "delete" })} run={() => remove(bucket, chosen)} said="Deleted." done={() => {
                     setChosen([]);

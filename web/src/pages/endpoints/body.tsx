@@ -31,7 +31,9 @@ export function Body({ endpoint, value, change }: { endpoint: DescribeEndpointOu
   const found = fields(value.body, value.type, value.names);
   const mode = found && wanted === "form" ? "form" : "text";
   const kept = endpoint.DataCaptureConfig?.DestinationS3Uri;
+  const [looking, setLooking] = useState(false);
   const latest = async () => {
+    setLooking(true);
     try {
       const { found } = await captured(kept!, endpoint.EndpointName!, 20, new AbortController().signal);
       const one = found.find((r) => r.input?.text !== undefined)?.input;
@@ -39,6 +41,8 @@ export function Body({ endpoint, value, change }: { endpoint: DescribeEndpointOu
       else notify.done("No request with a text was captured yet.");
     } catch (error) {
       notify.failed("The captured requests cannot be read", error);
+    } finally {
+      setLooking(false);
     }
   };
   return (
@@ -46,7 +50,7 @@ export function Body({ endpoint, value, change }: { endpoint: DescribeEndpointOu
       <div className="choices">
         <SegmentedControl label="Edit the body as" selectedId={mode} options={[{ id: "form", text: "Form", disabled: !found }, { id: "text", text: "Text" }]} onChange={({ detail }) => setWanted(detail.selectedId as typeof wanted)} />
         <FromFile take={(body, names) => change({ body, names, type: "text/csv" })} />
-        {kept && <Button onClick={() => void latest()}>From the last captured request</Button>}
+        {kept && <Button loading={looking} onClick={() => void latest()}>From the last captured request</Button>}
       </div>
       {mode === "form" ? (
         <ColumnLayout columns={found!.length > 3 ? 3 : 2}>

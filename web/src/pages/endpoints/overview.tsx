@@ -79,17 +79,21 @@ function Weights({ endpoint: e }: { endpoint: DescribeEndpointOutput }) {
   const sum = variants.reduce((n, v) => n + now(v), 0);
   const share = (v: ProductionVariantSummary) => Math.round((100 * now(v)) / (sum || 1));
   const input = { EndpointName: e.EndpointName, DesiredWeightsAndCapacities: variants.map((v) => ({ VariantName: v.VariantName, DesiredWeight: now(v) })) };
+  const [busy, setBusy] = useState(false);
   const save = async () => {
+    setBusy(true);
     try {
       await sagemaker().send(new UpdateEndpointWeightsAndCapacitiesCommand(input));
       notify.done("The shares change now.");
       setWanted({});
     } catch (error) {
       notify.failed("The shares were not changed", error);
+    } finally {
+      setBusy(false);
     }
   };
   return (
-    <Container header={<Header variant="h2" actions={<Button onClick={() => void save()} disabled={Object.keys(wanted).length === 0 || sum === 0}>Change the shares</Button>}>Traffic</Header>}>
+    <Container header={<Header variant="h2" actions={<Button loading={busy} onClick={() => void save()} disabled={Object.keys(wanted).length === 0 || sum === 0}>Change the shares</Button>}>Traffic</Header>}>
       <SpaceBetween size="m">
         {sum === 0 && <Box color="text-status-error">One of them needs a share.</Box>}
         {variants.map((v) => (

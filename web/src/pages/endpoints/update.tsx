@@ -72,7 +72,9 @@ function Update({ endpoint, first }: { endpoint: DescribeEndpointOutput; first: 
               selectedOption={draft.Known ? { value: draft.Known, label: draft.Known } : another}
               options={[another, ...(known.value?.EndpointConfigs ?? []).map((c) => ({ value: c.EndpointConfigName!, label: c.EndpointConfigName! }))]}
               onChange={({ detail }) => setDraft((d) => ({ ...d, Known: detail.selectedOption.value || undefined }))}
-              statusType={known.loading ? "loading" : "finished"}
+              statusType={known.loading ? "loading" : known.error !== undefined ? "error" : "finished"}
+              loadingText="Looking for configurations"
+              errorText="The configurations cannot be listed"
               filteringType="auto"
             />
           </FormField>

@@ -12,6 +12,8 @@ const FEW = 200;
 export interface Reading {
   /** What is shown: of the search before, while this one has nothing yet. */
   reader: Reader;
+  /** What is shown is of another search than what is asked. */
+  behind: boolean;
   /** Runs have changed since, and there are too many to read them anew unasked. */
   stale: boolean;
   renew: () => void;
@@ -41,7 +43,7 @@ export function useReading(asked: Asked): Reading {
   }, []);
   useEvents(["TrialComponent", "Experiment"], () => (shown.current.reader.rows.length <= FEW ? renew() : setStale(true)));
   const need = useCallback((rows: number) => next.need(rows), [next]);
-  return { reader: shown.current.reader, stale, renew, need };
+  return { reader: shown.current.reader, behind: shown.current.of !== key, stale, renew, need };
 }
 
 /** Runs by name: from the rows that have come, and the others by a search of their own. */

@@ -36,7 +36,7 @@ export default function Experiment() {
   const sort = read("sort");
   const descending = read("order") !== "up";
   const asked: Asked = { experiments, find: read("q"), sort, descending };
-  const { reader, stale, renew, need } = useReading(asked);
+  const { reader, behind, stale, renew, need } = useReading(asked);
   const { rows, total, whole } = reader;
   const differing = read("columns") === "differing";
   const side = read("view") === "side";
@@ -89,7 +89,8 @@ export default function Experiment() {
               />
               <Toggle checked={differing} onChange={({ detail }) => write({ columns: detail.checked ? "differing" : undefined })}>{side ? "Only what differs" : "Only columns that differ"}</Toggle>
             </div>
-            <div role="status" className="dim runs-status">
+            <div role="status" aria-busy={behind} className="dim runs-status">
+              {behind && <>Looking at all runs … </>}
               {total === 0 && "No run matches."}
               {!side && !whole && total > 0 && <>Columns are those of the {rows.length.toLocaleString()} runs read so far; orders and filters are of all. <Link onFollow={() => need(Infinity)}>Read all</Link></>}
               {stale && <> Runs have changed. <Button variant="inline-link" onClick={renew}>Read them anew</Button></>}

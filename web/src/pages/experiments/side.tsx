@@ -1,10 +1,9 @@
 /** The drawn runs beside each other: one column a run, and how far each is from the baseline. */
-import Button from "@cloudscape-design/components/button";
 import { Fragment } from "react";
 
 import { call } from "../../kit/aws/any";
 import { Arn } from "../../kit/arn";
-import { notify } from "../../kit/notify";
+import { Opens } from "../../kit/open";
 import { Status } from "../../kit/status";
 import { RelativeTime } from "../../kit/time";
 import type { Run } from "./api";
@@ -71,18 +70,14 @@ export function SideBySide({ runs, differing, baseline, chosen, pin, draw }: Sid
 
 /** A link to the run is good once and for five minutes: it is asked for when it is clicked. */
 function InMlflow({ about: { server, experiment, run } }: { about: NonNullable<Run["mlflow"]> }) {
-  const open = async () => {
+  const url = async () => {
     const app = server.includes(":mlflow-app/");
-    try {
-      const { AuthorizedUrl } = await call<{ AuthorizedUrl: string }>(
-        "sagemaker",
-        app ? "CreatePresignedMlflowAppUrl" : "CreatePresignedMlflowTrackingServerUrl",
-        app ? { Arn: server } : { TrackingServerName: server.split("/").pop() },
-      );
-      window.open(`${AuthorizedUrl}#/experiments/${experiment}/runs/${run}`, "_blank", "noopener");
-    } catch (error) {
-      notify.failed("MLflow was not opened", error);
-    }
+    const { AuthorizedUrl } = await call<{ AuthorizedUrl?: string }>(
+      "sagemaker",
+      app ? "CreatePresignedMlflowAppUrl" : "CreatePresignedMlflowTrackingServerUrl",
+      app ? { Arn: server } : { TrackingServerName: server.split("/").pop() },
+    );
+    return AuthorizedUrl && `${AuthorizedUrl}#/experiments/${experiment}/runs/${run}`;
   };
-  return <Button variant="inline-link" iconName="external" iconAlign="right" onClick={() => void open()}>Open in MLflow</Button>;
+  return <Opens label="Open in MLflow" variant="inline-link" url={url} />;
 }

@@ -48,6 +48,9 @@ function useCounts(): { counts: Counts; errors: unknown[]; ready: boolean; took:
 }
 
 const many = ({ total, more }: Kind) => `${total.toLocaleString()}${more ? "+" : ""}`;
+/** "1 model", "100+ models". */
+const counted = (k: Kind, what: string) => `${many(k)} ${plural(k, what)}`;
+const plural = (k: Kind, what: string) => (k.total === 1 ? what : `${what}s`);
 const running = (k: Kind) => k.work.filter((w) => moving(w.status)).length;
 
 interface Stage {
@@ -64,11 +67,11 @@ function stages(c: Counts): Stage[] {
   const serving = of("endpoints").work.filter((w) => w.status === "InService").length;
   const now = (k: Kind) => (running(k) ? `${running(k)} running` : "none running");
   return [
-    { title: "Prepare", href: "/data", count: many(of("buckets")), what: of("buckets").total === 1 ? "bucket" : "buckets", note: `${many(of("processing"))} processing jobs`, live: running(of("processing")) > 0 },
-    { title: "Build", href: "/workspaces", count: many(of("workspaces")), what: of("workspaces").total === 1 ? "workspace" : "workspaces", note: `${many(of("experiments"))} ${of("experiments").total === 1 ? "experiment" : "experiments"}`, live: false },
-    { title: "Train", href: "/training-jobs", count: many(of("training")), what: of("training").total === 1 ? "training job" : "training jobs", note: now(of("training")), live: running(of("training")) > 0 },
-    { title: "Tune", href: "/tuning-jobs", count: many(of("tuning")), what: of("tuning").total === 1 ? "tuning job" : "tuning jobs", note: now(of("tuning")), live: running(of("tuning")) > 0 },
-    { title: "Deploy", href: "/models", count: many(of("models")), what: of("models").total === 1 ? "model" : "models", note: `${many(of("transform"))} batch transforms`, live: running(of("transform")) > 0 },
+    { title: "Prepare", href: "/data", count: many(of("buckets")), what: plural(of("buckets"), "bucket"), note: counted(of("processing"), "processing job"), live: running(of("processing")) > 0 },
+    { title: "Build", href: "/workspaces", count: many(of("workspaces")), what: plural(of("workspaces"), "workspace"), note: counted(of("experiments"), "experiment"), live: false },
+    { title: "Train", href: "/training-jobs", count: many(of("training")), what: plural(of("training"), "training job"), note: now(of("training")), live: running(of("training")) > 0 },
+    { title: "Tune", href: "/tuning-jobs", count: many(of("tuning")), what: plural(of("tuning"), "tuning job"), note: now(of("tuning")), live: running(of("tuning")) > 0 },
+    { title: "Deploy", href: "/models", count: many(of("models")), what: plural(of("models"), "model"), note: counted(of("transform"), "batch transform"), live: running(of("transform")) > 0 },
     { title: "Watch", href: "/endpoints", count: String(serving), what: serving === 1 ? "endpoint in service" : "endpoints in service", note: running(of("endpoints")) ? `${running(of("endpoints"))} changing` : `${many(of("endpoints"))} in all`, live: serving > 0 },
   ];
 }

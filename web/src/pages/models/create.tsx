@@ -5,41 +5,36 @@ import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
 import { ErrorPanel } from "../../kit/errors";
-import { CreateForm, fresh, NameField, Pairs } from "../../kit/form";
+import { CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { notify } from "../../kit/notify";
 import { S3Field } from "../../kit/s3-field";
 import { useView } from "../../kit/view";
 import { href } from "./api";
 
+const blank = (job: string): CreateModelInput => ({
+  ModelName: fresh(job || "model").slice(0, 63),
+  PrimaryContainer: { Image: IMAGES[0]!.uri, ModelDataUrl: "" },
+  ExecutionRoleArn: here().ExecutionRole,
+});
+
+/** The model of what a training job has made. */
+async function learnt(TrainingJobName: string): Promise<CreateModelInput> {
+  const job = await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName }));
+  return {
+    ModelName: TrainingJobName.slice(0, 63),
+    PrimaryContainer: { Image: job.AlgorithmSpecification?.TrainingImage, ModelDataUrl: job.ModelArtifacts?.S3ModelArtifacts },
+    ExecutionRoleArn: job.RoleArn,
+  };
+}
+
 export default function CreateModel() {
   const [read] = useView();
-  const job = read("job");
-  const [draft, setDraft] = useState<CreateModelInput>(() => ({
-    ModelName: fresh(job || "model").slice(0, 63),
-    PrimaryContainer: { Image: IMAGES[0]!.uri, ModelDataUrl: "" },
-    ExecutionRoleArn: here().ExecutionRole,
-  }));
-  const [fault, setFault] = useState<unknown>();
-  useEffect(() => {
-    if (!job) return;
-    sagemaker()
-      .send(new DescribeTrainingJobCommand({ TrainingJobName: job }))
-      .then(
-        (j) =>
-          setDraft({
-            ModelName: job.slice(0, 63),
-            PrimaryContainer: { Image: j.AlgorithmSpecification?.TrainingImage, ModelDataUrl: j.ModelArtifacts?.S3ModelArtifacts },
-            ExecutionRoleArn: j.RoleArn,
-          }),
-        setFault,
-      );
-  }, [job]);
+  const { from: job, draft, setDraft, fault, reading } = useDraft<CreateModelInput>(() => blank(read("job")), learnt, "job");
   const container = draft.PrimaryContainer;
   const set = (part: object) => setDraft((d) => ({ ...d, PrimaryContainer: { ...d.PrimaryContainer, ...part } }));
   return (
@@ -51,6 +46,7 @@ export default function CreateModel() {
       change={setDraft}
       label="Create the model"
       missing={!draft.ModelName ? "It needs a name." : !container?.Image && !draft.Containers ? "Choose an image." : undefined}
+      reading={reading}
       code={{ calls: [{ service: "sagemaker", operation: "CreateModel", input: draft }] }}
       submit={async () => {
         await sagemaker().send(new CreateModelCommand(draft));

@@ -34,7 +34,7 @@ export default function Models() {
       columns={[
         { id: "name", header: "Name", sort: "Name", width: 420, cell: (m) => <NameLink href={href(m.ModelName!)}>{m.ModelName}</NameLink> },
         { id: "created", header: "Created", sort: "CreationTime", width: 200, cell: (m) => <RelativeTime at={m.CreationTime} /> },
-        { id: "arn", header: "ARN", cell: (m) => m.ModelArn },
+        { id: "arn", header: "ARN", hidden: true, cell: (m) => m.ModelArn },
       ]}
       actions={(chosen, done) => (
         <>

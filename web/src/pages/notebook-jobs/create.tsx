@@ -14,8 +14,9 @@ import { s3 } from "../../kit/aws/s3";
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { createSchedule } from "../../kit/aws/scheduler";
 import { CloneFault, CreateForm, NameField, Pairs, useDraft } from "../../kit/form";
-import { ImageField, InstanceTypeField, NumberField } from "../../kit/job-form";
+import { ImageField, InstanceTypeField } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
+import { NumberField } from "../../kit/number-field";
 import { S3Field } from "../../kit/s3-field";
 import { useView } from "../../kit/view";
 import { describe } from "../training-jobs/api";
@@ -30,7 +31,7 @@ const place = (uri: string) => /^s3:\/\/([^/]+)\/(.*)$/.exec(uri)!;
 
 export default function RunNotebook() {
   const [read] = useView();
-  const { from, draft, setDraft, fault } = useDraft<Draft>(() => (read("notebook") ? reading(empty(), read("notebook")) : empty()), clone);
+  const { from, draft, setDraft, fault, reading: copying } = useDraft<Draft>(() => (read("notebook") ? reading(empty(), read("notebook")) : empty()), clone);
   const [file, setFile] = useState<File>();
   const [when, setWhen] = useState<When>({ expression: "", timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" });
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
@@ -59,6 +60,7 @@ export default function RunNotebook() {
       document={draft}
       change={setDraft}
       missing={missing(draft, file, when)}
+      reading={copying}
       submit={submit}
       label={when.expression ? "Schedule it" : "Run it"}
       code={snippet(sent, when)}

@@ -12,9 +12,9 @@ import { useParams } from "react-router";
 import { asked, getSchedule, updateSchedule, type Change } from "../../kit/aws/scheduler";
 import { ErrorPanel } from "../../kit/errors";
 import { CreateForm } from "../../kit/form";
-import { NumberField } from "../../kit/job-form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
+import { NumberField } from "../../kit/number-field";
 import { Waiting } from "../../kit/waiting";
 import { misspelt } from "./draft";
 import { href } from "./schedules";
@@ -91,7 +91,7 @@ function Fields({ before }: { before: Change }) {
             {time("EndDate", "Until", "Empty: without an end.")}
             <NumberField
               label="Within minutes"
-              placeholder="At the very time"
+              optional="At the very time"
               value={flexible}
               change={(minutes) => put({ FlexibleTimeWindow: minutes === undefined ? { Mode: "OFF" } : { Mode: "FLEXIBLE", MaximumWindowInMinutes: minutes } })}
             />

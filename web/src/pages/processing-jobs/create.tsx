@@ -13,8 +13,9 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
-import { CommandField, ImageField, InstanceTypeField, NumberField, stemOf } from "../../kit/job-form";
+import { CommandField, ImageField, InstanceTypeField, stemOf } from "../../kit/job-form";
 import { notify } from "../../kit/notify";
+import { NumberField } from "../../kit/number-field";
 import { S3Field } from "../../kit/s3-field";
 import { asked, describe, href, sdk } from "./api";
 import { dataOf, empty, input, missing, output, programOf, request, scriptOf, withData, withProgram, withScript, type Draft, type Program } from "./draft";
@@ -27,7 +28,7 @@ interface Part {
 const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), ProcessingJobName: fresh(stemOf(from)) });
 
 export default function CreateProcessingJob() {
-  const { from, draft, setDraft, fault } = useDraft(empty, clone);
+  const { from, draft, setDraft, fault, reading } = useDraft(empty, clone);
   const sent = request(draft);
   return (
     <CreateForm<Draft>
@@ -37,6 +38,7 @@ export default function CreateProcessingJob() {
       document={draft}
       change={setDraft}
       missing={missing(draft)}
+      reading={reading}
       submit={async () => {
         await sagemaker().send(new CreateProcessingJobCommand(sent));
         notify.done(`${draft.ProcessingJobName} is on its way.`);

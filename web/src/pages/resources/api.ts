@@ -48,7 +48,7 @@ export const OWN = lookup<string>({
 });
 
 /** "FeatureGroup" → "feature group"; names of things keep their capitals. */
-export const spoken = (noun: string) => noun.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace("mlflow", "MLflow");
+export const spoken = (noun: string) => noun.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace("mlflow", "MLflow").replace("hyper parameter", "hyperparameter");
 export const plural = (noun: string) => spoken(nouns[noun]?.list.slice(4) ?? noun);
 export const title = (text: string) => text[0]!.toUpperCase() + text.slice(1);
 /** A member's name as a heading. */

@@ -6,16 +6,17 @@ import { Link, useParams, useSearchParams } from "react-router";
 import { call } from "../../kit/aws/any";
 import { Described } from "../../kit/described";
 import { LiveLog } from "../../kit/log";
+import { lookup } from "../../kit/lookup";
 import { moving } from "../../kit/status";
 import { NotFound } from "../../shell/faults";
 import { children, code, nouns, plural, request, revived, title, type Item } from "./api";
 
-/** Kinds that write logs, and below which prefix of their group. */
-const LOGS: Record<string, (name: string) => { group: string; prefix: string }> = {
-  CompilationJob: (name) => ({ group: "/aws/sagemaker/CompilationJobs", prefix: name }),
-  EdgePackagingJob: (name) => ({ group: "/aws/sagemaker/EdgePackagingJobs", prefix: name }),
-  InferenceRecommendationsJob: (name) => ({ group: "/aws/sagemaker/InferenceRecommendationsJobs", prefix: name }),
-};
+/** Kinds that write logs, and the groups that those have: streams of one are below its name. */
+const LOGS = lookup({
+  CompilationJob: "/aws/sagemaker/CompilationJobs",
+  EdgePackagingJob: "/aws/sagemaker/EdgePackagingJobs",
+  InferenceRecommendationsJob: "/aws/sagemaker/InferenceRecommendationsJobs",
+});
 
 export default function Resource() {
   const { noun = "", name = "" } = useParams();
@@ -32,20 +33,21 @@ export default function Resource() {
     const member = Object.keys(value).find((k) => k === `${noun}Status`) ?? Object.keys(value).find((k) => k.endsWith("Status") && typeof value[k] === "string");
     return member && (value[member] as string);
   };
-  const log = LOGS[noun]?.(name);
+  const group = LOGS[noun];
   const below = children(noun, known);
   return (
     <Described<Item>
       key={JSON.stringify(asked)} // things of one name may be in several places
       kind={noun}
       name={name.startsWith("arn:") ? name.split("/").slice(1).join(" ") : name}
+      called={name}
       parent={{ text: title(plural(noun)), href: `/resources/${noun}` }}
       describe={async (abort) => revived(await call<Item>("sagemaker", describe.operation, asked, abort)) as Item}
       status={status}
       without={[about.id]}
       tabs={(value) => [
         ...(below.length ? [{ id: "of-it", label: "Belongs to it", content: <ul className="gallery">{below.map((b) => <li key={b.noun}><Link className="name-link" to={b.href}>{title(plural(b.noun))}</Link></li>)}</ul> }] : []),
-        ...(log ? [{ id: "log", label: "Log", content: <LiveLog group={log.group} prefix={log.prefix} running={moving(status(value))} /> }] : []),
+        ...(group ? [{ id: "log", label: "Log", content: <LiveLog group={group} prefix={`${name}/`} running={moving(status(value))} /> }] : []),
       ]}
       {...(remove && { remove: () => call("sagemaker", remove.operation, request(remove, { ...known })) })}
       code={() => ({ calls: [code(describe.operation, asked)] })}

@@ -9,7 +9,7 @@ import { useState } from "react";
 import { useParams } from "react-router";
 
 import { call } from "../../kit/aws/any";
-import { python } from "../../kit/code";
+import { python, snake } from "../../kit/code";
 import { Each } from "../../kit/each";
 import { Crumbs } from "../../kit/detail";
 import { JsonView } from "../../kit/json";
@@ -111,7 +111,6 @@ const uid = (noun: string, item: Item) => {
 /** The shortest call that makes one, or that lists them. */
 function lesson(noun: string): string {
   const { create, list: operation } = nouns[noun]!;
-  const snake = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
   const call = create?.length ? `${snake(`Create${noun}`)}(${create.map((m) => `\n    ${m}=${python("…")},`).join("")}\n)` : `${snake(operation)}()`;
   return `import boto3\n\nboto3.client("sagemaker").${call}`;
 }

@@ -35,7 +35,7 @@ function missing(d: Draft): string | undefined {
 const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describe(from)) as unknown as Draft), TrainingJobName: fresh(stemOf(from)) });
 
 export default function CreateTrainingJob() {
-  const { from, draft, setDraft, fault } = useDraft(empty, clone);
+  const { from, draft, setDraft, fault, reading } = useDraft(empty, clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   const submit = async () => {
     await sagemaker().send(new CreateTrainingJobCommand(draft));
@@ -50,6 +50,7 @@ export default function CreateTrainingJob() {
       document={draft}
       change={setDraft}
       missing={missing(draft)}
+      reading={reading}
       submit={submit}
       label="Start training"
       code={{ calls: [{ service: "sagemaker", operation: "CreateTrainingJob", input: draft }], sdk: sdk(draft as unknown as Record<string, unknown>) }}

@@ -4,11 +4,13 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { short } from "../../kit/chart";
-import { Copied, Facts } from "../../kit/detail";
+import { Facts } from "../../kit/detail";
 import { ErrorPanel, FailureReason } from "../../kit/errors";
 import { useLoad, type Loaded } from "../../kit/load";
+import { S3Link } from "../../kit/s3-link";
 import { Status } from "../../kit/status";
 import { duration, Duration, RelativeTime } from "../../kit/time";
+import { Waiting } from "../../kit/waiting";
 
 export function useJob(name: string): Loaded<DescribeTrainingJobResponse> {
   return useLoad(
@@ -33,14 +35,14 @@ export function facts(job: DescribeTrainingJobResponse) {
     "Billable time": job.BillableTimeInSeconds === undefined ? undefined : duration(job.BillableTimeInSeconds),
     Spot: job.EnableManagedSpotTraining ? "Yes" : undefined,
     "Network isolation": job.EnableNetworkIsolation ? "On" : undefined,
-    "Model artifact": job.ModelArtifacts?.S3ModelArtifacts && <Copied text={job.ModelArtifacts.S3ModelArtifacts} what="the URI" />,
+    "Model artifact": job.ModelArtifacts?.S3ModelArtifacts && <S3Link uri={job.ModelArtifacts.S3ModelArtifacts} />,
   };
 }
 
 export function Overview({ name }: { name: string }) {
   const { value: job, error } = useJob(name);
   if (error !== undefined) return <ErrorPanel error={error} />;
-  if (!job) return null;
+  if (!job) return <Waiting />;
   const metrics = job.FinalMetricDataList ?? [];
   return (
     <SpaceBetween size="m">

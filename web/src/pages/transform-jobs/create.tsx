@@ -11,9 +11,10 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { CloneFault, CreateForm, fresh, NameField, Pairs, useDraft } from "../../kit/form";
-import { InstanceTypeField, isPlace, NumberField, stemOf } from "../../kit/job-form";
+import { InstanceTypeField, isPlace, stemOf } from "../../kit/job-form";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
+import { NumberField } from "../../kit/number-field";
 import { S3Field } from "../../kit/s3-field";
 import { useView } from "../../kit/view";
 import { list as models } from "../models/api";
@@ -46,7 +47,7 @@ const clone = async (from: string): Promise<Draft> => ({ ...(asked(await describ
 
 export default function CreateTransformJob() {
   const [read] = useView();
-  const { from, draft, setDraft, fault } = useDraft(() => empty(read("model")), clone);
+  const { from, draft, setDraft, fault, reading } = useDraft(() => empty(read("model")), clone);
   const put = (part: Partial<Draft>) => setDraft((d) => ({ ...d, ...part }));
   return (
     <CreateForm<Draft>
@@ -56,6 +57,7 @@ export default function CreateTransformJob() {
       document={draft}
       change={setDraft}
       missing={missing(draft)}
+      reading={reading}
       submit={async () => {
         await sagemaker().send(new CreateTransformJobCommand(draft));
         notify.done(`${draft.TransformJobName} is on its way.`);
@@ -198,8 +200,8 @@ function Machines({ draft, put }: Part) {
         <ColumnLayout columns={4}>
           <InstanceTypeField value={machines?.InstanceType ?? ""} change={(InstanceType) => set({ InstanceType })} />
           <NumberField label="Instances" value={machines?.InstanceCount ?? 1} change={(InstanceCount) => set({ InstanceCount })} />
-          <NumberField label="Requests at a time" value={draft.MaxConcurrentTransforms} least={0} placeholder="As many as the model takes" change={(MaxConcurrentTransforms) => put({ MaxConcurrentTransforms })} />
-          <NumberField label="A request at most, MB" value={draft.MaxPayloadInMB} least={0} placeholder="6" change={(MaxPayloadInMB) => put({ MaxPayloadInMB })} />
+          <NumberField label="Requests at a time" value={draft.MaxConcurrentTransforms} least={0} optional="As many as the model takes" change={(MaxConcurrentTransforms) => put({ MaxConcurrentTransforms })} />
+          <NumberField label="A request at most, MB" value={draft.MaxPayloadInMB} least={0} optional="6" change={(MaxPayloadInMB) => put({ MaxPayloadInMB })} />
         </ColumnLayout>
       </Container>
       <ExpandableSection variant="container" headerText="Environment">

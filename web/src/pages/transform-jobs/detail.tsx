@@ -18,6 +18,7 @@ import { NameLink } from "../../kit/table";
 import { Duration, RelativeTime } from "../../kit/time";
 import { StatusTimeline } from "../../kit/timeline";
 import { UsageCharts } from "../../kit/usage";
+import { Waiting } from "../../kit/waiting";
 import { asked, describe, GROUP, sdk, stop } from "./api";
 
 type Job = DescribeTransformJobResponse;
@@ -63,7 +64,7 @@ function Use({ job }: { job: Job }) {
   const running = moving(job.TransformJobStatus);
   const { value, error, reload } = useLoad((abort) => machines(job.TransformJobName!, abort), [job.TransformJobName, job.TransformJobStatus], { every: running && 3000 });
   if (error !== undefined) return <ErrorPanel error={error} retry={reload} doing="The machines cannot be found" />;
-  if (!value) return null;
+  if (!value) return <Waiting />;
   return <UsageCharts of={{ group: GROUP, job: job.TransformJobName!, hosts: value, from: job.CreationTime!, to: job.TransformEndTime }} running={running} />;
 }
 

@@ -3,6 +3,7 @@ import {
   ListTrainingJobsForHyperParameterTuningJobCommand,
   type CreateHyperParameterTuningJobRequest,
   type DescribeHyperParameterTuningJobResponse,
+  type HyperParameterTrainingJobDefinition,
   type HyperParameterTrainingJobSummary,
   type HyperParameterTuningJobObjective,
   type ListHyperParameterTuningJobsRequest,
@@ -76,11 +77,13 @@ export function useTrials(name: string): Loaded<Trial[]> {
 /** What the server adds to a definition by itself. */
 const ADDED = { metric: "ObjectiveMetric", static: "_tuning_objective_metric" };
 
-function original<T extends { StaticHyperParameters?: Record<string, string> | undefined; AlgorithmSpecification?: { MetricDefinitions?: { Name?: string | undefined }[] | undefined } | undefined }>(definition: T): T {
+function original(definition: HyperParameterTrainingJobDefinition): HyperParameterTrainingJobDefinition {
   const { [ADDED.static]: _, ...kept } = definition.StaticHyperParameters ?? {};
   const metrics = (definition.AlgorithmSpecification?.MetricDefinitions ?? []).filter((m) => m.Name !== ADDED.metric);
-  const { MetricDefinitions: __, ...algorithm } = definition.AlgorithmSpecification ?? {};
-  return { ...definition, StaticHyperParameters: kept, AlgorithmSpecification: { ...algorithm, ...(metrics.length > 0 && { MetricDefinitions: metrics }) } };
+  const { MetricDefinitions: __, ...algorithm } = definition.AlgorithmSpecification ?? { TrainingInputMode: undefined };
+  const { HyperParameterTuningResourceConfig: wide, ...plain } = definition;
+  // one kind of machine is the same by either member, and a description has both
+  return { ...(wide?.InstanceConfigs?.length ? definition : plain), StaticHyperParameters: kept, AlgorithmSpecification: { ...algorithm, ...(metrics.length > 0 && { MetricDefinitions: metrics }) } };
 }
 
 /** What a tuning job was asked for: CreateHyperParameterTuningJob's members of a description. */

@@ -50,7 +50,7 @@ export function Before({ draft, put }: { draft: Known; put: (part: Known) => voi
               onChange={({ detail }) => go(detail.selectedOptions.map((o) => o.value!), kind)}
             />
           </FormField>
-          <FormField label="They had">
+          <FormField label="They had" description="What this search may take from them.">
             <Select disabled={!parents.length} selectedOption={{ value: kind, label: KINDS[kind] }} options={Object.entries(KINDS).map(([value, label]) => ({ value, label }))} onChange={({ detail }) => go(parents, detail.selectedOption.value as typeof kind)} />
           </FormField>
         </ColumnLayout>

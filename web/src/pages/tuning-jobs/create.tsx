@@ -1,16 +1,13 @@
 import { CreateHyperParameterTuningJobCommand, DescribeHyperParameterTuningJobCommand, type CreateHyperParameterTuningJobRequest, type HyperParameterTrainingJobDefinition, type HyperParameterTuningJobConfig } from "@aws-sdk/client-sagemaker";
 import Alert from "@cloudscape-design/components/alert";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
 
 import { sagemaker } from "../../kit/aws/sagemaker";
 import { here } from "../../kit/clients";
-import { CloneFault, CreateForm, fresh } from "../../kit/form";
+import { CloneFault, CreateForm, fresh, useDraft } from "../../kit/form";
 import { IMAGES } from "../../kit/images";
 import { notify } from "../../kit/notify";
 import { channel, Channels, untrained, Where } from "../../kit/training";
-import { useView } from "../../kit/view";
-import { Waiting } from "../../kit/waiting";
 import { asked, href, sdk } from "./api";
 import { Before } from "./before";
 import { Fixed, How, Limits, What } from "./parts";
@@ -62,22 +59,13 @@ function missing(d: Draft): string | undefined {
   return untrained(t.InputDataConfig, t.OutputDataConfig?.S3OutputPath);
 }
 
+async function clone(from: string): Promise<Draft> {
+  const job = await sagemaker().send(new DescribeHyperParameterTuningJobCommand({ HyperParameterTuningJobName: from }));
+  return { ...asked(job), HyperParameterTuningJobName: fresh(from.replace(/-\d{8}-\d{6}$/, "").slice(0, 16).replace(/-+$/, "")) };
+}
+
 export default function CreateTuningJob() {
-  const [read] = useView();
-  const from = read("from");
-  const [draft, setDraft] = useState<Draft>(empty);
-  const [unread, setUnread] = useState<unknown>();
-  const [copied, setCopied] = useState("");
-  useEffect(() => {
-    if (!from) return;
-    sagemaker()
-      .send(new DescribeHyperParameterTuningJobCommand({ HyperParameterTuningJobName: from }))
-      .then((job) => {
-        setDraft({ ...asked(job), HyperParameterTuningJobName: fresh(from.replace(/-\d{8}-\d{6}$/, "").slice(0, 16).replace(/-+$/, "")) });
-        setCopied(from);
-      }, setUnread);
-  }, [from]);
-  const reading = from !== copied && unread === undefined;
+  const { from, draft, setDraft, fault: unread, reading } = useDraft(empty, clone);
   const { HyperParameterTuningJobConfig: config, TrainingJobDefinition: definition } = draft;
   const configure = (part: Partial<HyperParameterTuningJobConfig>) => setDraft((d) => ({ ...d, HyperParameterTuningJobConfig: { ...d.HyperParameterTuningJobConfig, ...part } as HyperParameterTuningJobConfig }));
   const define = (part: Partial<HyperParameterTrainingJobDefinition>) => setDraft((d) => ({ ...d, TrainingJobDefinition: { ...d.TrainingJobDefinition, ...part } as HyperParameterTrainingJobDefinition }));
@@ -88,7 +76,8 @@ export default function CreateTuningJob() {
       parent={{ text: "Tuning jobs", href: "/tuning-jobs" }}
       document={draft}
       change={setDraft}
-      missing={reading ? "The original is being read." : missing(draft)}
+      missing={missing(draft)}
+      reading={reading}
       submit={async () => {
         await sagemaker().send(new CreateHyperParameterTuningJobCommand(draft));
         notify.done(`${draft.HyperParameterTuningJobName} is on its way.`);
@@ -98,9 +87,7 @@ export default function CreateTuningJob() {
       code={{ calls: [{ service: "sagemaker", operation: "CreateHyperParameterTuningJob", input: draft }], ...(sdk(draft) && { sdk: sdk(draft)! }) }}
     >
       <CloneFault error={unread} />
-      {reading ? (
-        <Waiting size="large" />
-      ) : config && definition ? (
+      {config && definition ? (
         <SpaceBetween size="l">
           <What name={draft.HyperParameterTuningJobName ?? ""} rename={(HyperParameterTuningJobName) => setDraft((d) => ({ ...d, HyperParameterTuningJobName }))} definition={definition} define={define} config={config} configure={configure} />
           <RangeRows ranges={config.ParameterRanges} change={(ParameterRanges) => configure({ ParameterRanges })} fixed={definition.StaticHyperParameters ?? {}} strategy={config.Strategy} />

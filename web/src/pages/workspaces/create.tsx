@@ -147,11 +147,11 @@ function Given({ draft, put }: Part) {
         </FormField>
         <FormField
           label="Stop when idle for, minutes"
-          description={stops ? `Empty: ${shutdown.IdleTimeoutInMinutes ?? "as the server says"}.` : type === "CodeEditor" ? "The domain does not stop idle code editors: its CodeEditorAppSettings, by UpdateDomain, turn that on." : <>The domain does not stop idle apps: <Link className="text-link" to="/domain">its settings</Link> turn that on.</>}
+          constraintText={stops ? `Empty: ${shutdown.IdleTimeoutInMinutes ?? "as the server says"}.` : type === "CodeEditor" ? "The domain does not stop idle code editors: its CodeEditorAppSettings, by UpdateDomain, turn that on." : <>The domain does not stop idle apps: <Link className="text-link" to="/domain">its settings</Link> turn that on.</>}
         >
           <Input type="number" disabled={!stops} value={idle === undefined ? "" : String(idle)} onChange={({ detail }) => set({ AppLifecycleManagement: detail.value ? { IdleSettings: { IdleTimeoutInMinutes: Number(detail.value) } } : undefined })} />
         </FormField>
-        <FormField label="Home, GB" description="Empty: 5, or as the domain says.">
+        <FormField label="Home, GB" constraintText="Empty: 5, or as the domain says.">
           <Input
             type="number"
             value={size === undefined ? "" : String(size)}

@@ -1,6 +1,7 @@
 /** The domain that one is signed in to: what its people's workspaces get where nothing else is said. */
 import { DescribeDomainCommand, UpdateDomainCommand, type DescribeDomainResponse, type IdleSettings, type JupyterLabAppSettings, type UserSettings } from "@aws-sdk/client-sagemaker";
 import Autosuggest from "@cloudscape-design/components/autosuggest";
+import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
@@ -18,7 +19,7 @@ import { sagemaker } from "../../kit/aws/sagemaker";
 import { CodePanel } from "../../kit/code";
 import { picked, Sections } from "../../kit/described";
 import { DetailPage } from "../../kit/detail";
-import { ErrorPanel, FailureReason } from "../../kit/errors";
+import { ErrorPanel, FailureReason, told } from "../../kit/errors";
 import { useLoad } from "../../kit/load";
 import { notify } from "../../kit/notify";
 import { useSession } from "../../kit/session";
@@ -26,6 +27,21 @@ import { INSTANCES, scripts } from "./api";
 
 /** An ARN that says: none, whatever was said before. */
 const NONE = "None";
+/** What holds where nothing is said: UpdateDomain leaves alone what it is not given, so what is emptied becomes this. */
+const DEFAULTS = { InstanceType: "ml.t3.medium", MinIdleTimeoutInMinutes: 60, MaxIdleTimeoutInMinutes: 525_600 } as const;
+
+/** The settings as they are sent: what the domain had and the form has no more gets its default. */
+function sent(now: JupyterLabAppSettings, before: JupyterLabAppSettings = {}): JupyterLabAppSettings {
+  const idle = now.AppLifecycleManagement?.IdleSettings;
+  const had = before.AppLifecycleManagement?.IdleSettings ?? {};
+  const kept = (member: "MinIdleTimeoutInMinutes" | "MaxIdleTimeoutInMinutes") => idle?.[member] ?? (had[member] === undefined ? undefined : DEFAULTS[member]);
+  const spec = now.DefaultResourceSpec;
+  return {
+    ...now,
+    ...(idle && { AppLifecycleManagement: { IdleSettings: { ...idle, MinIdleTimeoutInMinutes: kept("MinIdleTimeoutInMinutes"), MaxIdleTimeoutInMinutes: kept("MaxIdleTimeoutInMinutes") } } }),
+    ...(spec && { DefaultResourceSpec: { ...spec, InstanceType: spec.InstanceType ?? (before.DefaultResourceSpec?.InstanceType && DEFAULTS.InstanceType) } }),
+  };
+}
 const ASKED = ["DomainName", "AuthMode", "DefaultUserSettings", "DefaultSpaceSettings", "DomainSettings", "SubnetIds", "VpcId", "AppNetworkAccessType"];
 
 export default function Domain() {
@@ -67,7 +83,8 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
   const put = (part: JupyterLabAppSettings) => setLab((old) => ({ ...old, ...part }));
   const stops = idle.LifecycleManagement === "ENABLED";
   const setIdle = (part: IdleSettings) => put({ AppLifecycleManagement: { IdleSettings: { ...idle, ...part } } });
-  const after: UserSettings = { ExecutionRole: role, ...(Object.keys(lab).length && { JupyterLabAppSettings: lab }) };
+  const after: UserSettings = { ExecutionRole: role, ...(Object.keys(lab).length && { JupyterLabAppSettings: sent(lab, before.JupyterLabAppSettings) }) };
+  const missing = !role ? "It needs an execution role." : stops && idle.IdleTimeoutInMinutes === undefined ? "Say after how many minutes." : undefined;
   const request = { DomainId: domain.DomainId!, DefaultUserSettings: after };
   const save = async () => {
     setBusy(true);
@@ -94,7 +111,7 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void save();
+        if (!missing) void save();
       }}
     >
       <SpaceBetween size="l">
@@ -103,7 +120,7 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
             <FormField label="Execution role" description="Of profiles without one of their own, and of shared workspaces." stretch>
               <Input value={role} onChange={({ detail }) => setRole(detail.value)} />
             </FormField>
-            <FormField label="Instance type" description="Empty: ml.t3.medium.">
+            <FormField label="Instance type" description={`Empty: ${DEFAULTS.InstanceType}.`}>
               <Autosuggest value={spec.InstanceType ?? ""} placeholder="ml.t3.medium" enteredTextLabel={(v) => `Use ${v}`} ariaLabel="Instance type" options={INSTANCES.map((value) => ({ value }))} onChange={({ detail }) => put({ DefaultResourceSpec: { ...spec, InstanceType: (detail.value || undefined) as typeof spec.InstanceType } })} />
             </FormField>
           </SpaceBetween>
@@ -115,14 +132,14 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
             </Toggle>
             <ColumnLayout columns={3}>
               {minutes("After, minutes", "60 or more.", "IdleTimeoutInMinutes")}
-              {minutes("A workspace may say at least", "Empty: no less than the API takes.", "MinIdleTimeoutInMinutes")}
-              {minutes("A workspace may say at most", "Empty: as long as it likes.", "MaxIdleTimeoutInMinutes")}
+              {minutes("A workspace may say at least", "Empty: 60, the least that the API takes.", "MinIdleTimeoutInMinutes")}
+              {minutes("A workspace may say at most", "Empty: 525,600, which is a year.", "MaxIdleTimeoutInMinutes")}
             </ColumnLayout>
           </SpaceBetween>
         </Container>
         <Container header={<Header variant="h2" description="Lifecycle configurations: what runs before JupyterLab does.">Start scripts</Header>}>
           <ColumnLayout columns={2}>
-            <FormField label="Offered to everybody">
+            <FormField label="Offered to everybody" description="Workspaces may name one of them." errorText={found.error !== undefined && `The start scripts cannot be listed: ${told(found.error).message}`}>
               <Multiselect
                 selectedOptions={listed.map(short)}
                 options={(found.value ?? []).map((s) => short(s.StudioLifecycleConfigArn!))}
@@ -147,7 +164,10 @@ function Defaults({ domain, done }: { domain: DescribeDomainResponse; done: () =
         </Container>
         <CodePanel snippet={{ calls: [{ service: "sagemaker", operation: "UpdateDomain", input: request }] }} title="What will be sent, as code" />
         {error !== undefined && <ErrorPanel error={error} doing="Not kept" />}
-        <Button variant="primary" loading={busy}>Keep these settings</Button>
+        <SpaceBetween direction="horizontal" size="s" alignItems="center">
+          <Button variant="primary" loading={busy} disabled={missing !== undefined}>Keep these settings</Button>
+          {missing && <Box color="text-body-secondary">{missing}</Box>}
+        </SpaceBetween>
       </SpaceBetween>
     </form>
   );

@@ -67,12 +67,12 @@ export function List() {
       sort="CreationTime"
       create={{ label: "Create a notebook instance", href: "/notebook-instances/create" }}
       columns={[
-        { id: "name", header: "Name", sort: "Name", width: 280, cell: (n) => <NameLink href={href(n.NotebookInstanceName!)}>{n.NotebookInstanceName}</NameLink> },
-        { id: "status", header: "Status", sort: "Status", width: 150, cell: (n) => <Status value={n.NotebookInstanceStatus} /> },
+        { id: "name", header: "Name", sort: "Name", width: 250, cell: (n) => <NameLink href={href(n.NotebookInstanceName!)}>{n.NotebookInstanceName}</NameLink> },
+        { id: "status", header: "Status", sort: "Status", width: 140, cell: (n) => <Status value={n.NotebookInstanceStatus} /> },
         { id: "open", header: "Do", width: 200, cell: (n) => <span className="cell-action" onClick={(e) => e.stopPropagation()}><Next inline name={n.NotebookInstanceName!} status={n.NotebookInstanceStatus} /></span> },
-        { id: "instance", header: "Instance type", width: 150, cell: (n) => n.InstanceType },
-        { id: "script", header: "Lifecycle configuration", width: 200, cell: (n) => n.NotebookInstanceLifecycleConfigName ?? "–" },
-        { id: "created", header: "Created", sort: "CreationTime", width: 160, cell: (n) => <RelativeTime at={n.CreationTime} /> },
+        { id: "instance", header: "Instance type", width: 135, cell: (n) => n.InstanceType },
+        { id: "script", header: "Lifecycle configuration", width: 190, cell: (n) => n.NotebookInstanceLifecycleConfigName ?? "–" },
+        { id: "created", header: "Created", sort: "CreationTime", width: 140, cell: (n) => <RelativeTime at={n.CreationTime} /> },
       ]}
       actions={(chosen, done) => (
         <>

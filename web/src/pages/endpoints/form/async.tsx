@@ -7,8 +7,8 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
+import { NumberField } from "../../../kit/number-field";
 import { S3Field } from "../../../kit/s3-field";
-import { NumberField } from "./fields";
 
 export function Async({ value, change }: { value: AsyncInferenceConfig; change: (value: AsyncInferenceConfig) => void }) {
   const out = value.OutputConfig ?? { S3OutputPath: "" };
@@ -25,7 +25,7 @@ export function Async({ value, change }: { value: AsyncInferenceConfig; change: 
         <S3Field label="Answers go to" value={out.S3OutputPath ?? ""} change={(S3OutputPath) => put({ S3OutputPath })} />
         <S3Field label="Failures go to" description="Without it, only a notification tells." value={out.S3FailurePath ?? ""} change={(uri) => put({ S3FailurePath: uri || undefined })} />
         <ColumnLayout columns={3}>
-          <NumberField label="Requests at once and instance" least={1} optional="As the server likes" value={value.ClientConfig?.MaxConcurrentInvocationsPerInstance} change={(n) => change({ ...value, ClientConfig: n === undefined ? undefined : { MaxConcurrentInvocationsPerInstance: n } })} />
+          <NumberField label="Requests at once and instance" optional="As the server likes" value={value.ClientConfig?.MaxConcurrentInvocationsPerInstance} change={(n) => change({ ...value, ClientConfig: n === undefined ? undefined : { MaxConcurrentInvocationsPerInstance: n } })} />
           <FormField label="Tell of answers" constraintText="An SNS topic; nobody is told without it.">
             <Input value={told?.SuccessTopic ?? ""} placeholder="arn:aws:sns:…" onChange={({ detail }) => tell({ SuccessTopic: detail.value })} />
           </FormField>

@@ -8,8 +8,8 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Toggle from "@cloudscape-design/components/toggle";
 
+import { NumberField } from "../../../kit/number-field";
 import { S3Field } from "../../../kit/s3-field";
-import { NumberField } from "./fields";
 
 /** As text where it is text: what is captured can be read, and shown as a table. */
 export const READABLE = { CsvContentTypes: ["text/csv"], JsonContentTypes: ["application/json", "application/jsonlines"] };
@@ -27,7 +27,7 @@ export function Capture({ value, change }: { value: DataCaptureConfig | undefine
           <>
             <S3Field label="Captured requests go to" value={now.DestinationS3Uri ?? ""} change={(DestinationS3Uri) => change({ ...now, DestinationS3Uri })} />
             <ColumnLayout columns={2}>
-              <NumberField label="Of a hundred requests" value={now.InitialSamplingPercentage} change={(n) => change({ ...now, InitialSamplingPercentage: Math.min(100, n ?? 100) })} />
+              <NumberField label="Of a hundred requests" least={0} most={100} value={now.InitialSamplingPercentage} change={(n) => change({ ...now, InitialSamplingPercentage: n })} />
               <FormField label="What is kept">
                 <SegmentedControl
                   label="What is kept"

@@ -11,7 +11,7 @@ import Tiles from "@cloudscape-design/components/tiles";
 
 import { cloudwatch } from "../../../kit/aws/metrics";
 import { useLoad } from "../../../kit/load";
-import { NumberField } from "./fields";
+import { NumberField } from "../../../kit/number-field";
 
 type Kind = "none" | "ALL_AT_ONCE" | "CANARY" | "LINEAR" | "rolling";
 
@@ -68,6 +68,8 @@ export function Deployment({ value, change }: { value: DeploymentConfig | undefi
               empty="There is no alarm yet: CloudWatch's PutMetricAlarm makes one"
               filteringType="auto"
               statusType={alarms.loading ? "loading" : alarms.error !== undefined ? "error" : "finished"}
+              loadingText="Looking for alarms"
+              errorText="The alarms cannot be listed"
               deselectAriaLabel={(o) => `Without ${o.label}`}
             />
           </FormField>
@@ -82,10 +84,10 @@ function BlueGreen({ value, change }: { value: BlueGreenUpdatePolicy; change: (v
   const route = (part: Partial<typeof routing>) => change({ ...value, TrafficRoutingConfiguration: { ...routing, ...part } });
   return (
     <ColumnLayout columns={4}>
-      {routing.CanarySize && <NumberField label="Canary, %" least={1} value={routing.CanarySize.Value} change={(n) => route({ CanarySize: percent(n ?? 10) })} />}
-      {routing.LinearStepSize && <NumberField label="Step, %" least={10} value={routing.LinearStepSize.Value} change={(n) => route({ LinearStepSize: percent(n ?? 25) })} />}
-      <NumberField label="Watched for, s" value={routing.WaitIntervalInSeconds} change={(n) => route({ WaitIntervalInSeconds: n ?? 0 })} />
-      <NumberField label="Old ones stay for, s" value={value.TerminationWaitInSeconds} change={(n) => change({ ...value, TerminationWaitInSeconds: n ?? 0 })} />
+      {routing.CanarySize && <NumberField label="Canary, %" most={50} value={routing.CanarySize.Value} change={(n) => route({ CanarySize: percent(n!) })} />}
+      {routing.LinearStepSize && <NumberField label="Step, %" least={10} most={50} value={routing.LinearStepSize.Value} change={(n) => route({ LinearStepSize: percent(n!) })} />}
+      <NumberField label="Watched for, s" least={0} value={routing.WaitIntervalInSeconds} change={(n) => route({ WaitIntervalInSeconds: n })} />
+      <NumberField label="Old ones stay for, s" least={0} value={value.TerminationWaitInSeconds} change={(n) => change({ ...value, TerminationWaitInSeconds: n })} />
       <NumberField label="Longest, s" least={600} optional="No limit" value={value.MaximumExecutionTimeoutInSeconds} change={(n) => change({ ...value, MaximumExecutionTimeoutInSeconds: n })} />
     </ColumnLayout>
   );
@@ -94,8 +96,8 @@ function BlueGreen({ value, change }: { value: BlueGreenUpdatePolicy; change: (v
 function Rolling({ value, change }: { value: RollingUpdatePolicy; change: (value: RollingUpdatePolicy) => void }) {
   return (
     <ColumnLayout columns={3}>
-      <NumberField label="Batch, %" least={5} value={value.MaximumBatchSize?.Value} change={(n) => change({ ...value, MaximumBatchSize: percent(n ?? 50) })} />
-      <NumberField label="Watched for, s" value={value.WaitIntervalInSeconds} change={(n) => change({ ...value, WaitIntervalInSeconds: n ?? 0 })} />
+      <NumberField label="Batch, %" least={5} most={50} value={value.MaximumBatchSize?.Value} change={(n) => change({ ...value, MaximumBatchSize: percent(n!) })} />
+      <NumberField label="Watched for, s" least={0} value={value.WaitIntervalInSeconds} change={(n) => change({ ...value, WaitIntervalInSeconds: n })} />
       <NumberField label="Longest, s" least={600} optional="No limit" value={value.MaximumExecutionTimeoutInSeconds} change={(n) => change({ ...value, MaximumExecutionTimeoutInSeconds: n })} />
     </ColumnLayout>
   );

@@ -5,8 +5,8 @@ import FormField from "@cloudscape-design/components/form-field";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
+import { NumberField } from "../../../kit/number-field";
 import { METRICS, type MetricName, type Mode, type Scale } from "../draft";
-import { NumberField } from "./fields";
 
 const FITS: Record<Mode, MetricName[]> = {
   "real-time": ["SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution"],
@@ -26,13 +26,13 @@ export function ScaleFields({ value, change, mode, variants }: { value: Scale; c
         <FormField label="Follows">
           <Select selectedOption={option(value.Metric)} options={FITS[mode].map(option)} onChange={({ detail }) => put({ Metric: detail.selectedOption.value!, TargetValue: METRICS[detail.selectedOption.value as MetricName].value })} />
         </FormField>
-        <NumberField label="Kept near" step={0.1} least={0.01} value={value.TargetValue} change={(n) => put({ TargetValue: n ?? 1 })} />
+        <NumberField label="Kept near" fraction least={0.01} value={value.TargetValue} change={(n) => put({ TargetValue: n! })} />
       </ColumnLayout>
       <ColumnLayout columns={4}>
-        <NumberField label="At least" least={mode === "async" ? 0 : 1} value={value.MinCapacity} change={(n) => put({ MinCapacity: n ?? 1 })} />
-        <NumberField label="At most" least={1} value={value.MaxCapacity} change={(n) => put({ MaxCapacity: n ?? 1 })} />
-        <NumberField label="Pause after more, s" value={value.ScaleOutCooldown} change={(n) => put({ ScaleOutCooldown: n ?? 0 })} />
-        <NumberField label="Pause after fewer, s" value={value.ScaleInCooldown} change={(n) => put({ ScaleInCooldown: n ?? 0 })} />
+        <NumberField label="At least" least={mode === "async" ? 0 : 1} value={value.MinCapacity} change={(n) => put({ MinCapacity: n! })} />
+        <NumberField label="At most" value={value.MaxCapacity} change={(n) => put({ MaxCapacity: n! })} />
+        <NumberField label="Pause after more, s" least={0} value={value.ScaleOutCooldown} change={(n) => put({ ScaleOutCooldown: n! })} />
+        <NumberField label="Pause after fewer, s" least={0} value={value.ScaleInCooldown} change={(n) => put({ ScaleInCooldown: n! })} />
       </ColumnLayout>
       {mode === "async" && value.MinCapacity === 0 && <Alert type="info">From none to one, a step policy on HasBacklogWithoutCapacity wakes it; this policy looks after the rest.</Alert>}
     </SpaceBetween>

@@ -13,8 +13,8 @@ import Toggle from "@cloudscape-design/components/toggle";
 
 import { sagemaker } from "../../../kit/aws/sagemaker";
 import { useLoad } from "../../../kit/load";
+import { NumberField } from "../../../kit/number-field";
 import { added, modeOf, shadowOf, variantsOf, withShadow } from "../draft";
-import { NumberField } from "./fields";
 
 const TYPES = ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5.xlarge"];
 const MEMORY = [1024, 2048, 3072, 4096, 5120, 6144];
@@ -78,6 +78,8 @@ function Variant({ of: v, change, shares, shadow = false }: { of: ProductionVari
             options={(known.value?.Models ?? []).map((m) => ({ value: m.ModelName!, label: m.ModelName! }))}
             onChange={({ detail }) => change({ ModelName: detail.selectedOption.value })}
             statusType={known.loading ? "loading" : known.error !== undefined ? "error" : "finished"}
+            loadingText="Looking for models"
+            errorText="The models cannot be listed"
             empty="There is no model yet"
             filteringType="auto"
           />
@@ -95,16 +97,16 @@ function Variant({ of: v, change, shares, shadow = false }: { of: ProductionVari
               onChange={({ detail }) => change({ ServerlessConfig: { ...alone, MemorySizeInMB: Number(detail.selectedOption.value) } })}
             />
           </FormField>
-          <NumberField label="Requests at once, at most" least={1} value={alone.MaxConcurrency} change={(n) => change({ ServerlessConfig: { ...alone, MaxConcurrency: n ?? 1 } })} />
-          <NumberField label="Kept awake" description="For so many requests at once, instead of waking up for the first." least={1} optional="None" value={alone.ProvisionedConcurrency} change={(n) => change({ ServerlessConfig: { ...alone, ProvisionedConcurrency: n } })} />
+          <NumberField label="Requests at once, at most" value={alone.MaxConcurrency} change={(n) => change({ ServerlessConfig: { ...alone, MaxConcurrency: n } })} />
+          <NumberField label="Kept awake" description="For so many requests at once, instead of waking up for the first." optional="None" value={alone.ProvisionedConcurrency} change={(n) => change({ ServerlessConfig: { ...alone, ProvisionedConcurrency: n } })} />
         </ColumnLayout>
       ) : (
         <ColumnLayout columns={shares ? 3 : 2}>
           <FormField label="Instance type">
             <Autosuggest ariaLabel="Instance type" value={v.InstanceType ?? ""} enteredTextLabel={(t) => `Use ${t}`} options={TYPES.map((value) => ({ value }))} onChange={({ detail }) => change({ InstanceType: detail.value as ProductionVariantInstanceType })} />
           </FormField>
-          <NumberField label="Instances" least={1} value={v.InitialInstanceCount ?? 1} change={(n) => change({ InitialInstanceCount: n })} />
-          {shares && <NumberField label={shadow ? "Shadow's weight" : "Weight"} description={shadow ? "By the variant's weight: the share of its requests." : "By the sum of all: the share of the requests."} step={0.1} value={v.InitialVariantWeight ?? 1} change={(n) => change({ InitialVariantWeight: n })} />}
+          <NumberField label="Instances" value={v.InitialInstanceCount ?? 1} change={(n) => change({ InitialInstanceCount: n })} />
+          {shares && <NumberField label={shadow ? "Shadow's weight" : "Weight"} description={shadow ? "By the variant's weight: the share of its requests." : "By the sum of all: the share of the requests."} fraction least={0} value={v.InitialVariantWeight ?? 1} change={(n) => change({ InitialVariantWeight: n })} />}
         </ColumnLayout>
       )}
     </SpaceBetween>
