@@ -13,6 +13,7 @@ import struct
 import threading
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
+from . import threads
 from .errors import HttpError
 from .http import Request, Response
 
@@ -23,7 +24,8 @@ MORE = 1
 """Flag: the body goes on in another frame of the same number, which has no head."""
 BROKEN = 2
 """Flag: the answer broke off; nothing more of it will come."""
-PIECE = 1 << 20
+PIECE = 1 << 18
+"""Bytes that are read at once."""
 
 Numbered = List[Tuple[int, Request]]
 
@@ -45,35 +47,49 @@ class Session:
         self._connection, self._answer, self._together = connection, answer, together
         self._refuse, self._limit = refuse, limit
         self._sending = threading.Lock()
+        self._unwanted = 0
+        """Bytes still to come of a request that was refused."""
 
     def run(self) -> None:
         """Answer until the peer closes."""
-        buffer = bytearray()
+        begun = bytearray()
+        room = memoryview(bytearray(PIECE))  # one for all reads: to get and give back so much memory costs more than a read
         while True:
-            data = self._connection.recv(PIECE)
-            if not data:
+            count = self._connection.recv_into(room)
+            if not count:
                 return
-            buffer += data
-            requests = self._take(buffer)
+            skipped = min(count, self._unwanted)
+            self._unwanted -= skipped
+            if begun:
+                begun += room[skipped:count]
+                with memoryview(begun) as data:
+                    requests, at = self._take(data)
+                del begun[:at]
+            else:
+                requests, at = self._take(room[skipped:count])
+                begun += room[skipped + at : count]
             if requests:
                 self._serve(requests)
 
-    def _take(self, buffer: bytearray) -> Numbered:
+    def _take(self, data: memoryview) -> Tuple[Numbered, int]:
+        """The requests that have come whole, and how many bytes they are. What is refused is answered, and none of them."""
         found: Numbered = []
         at = 0
-        while len(buffer) - at >= FRAME.size:
-            length, number, head, _ = FRAME.unpack_from(buffer, at)
-            if length - head > self._limit:
-                self._send(number, self._refuse(HttpError(413, "the request's body is larger than this server takes")))
-                raise OSError("too large a frame")
+        while len(data) - at >= FRAME.size:
+            length, number, head, _ = FRAME.unpack_from(data, at)
             first = at + FRAME.size
-            if len(buffer) - first < length:
+            end = first + length
+            if length - head > self._limit:  # the others on this connection are not to suffer for it
+                self._send(number, self._refuse(HttpError(413, "the request's body is larger than this server takes")))
+                at = min(end, len(data))
+                self._unwanted = end - at
+                continue
+            if end > len(data):
                 break
-            at = first + length
-            method, path, headers = parse_head(bytes(buffer[first : first + head]))
-            found.append((number, Request(method, path, headers, bytes(buffer[first + head : at]))))
-        del buffer[:at]
-        return found
+            method, path, headers = parse_head(bytes(data[first : first + head]))
+            found.append((number, Request(method, path, headers, bytes(data[first + head : end]))))
+            at = end
+        return found, at
 
     def _serve(self, requests: Numbered) -> None:
         if self._together is None or len(requests) == 1:
@@ -99,6 +115,7 @@ class Session:
 
     def _stream(self, number: int, response: Response) -> None:
         head = encode_head(response)
+        threads.settle()
         try:
             for part in _parts(response.body):
                 self._frame(number, head, part, MORE)

@@ -14,7 +14,7 @@ import threading
 import traceback
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import frames, http
+from . import frames, http, threads
 from .errors import HttpError
 from .http import Request, Response
 
@@ -93,6 +93,7 @@ class Server:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        threads.settle()
         if connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, connection.makefile("rb", buffering=65536) as stream:

@@ -24,20 +24,18 @@ import socket
 import sys
 import traceback
 import types
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List
 
 from sagewright_container import init, network, sandbox, syscalls  # noqa: F401  (imported before the fork, not after each)
 
 BASE_PATH: List[str] = []
 TOOLKIT = (
     "clientshim", "errors", "paths", "job", "s3", "sources", "remote", "distribution", "train",
-    "http", "frames", "content", "isolation", "models", "context", "serve", "handlers",
+    "threads", "http", "frames", "content", "isolation", "models", "context", "serve", "handlers",
 )
 """Modules of the contract toolkit that script mode and model servers need; a job finds them imported."""
 OURS = ("init", "network", "sandbox", "syscalls", "warm")
 """Modules of this package that a job does not find imported."""
-THREADS: List[Tuple[Any, Any]] = []
-"""(get, set) of the thread counts that the imported libraries keep."""
 FAILURES = 5
 """Spares that may die one after another before anything took them; then something is wrong with this interpreter."""
 
@@ -57,7 +55,7 @@ def main() -> Dict[str, Any]:
             traceback.print_exc()
     for name in TOOLKIT:
         importlib.import_module("sagewright_container." + name)
-    THREADS.extend(thread_controls())
+    sys.modules["sagewright_container.threads"].find()  # type: ignore[attr-defined, unused-ignore]
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)
@@ -131,7 +129,7 @@ def clean(spec: Dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(spec["env"])
     extra = [entry for entry in spec["env"].get("PYTHONPATH", "").split(":") if entry]
-    shim = sys.modules["sagewright_container.clientshim"]
+    shim, threads = (sys.modules["sagewright_container." + name] for name in ("clientshim", "threads"))
     move_toolkit(extra)
     importlib.invalidate_caches()
     sys.path_importer_cache.clear()
@@ -141,10 +139,7 @@ def clean(spec: Dict[str, Any]) -> None:
     sys.argv[:] = spec["argv"]
     if spec["env"].get("AWS_ENDPOINT_URL"):  # a new interpreter runs it as sitecustomize
         shim.start()  # type: ignore[attr-defined, unused-ignore]
-    count = int(spec["env"].get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
-    for get, change in THREADS:
-        if get() != count:  # OpenBLAS starts its threads at once when told the count it has
-            change(count)
+    threads.settle()  # type: ignore[attr-defined, unused-ignore]
 
 
 def move_toolkit(path: List[str]) -> None:
@@ -166,24 +161,6 @@ def move_toolkit(path: List[str]) -> None:
             module.__spec__.origin = module.__file__
             if module is package:
                 module.__spec__.submodule_search_locations = package.__path__
-
-
-def thread_controls() -> Iterator[Tuple[Any, Any]]:
-    """How to ask and tell the imported OpenMP and OpenBLAS libraries their thread counts; they count when they load."""
-    names = [("omp_get_max_threads", "omp_set_num_threads")]
-    for prefix in ("", "scipy_"):
-        names += [(prefix + "openblas_get_num_threads" + bits, prefix + "openblas_set_num_threads" + bits) for bits in ("", "64_")]
-    with open("/proc/self/maps") as file:
-        paths = {line.split(None, 5)[5].strip() for line in file if line.count("/") and ".so" in line}
-    for path in sorted(paths):
-        if any(mark in os.path.basename(path) for mark in ("gomp", "libomp", "iomp", "openblas")):
-            try:
-                library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-            except OSError:
-                continue
-            for get, change in names:
-                if hasattr(library, change):
-                    yield getattr(library, get), getattr(library, change)
 
 
 def run(spec: Dict[str, Any]) -> None:

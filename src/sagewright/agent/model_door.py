@@ -113,6 +113,7 @@ class Guest(asyncio.Protocol):
     def __init__(self, manager: ModelManager) -> None:
         self._manager = manager
         self._transport: asyncio.Transport | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -155,7 +156,7 @@ class Guest(asyncio.Protocol):
         elif url == b"/models":
             self._answer(Answer(200, {"content-type": "application/json"}, self._manager.listing()))
         elif url == b"/invocations" and TARGET in headers:
-            asyncio.get_running_loop().create_task(self._invoke(headers, body))
+            self._asking = asyncio.get_running_loop().create_task(self._invoke(headers, body))
         else:
             self._answer(Answer(404, {OUTCOME: "unreached"}))
 

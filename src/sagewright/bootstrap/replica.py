@@ -19,11 +19,10 @@ from urllib.parse import urlsplit
 
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..gateway.capture import Recorder, spool
-from ..gateway.front import Front
+from ..gateway.front import Front, Fronts
 from ..gateway.gate import Gate, Grant
 from ..gateway.grants import judged
 from ..gateway.meter import NAMESPACE, Meter
-from ..gateway.process import KEEP_ALIVE, SWEEP
 from ..gateway.routes import Key, Routes, VariantSpec
 from ..gateway.taps import Taps
 from ..resources.arn import parse
@@ -49,19 +48,6 @@ PIECE = 1 << 16
 _AWAY = b'{"message":"The server behind this gateway does not answer."}'
 
 
-class Clients(set[Front]):
-    """The connections; ``gone`` is set when the last one has ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gone = asyncio.Event()
-
-    def discard(self, front: object, /) -> None:
-        super().discard(front)
-        if not self:
-            self.gone.set()
-
-
 class Replica:
     """One gateway process. Belongs to its event loop."""
 
@@ -69,7 +55,7 @@ class Replica:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._fronts = Clients()
+        self._fronts = Fronts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._versions: dict[Key, int] = {}
         self._changed = 0.0
@@ -94,22 +80,17 @@ class Replica:
         self._routes = Routes(self)
         await self._look(complete=True)
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Front(self._gate.handle, self._give_back, self._fronts), s.host, s.port, backlog=1024
+            lambda: Front(self._gate.handle, self._give_back, self._fronts, s.max_payload), s.host, s.port, backlog=1024
         )
         host, port = self._listener.sockets[0].getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._spawn(self._follow())
-        self._sweep()
+        self._fronts.sweep()
 
     async def stop(self) -> None:
         """Accept no more, let requests under way end, let go of everything."""
         self._listener.close()
-        self._fronts.gone.clear()
-        for front in list(self._fronts):
-            front.shutdown()
-        if self._fronts:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fronts.gone.wait(), GRACE)
+        await self._fronts.end(GRACE)
         for task in [*self._tasks]:
             task.cancel()
         await self._taps.close()
@@ -219,12 +200,6 @@ class Replica:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _sweep(self) -> None:
-        oldest = time.monotonic() - KEEP_ALIVE
-        for front in [f for f in self._fronts if f.idle_since is not None and f.idle_since < oldest]:
-            front.transport.close()
-        asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -44,6 +44,8 @@ class Frames(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._upgraded: asyncio.Future[bool] = self._loop.create_future()
         self._buffer = bytearray()
+        self._wanted = 0
+        """Bytes that have to be there before there is another whole frame."""
         self._next = 0
         self._waiting: dict[int, tuple[Done, float]] = {}
         """In the order of their submission: what to do with the answer, and since when it is waited for."""
@@ -142,16 +144,20 @@ class Frames(asyncio.Protocol):
             return
         if self._buffer:
             self._buffer += data
-            data = bytes(self._buffer)
-        at = 0
-        while len(data) - at >= 11:
+            if len(self._buffer) < self._wanted:
+                return
+            data, self._buffer = bytes(self._buffer), bytearray()
+        at, self._wanted = 0, FRAME.size
+        while len(data) - at >= FRAME.size:
             length, number, head, flags = FRAME.unpack_from(data, at)
-            if len(data) - at - 11 < length:
+            first = at + FRAME.size
+            if len(data) - first < length:
+                self._wanted += length
                 break
-            first = at + 11
             at = first + length
             self._received(number, flags, data[first : first + head], data[first + head : at])
-        self._buffer = bytearray(data[at:])
+        if at < len(data):
+            self._buffer += data[at:]
         if self._settled:
             self._measure()
             self._go_on()

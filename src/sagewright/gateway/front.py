@@ -7,6 +7,7 @@ that ask for more. Whatever is wrong with a request, the server says it: here no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import socket
@@ -29,6 +30,11 @@ from .pipeline import TARGET
 MODEL = HEADER.lower()
 _RANDOM = random.Random()
 LONGEST_HEAD = 64 << 10
+AHEAD = 1 << 20
+"""Bytes that a client may send beyond the request that is being answered, before it is made to wait."""
+KEEP_ALIVE = 75.0
+"""Seconds that a client may keep its connection without sending anything that is waited for."""
+SWEEP = 5.0
 _PATH = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations")
 _MORE = {
     "expect", "origin", "transfer-encoding", "upgrade", "content-encoding", "content-md5",
@@ -59,6 +65,38 @@ class Plain:
         self.tried = 0
 
 
+class Fronts(set["Front"]):
+    """Every client's connection to a process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._empty = asyncio.Event()
+
+    def discard(self, front: object, /) -> None:
+        super().discard(front)
+        if not self:
+            self._empty.set()
+
+    def sweep(self) -> None:
+        """Close those that have been idle for too long, now and from now on."""
+        oldest = time.monotonic() - KEEP_ALIVE
+        for front in [f for f in self if f.idle_since is not None and f.idle_since < oldest]:
+            if front.transport.get_write_buffer_size():
+                front.transport.abort()  # it does not take its answers
+            else:
+                front.transport.close()
+        asyncio.get_running_loop().call_later(SWEEP, self.sweep)
+
+    async def end(self, seconds: float) -> None:
+        """Close each when what is under way on it has been answered, ``seconds`` later at the latest."""
+        self._empty.clear()
+        for front in list(self):
+            front.shutdown()
+        if self:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
+
+
 class Front(asyncio.Protocol):
     """One client's connection.
 
@@ -66,17 +104,24 @@ class Front(asyncio.Protocol):
         handle: gets each plain invocation and answers it by ``answer`` or ``give_back``.
         give_back: gets the connection and all that was read and not answered, when the rest is the server's; and whether requests
             to come could be answered here.
+        largest: bytes that a request's body may have; the server refuses more, which is not read here.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, handle: Callable[[Plain], None], give_back: Callable[[socket.socket, bytes, bool], None], everybody: set[Front]) -> None:
-        self._handle, self._give_back, self._everybody = handle, give_back, everybody
+    def __init__(
+        self, handle: Callable[[Plain], None], give_back: Callable[[socket.socket, bytes, bool], None], everybody: Fronts, largest: int
+    ) -> None:
+        self._handle, self._give_back, self._everybody, self._largest = handle, give_back, everybody, largest
         self._buffer = bytearray()
+        """What has come and is no part of a whole request yet."""
         self._length = 0
-        """Bytes of the request that is coming in; 0 while its head is not complete."""
+        """Bytes of the request that is coming in or being answered; 0 while its head is not complete."""
         self._head = 0
-        self._busy = self.gone = False
+        """Of these, the head's."""
+        self._raw = self._body = b""
+        """Of the request that is being answered."""
+        self._busy = self._stuffed = self.gone = False
         self._keep = True
         self._headers: dict[str, str] = {}
         self._url = b""
@@ -95,11 +140,22 @@ class Front(asyncio.Protocol):
         self._everybody.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if not (self._busy or self._stuffed or self._buffer):
+            self._next(data)
+            return
         self._buffer += data
-        if not self._busy:
-            self._next()
-        elif len(self._buffer) > self._length + (1 << 20):
-            self.transport.pause_reading()
+        if self._busy or self._stuffed:
+            if len(self._buffer) > AHEAD:
+                self.transport.pause_reading()
+            return
+        self._next(self._buffer)
+
+    def pause_writing(self) -> None:
+        self._stuffed = True
+
+    def resume_writing(self) -> None:
+        self._stuffed = False
+        self._go_on()
 
     # -- the parser's side
 
@@ -112,28 +168,39 @@ class Front(asyncio.Protocol):
 
     # -- a request
 
-    def _next(self) -> None:
-        """Go on with what has come: a head, then its body, then the request."""
+    def _next(self, data: bytes | bytearray) -> None:
+        """Go on with what has come, the buffer or what is put there if need be: a head, then its body, then the request."""
         if not self._length:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
-                if len(self._buffer) > LONGEST_HEAD:
-                    self.give_back()
+            end = data.find(b"\r\n\r\n")
+            if end < 0 and len(data) <= LONGEST_HEAD:
+                self._keep_from(data, 0)
                 return
-            if not self._read_head(end + 4):
+            if end < 0 or not self._read_head(bytes(data[: end + 4])):
+                self._keep_from(data, 0)
                 self.give_back()
                 return
-        if len(self._buffer) >= self._length:
-            body = bytes(self._buffer[self._head : self._length])
-            self._busy, self.idle_since = True, None
-            self._handle(Plain(self, self._name, self._request, body))
+        if len(data) < self._length:
+            self._keep_from(data, 0)
+            self.idle_since = time.monotonic()  # a large body takes its time
+            return
+        with memoryview(data) as view:  # a body is copied once
+            self._raw, self._body = bytes(view[: self._head]), bytes(view[self._head : self._length])
+        self._keep_from(data, self._length)
+        self._busy, self.idle_since = True, None
+        self._handle(Plain(self, self._name, self._request, self._body))
 
-    def _read_head(self, end: int) -> bool:
+    def _keep_from(self, data: bytes | bytearray, at: int) -> None:
+        if data is self._buffer:
+            del self._buffer[:at]
+        elif at < len(data):
+            self._buffer += data[at:]
+
+    def _read_head(self, head: bytes) -> bool:
         """Parse the head; whether it is that of a plain invocation."""
         self._headers, self._url = {}, b""
         parser = httptools.HttpRequestParser(self)
         try:
-            parser.feed_data(bytes(self._buffer[:end]))
+            parser.feed_data(head)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return False
         headers = self._headers
@@ -141,6 +208,7 @@ class Front(asyncio.Protocol):
         found = _PATH.fullmatch(self._url.decode("latin-1"))
         if (
             found is None or parser.get_method() != b"POST" or not length.isascii() or not length.isdigit()
+            or len(length) > 18 or int(length) > self._largest
             or not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 ") or not _MORE.isdisjoint(headers)
         ):
             return False
@@ -152,14 +220,21 @@ class Front(asyncio.Protocol):
         self._keep = parser.should_keep_alive()
         self._name = found[1]
         self._request = Request("POST", self._url.decode("latin-1"), "", headers, "http", self.peer)
-        self._head, self._length = end, end + int(length)
+        self._head = len(head)
+        self._length = self._head + int(length)
         return True
 
     def give_back(self, *, later: bool = False) -> None:
         """The server takes the connection over, from the request that was coming in on. ``later``: for this request only."""
+        if self.gone:
+            return
+        if self.transport.get_write_buffer_size():  # a client that asks on and takes no answers: it is to get those that are owed
+            self.idle_since = time.monotonic()
+            self.transport.close()
+            return
         connection = cast(socket.socket, self.transport.get_extra_info("socket")).dup()
         self.transport.pause_reading()
-        read, self._buffer = bytes(self._buffer), bytearray()
+        read, self._buffer = b"".join((self._raw, self._body, self._buffer)), bytearray()
         self._everybody.discard(self)
         self.gone = True
         self._give_back(connection, read, later)
@@ -170,14 +245,18 @@ class Front(asyncio.Protocol):
         if self.gone:
             return
         self.transport.write(payload)
-        del self._buffer[: self._length]
+        self._raw = self._body = b""
         self._length, self._busy, self.idle_since = 0, False, time.monotonic()
         if not self._keep:
             self.transport.close()
-            return
-        if self._buffer:
+        elif self._buffer:
+            asyncio.get_running_loop().call_soon(self._go_on)  # who sends ahead has any number of requests here
+
+    def _go_on(self) -> None:
+        """With what has come meanwhile, unless the client has to take its answers first."""
+        if self._buffer and not (self._busy or self._stuffed or self.gone or self.transport.is_closing()):
             self.transport.resume_reading()
-            self._next()
+            self._next(self._buffer)
 
     def shutdown(self) -> None:
         """Close when what is under way has been answered."""

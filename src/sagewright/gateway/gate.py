@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from ..wire.errors import ServiceError
 from ..wire.http import WireFault
-from ..wire.sigv4 import Scope, SigV4, header_scope
+from ..wire.sigv4 import SigV4, header_scope
 from ..wire.types import Principal
 from . import frames, multimodel
 from .answer import Answer, Broken
@@ -33,7 +33,10 @@ MOST = 10_000
 """Keys and permissions that are remembered."""
 SWEEP = 1.0
 RECONNECT = 0.05
-_MORE = {"x-amzn-sagemaker-target-variant", "x-amzn-sagemaker-inference-component", TARGET.lower(), MODEL}
+HELD = 512 << 20
+"""Bytes of requests under way in this process; more are refused."""
+_TARGET = TARGET.lower()
+_MORE = {"x-amzn-sagemaker-target-variant", "x-amzn-sagemaker-inference-component", _TARGET, MODEL}
 """Headers by which something else may have to be said of a request than that there are too many."""
 
 Grant = tuple[str, str, str, str, str, str, str]
@@ -70,12 +73,13 @@ class Gate:
         ask: asks the server about a Grant; the answer comes to ``told`` with the same number.
         taps: gets the requests of variants that have some.
         seconds: that a model has to answer.
+        largest: bytes that a request's body may have, for whoever reads them.
         queue: seconds that a request may be expected to wait for its turn; more requests are refused.
         url: where the links of error messages lead.
     """
 
     def __init__(self, ask: Callable[[int, Grant], None], meter: Meter, taps: Taps, *, skew: float, largest: int, seconds: float, queue: float, url: str) -> None:
-        self._ask, self._meter, self._taps, self._largest, self._url = ask, meter, taps, largest, url
+        self._ask, self._meter, self._taps, self.largest, self._url = ask, meter, taps, largest, url
         taps.connect = self.put
         self._seconds, self._queue = seconds, queue
         self.keys = Keys()
@@ -84,7 +88,7 @@ class Gate:
         self._grants: dict[Grant, float] = {}
         self._asked: dict[Grant, tuple[int, list[Plain]]] = {}
         self._questions: dict[int, Grant] = {}
-        self._number = 0
+        self._number = self._held = 0
         self._connecting: dict[str, asyncio.Task[None]] = {}
         self._sweep()
 
@@ -124,59 +128,62 @@ class Gate:
     def _handle(self, plain: Plain, asked: bool) -> None:
         if plain.front.gone:
             return
-        principal = self._principal(plain, asked)
-        if principal is None:
-            return
-        region = self._region
-        scope, component = f"{principal.account}/{region}", plain.request.headers.get("x-amzn-sagemaker-inference-component")
-        route = self.routes.get(component_key(scope, plain.name, component) if component else (scope, plain.name.lower()))
-        variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
-        if route is None or variant is None or len(plain.body) > self._largest or not _aimed(variant, plain.request.headers):
-            plain.front.give_back()
-            return
-        self._send(plain, (principal.account, region), route, variant, ())
-
-    def _principal(self, plain: Plain, asked: bool) -> Principal | None:
-        """Who signed the request, when he may invoke this endpoint; None: it goes another way."""
-        request = plain.request
         try:
-            scope = header_scope(request.headers["authorization"])
-            if scope is None or scope.service != "sagemaker":
-                raise WireFault("InvalidSignatureException", "")
-            headers = request.headers
-            grant = (
-                scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""),
-                headers.get(TARGET.lower(), ""), headers.get(MODEL, ""),
-            )
-            if self.keys.secret(scope.key) is None or self._grants.get(grant, 0.0) < time.monotonic():
-                if not asked:
-                    self._question(grant, plain)
-                    return None
-                raise WireFault("AccessDeniedException", "")
-            if (crowd := self._crowd(plain, scope)) is not None:
-                plain.front.answer(failure(busy(crowd)))
-                return None
-            digest = hashlib.sha256(plain.body).hexdigest()
-            verified = self._v4.verify_header(request, scope, lambda: digest)
-            if verified.payload_sha256 != digest:
-                raise WireFault("InvalidSignatureException", "")
+            found = self._allowed(plain, asked)
         except WireFault:
             plain.front.give_back()  # the server says what is wrong
-            return None
-        self._region = scope.region
-        return verified.principal
+            return
+        if found is None:
+            return
+        (account, region), route = found
+        variant = route.pick(plain.request.headers.get("x-amzn-sagemaker-target-variant")) if route is not None else None
+        if route is None or variant is None or not _aimed(variant, plain.request.headers):
+            plain.front.give_back()
+            return
+        self._send(plain, (account, region), route, variant, ())
 
-    def _crowd(self, plain: Plain, scope: Scope) -> Variant | None:
+    def _allowed(self, plain: Plain, asked: bool) -> tuple[tuple[str, str], Route | None] | None:
+        """(account, region) and route of the endpoint, when who signed the request may invoke it; None: it goes another way.
+
+        Raises:
+            WireFault: he may not.
+        """
+        request, headers = plain.request, plain.request.headers
+        scope = header_scope(headers["authorization"])
+        if scope is None or scope.service != "sagemaker":
+            raise WireFault("InvalidSignatureException", "")
+        grant = (
+            scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""), headers.get(_TARGET, ""), headers.get(MODEL, ""),
+        )
+        known = self.keys.secret(scope.key)
+        if known is None or self._grants.get(grant, 0.0) < time.monotonic():
+            if not asked:
+                self._question(grant, plain)
+                return None
+            raise WireFault("AccessDeniedException", "")
+        account = known[2].account
+        component = headers.get("x-amzn-sagemaker-inference-component")
+        place = f"{account}/{scope.region}"
+        route = self.routes.get(component_key(place, plain.name, component) if component else (place, plain.name.lower()))
+        if route is not None and (crowd := self._crowd(headers, route)) is not None:
+            plain.front.answer(failure(busy(crowd)))
+            return None
+        digest = hashlib.sha256(plain.body).hexdigest()
+        if self._v4.verify_header(request, scope, lambda: digest).payload_sha256 != digest:
+            raise WireFault("InvalidSignatureException", "")
+        return (account, scope.region), route
+
+    def _crowd(self, headers: Mapping[str, str], route: Route) -> Variant | None:
         """The only variant of the endpoint, when it takes no more requests: then nobody need verify this one.
 
         Whoever asks from the same address in the name of the same key was allowed to a moment ago, and learns no more than that
         the endpoint is busy. Refusing has to cost less than answering, or it keeps the model from its work.
         """
-        known = self.keys.secret(scope.key)
-        route = self.routes.get((f"{known[2].account}/{scope.region}", plain.name.lower())) if known is not None else None
-        if route is None or len(route.every) != 1 or not _MORE.isdisjoint(plain.request.headers):
+        if len(route.every) != 1:
             return None
         [variant] = route.every
+        if not any(w.frames is not None and w.frames.strained for w in variant.workers) or not _MORE.isdisjoint(headers):
+            return None
         worker = variant.worker()
         carrier = worker.frames if worker is not None else None
         full = carrier is not None and carrier.usable and carrier.strained and not carrier.room(self._queue)
@@ -193,15 +200,19 @@ class Gate:
         self._ask(self._number, grant)
 
     def _send(self, plain: Plain, where: tuple[str, str], route: Route, variant: Variant, tried: Collection[Worker]) -> None:
-        worker = variant.worker(tried, plain.request.headers[MODEL] if variant.many else None)
-        if worker is None or worker.frames is None or not worker.frames.usable:
-            if worker is not None:
-                self.put(worker)
-            plain.front.give_back(later=worker is None or not self._connecting.keys().isdisjoint(part.path for part in worker.parts))
+        model = plain.request.headers[MODEL] if variant.many else None
+        worker = first = variant.worker(tried, model)
+        while worker is not None and not worker.usable:  # it has just ended, or is being started again: another may do
+            self.put(worker)
+            tried = (*tried, worker)
+            worker = variant.worker(tried, model)
+        if worker is None or worker.frames is None:
+            plain.front.give_back(later=first is None or not self._connecting.keys().isdisjoint(part.path for part in first.parts))
             return
-        if not worker.frames.room(self._queue):
+        if self._held + len(plain.body) > HELD or not worker.frames.room(self._queue):
             plain.front.answer(failure(busy(variant)))
             return
+        self._held += len(plain.body)
         worker.enter()
         if variant.component:
             self._meter.concurrent(variant.dimensions, variant.concurrency())
@@ -214,6 +225,7 @@ class Gate:
         sent: float, outcome: Answer | Exception,
     ) -> None:
         done = time.perf_counter()
+        self._held -= len(plain.body)
         worker.leave()
         if isinstance(outcome, frames.Refused):
             plain.front.answer(failure(busy(variant)))
@@ -267,7 +279,7 @@ def _aimed(variant: Variant, headers: Mapping[str, str]) -> bool:
     """Whether the request names a container and a model where it must, and none where it cannot."""
     if variant.many is not (MODEL in headers) or (variant.many and variant.containers):
         return False  # a model of one of several containers is for the server to find
-    target = headers.get(TARGET.lower())
+    target = headers.get(_TARGET)
     return target in variant.containers if variant.direct else target is None
 
 

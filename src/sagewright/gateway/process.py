@@ -14,15 +14,14 @@ from typing import Any
 from ..stores.metrics import Sample
 from .capture import Recorder
 from .control import Connections, Messages
-from .front import Front
+from .front import Front, Fronts
 from .gate import Gate, Grant
 from .meter import NAMESPACE, Meter
 from .routes import VariantSpec
 from .taps import Taps
 
-KEEP_ALIVE = 75.0
-"""Seconds a client's connection may stay without a request."""
-SWEEP = 5.0
+GRACE = 4.0
+"""Seconds that requests under way have at the end."""
 SAMPLE = ("namespace", "name", "dimensions", "timestamp", "value", "unit", "count", "minimum", "maximum")
 
 
@@ -32,7 +31,7 @@ class Process:
     def __init__(self, messages: socket.socket, connections: socket.socket) -> None:
         self._line = messages
         self._connections = Connections(connections, self._take)
-        self._fronts: set[Front] = set()
+        self._fronts = Fronts()
         self._gate: Gate | None = None
         self._taps: Taps | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +55,7 @@ class Process:
                 self._taps = Taps(recorder, self._meter)
                 self._gate = Gate(self._ask, self._meter, self._taps, **message)
                 self._connections.listen()
-                self._sweep()
+                self._fronts.sweep()
                 gc.freeze()
                 self._control.tell({"do": "ready"})
             case "put":
@@ -107,7 +106,7 @@ class Process:
         gate = self._gate
         assert gate is not None
         try:
-            await self._loop.connect_accepted_socket(lambda: Front(gate.handle, self._give_back, self._fronts), connection)
+            await self._loop.connect_accepted_socket(lambda: Front(gate.handle, self._give_back, self._fronts, gate.largest), connection)
         except OSError:
             connection.close()
 
@@ -115,13 +114,8 @@ class Process:
         if not self._connections.give(connection, read, lent=later):
             connection.close()  # the client tries again
 
-    def _sweep(self) -> None:
-        oldest = time.monotonic() - KEEP_ALIVE
-        for front in [f for f in self._fronts if f.idle_since is not None and f.idle_since < oldest]:
-            front.transport.close()
-        self._loop.call_later(SWEEP, self._sweep)
-
     async def _finish(self) -> None:
+        await self._fronts.end(GRACE)
         if self._taps is not None:
             await self._taps.close()
         await self._meter.close()

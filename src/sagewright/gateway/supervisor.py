@@ -116,7 +116,10 @@ class Gateway:
         delay = 0.0
         while True:
             self._served = 0.0
-            await self._once()
+            try:
+                await self._once()
+            except OSError as error:  # no more processes or descriptors: the server does its work
+                log.error("the gateway process could not be started: %s", error)
             if self._running is None:
                 return
             useful = self._served and time.monotonic() - self._served > USEFUL
@@ -133,6 +136,10 @@ class Gateway:
                 sys.executable, "-m", __package__ + ".process", str(its.fileno()), str(its_line.fileno()),
                 pass_fds=(its.fileno(), its_line.fileno()), stdin=asyncio.subprocess.DEVNULL,
             )
+        except BaseException:
+            mine.close()
+            line.close()
+            raise
         finally:
             its.close()
             its_line.close()

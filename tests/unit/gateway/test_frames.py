@@ -136,6 +136,42 @@ async def test_too_large_a_body_is_refused(served: tuple[Echo, str]) -> None:
     assert answer.status == 413
 
 
+async def test_one_that_is_too_large_costs_the_others_nothing(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    await ask(connection, b"0")
+    handler.hold.clear()
+    bodies = [b"1", b"y" * ((1 << 20) + 1), b"2", b"z" * (3 << 20), b"3"]
+    asking = [asyncio.create_task(ask(connection, body)) for body in bodies]
+    await asyncio.sleep(0.05)
+    handler.hold.set()
+    answers = [answer for answer in await asyncio.gather(*asking) if isinstance(answer, Answer)]
+    assert [answer.status for answer in answers] == [200, 413, 200, 413, 200]
+    assert [answer.body for answer in answers if answer.good] == [b"1", b"2", b"3"]
+    after = await ask(connection, b"after")
+    assert isinstance(after, Answer)
+    assert after.body == b"after"
+    connection.close()
+
+
+async def test_answers_in_any_pieces() -> None:
+    """A large answer is not looked through again with each piece of it."""
+    connection = frames.Frames()
+    connection.connection_made(asyncio.Transport())
+    connection._upgraded.set_result(True)
+    connection._write = lambda data: None  # type: ignore[method-assign]
+    found: list[Answer | Exception] = []
+    for _ in range(3):
+        connection.submit(HEAD, b"", found.append)
+    bodies = [b"a", b"b" * 5_000, b""]
+    head = b"200\ncontent-type:text/csv"
+    sent = b"".join(frames.FRAME.pack(len(head) + len(body), number, len(head), 0) + head + body for number, body in enumerate(bodies, 1))
+    for at in range(0, len(sent), 7):
+        connection.data_received(sent[at : at + 7])
+    assert [answer.body for answer in found if isinstance(answer, Answer)] == bodies
+    assert not connection._buffer
+
+
 async def test_an_end_is_told_to_whoever_waits(served: tuple[Echo, str]) -> None:
     handler, path = served
     connection = await connect(path)

@@ -163,9 +163,12 @@ class Endpoints:
             while endpoint.again and not endpoint.ended:
                 endpoint.again = False
                 while endpoint.backlog.size and (instance := endpoint.crew.take()):
-                    record = await endpoint.backlog.next()
+                    record = None
+                    try:
+                        record = await endpoint.backlog.next()
+                    finally:
+                        instance.busy -= record is None
                     if record is None:
-                        instance.busy -= 1
                         break
                     before = record.doc["Received"] < endpoint.since or record.key in endpoint.attempts
                     errand = Errand(record, instance.variant, instance.role, endpoint.crew.output, instance, before)
@@ -180,15 +183,12 @@ class Endpoints:
     async def _carry_out(self, endpoint: Endpoint, errand: Errand) -> None:
         record, instance = errand.record, errand.instance
         try:
-            await self.work.carry_out(errand)
-            await endpoint.backlog.done(record)
-            endpoint.attempts.pop(record.key, None)
-            if instance is not None:
-                instance.failures = 0
-            if record.doc.get("Named"):
-                self._forget_later()
-        except Lost as error:
-            await self._lost(endpoint, errand, error)
+            try:
+                await self.work.carry_out(errand)
+            except Lost as error:
+                await self._lost(endpoint, errand, error)
+            else:
+                await self._done(endpoint, errand)
         except Exception:
             log.exception("async request %s of endpoint %s failed here; it waits again", record.doc["InferenceId"], endpoint.name)
             endpoint.attempts.setdefault(record.key, 0)  # its answer may be there already
@@ -198,6 +198,14 @@ class Endpoints:
             if instance is not None:
                 instance.busy -= 1
             self.kick(endpoint)
+
+    async def _done(self, endpoint: Endpoint, errand: Errand) -> None:
+        await endpoint.backlog.done(errand.record)
+        endpoint.attempts.pop(errand.record.key, None)
+        if errand.instance is not None:
+            errand.instance.failures = 0
+        if errand.record.doc.get("Named"):
+            self._forget_later()
 
     async def _lost(self, endpoint: Endpoint, errand: Errand, error: Lost) -> None:
         """The instance broke off. A model that does so again and again for one request does not get it forever."""

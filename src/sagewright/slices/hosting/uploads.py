@@ -66,7 +66,7 @@ class Uploads:
             self._woken.clear()
             try:
                 left = await self._sweep()
-            except OSError as error:
+            except Exception as error:
                 log.warning("captured data could not be looked through: %s", error)
                 left = True
             with contextlib.suppress(TimeoutError):
@@ -119,8 +119,8 @@ class Uploads:
                 await asyncio.to_thread(self._put, path, bucket, key)
             except NoSuchBucket:
                 trouble = f"The bucket {bucket} does not exist."
-            except OSError as error:
-                trouble = str(error)
+            except Exception as error:  # every store has failures of its own kind
+                trouble = str(error) or type(error).__name__
         if trouble:
             return self._later(path, f"s3://{bucket}/{key.rsplit('/', 5)[0]}", trouble)
         path.unlink(missing_ok=True)

@@ -32,8 +32,8 @@ TRIES = 3
 ENDED = ("Deleting", "Failed")
 
 Ask = Callable[[Call, Route], Awaitable[dict[str, Any]]]
-Lease = tuple[Crew, int]
-"""An instance, for one request."""
+Lease = tuple[Crew, int, Route]
+"""An instance, for one request: its slot, and the way to this very one, for the slot may have another before the request has ended."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,13 +76,13 @@ class Endpoints:
         if "SessionId" in call.params:
             raise ServiceError("ValidationError", f"SessionId cannot be given: endpoint {name} is serverless.")
         for _ in range(TRIES):
-            crew, slot = await self._lease(endpoint, call)
+            crew, slot, route = lease = await self._lease(endpoint, call)
             spent, streams = False, False
             try:
-                result = await ask(call, crew.routes[slot])
+                result = await ask(call, route)
                 body = result["Body"]
                 if not isinstance(body, bytes | bytearray):
-                    result["Body"], streams = Leased(body, lambda: self._release(endpoint, crew, slot)), True  # noqa: B023
+                    result["Body"], streams = Leased(body, lambda: self._release(endpoint, lease)), True  # noqa: B023
                 elif len(body) > LIMIT:
                     text = f"The model's answer holds {len(body)} bytes; a serverless endpoint's may hold {LIMIT}."
                     raise self._model_error(call, endpoint, crew, text)
@@ -98,7 +98,7 @@ class Endpoints:
                 raise
             finally:
                 if not streams:
-                    self._release(endpoint, crew, slot, spent=spent)
+                    self._release(endpoint, lease, spent=spent)
         raise ServiceError("ServiceUnavailable", f"No instance of production variant {endpoint.variant} answers at the moment.", 503)
 
     async def drain(self, record: Record, sockets: Sequence[str], seconds: float) -> None:
@@ -200,7 +200,7 @@ class Endpoints:
             )
         if verdict is Verdict.TAKE and crew is not None and (slot := crew.slots.take()) is not None:
             self._moved(endpoint, crew, slot)
-            return crew, slot
+            return crew, slot, crew.routes[slot]
         future: asyncio.Future[Lease] = loop.create_future()
         endpoint.waiting.append(future)
         self._kick(endpoint)
@@ -214,14 +214,16 @@ class Endpoints:
             raise self._model_error(call, endpoint, error.crew, _unready(error.crew)) from None
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._release(endpoint, *future.result())  # it came in the same moment
+                self._release(endpoint, future.result())  # it came in the same moment
             raise
         finally:
             with contextlib.suppress(ValueError):
                 endpoint.waiting.remove(future)
 
-    def _release(self, endpoint: Endpoint, crew: Crew, slot: int, *, spent: bool = False) -> None:
-        crew.release(slot, len(endpoint.waiting), spent=spent)
+    def _release(self, endpoint: Endpoint, lease: Lease, *, spent: bool = False) -> None:
+        crew, slot, route = lease
+        if crew.routes.get(slot) is route:
+            crew.release(slot, len(endpoint.waiting), spent=spent)
         self._moved(endpoint, crew)
         if endpoint.crew is crew:
             self._kick(endpoint)
@@ -238,7 +240,7 @@ class Endpoints:
                 continue
             if (slot := crew.slots.take()) is None:
                 break
-            waiting.popleft().set_result((crew, slot))
+            waiting.popleft().set_result((crew, slot, crew.routes[slot]))
             self._moved(endpoint, crew, slot)
         if waiting and crew.slots.hopeless(loop.time()):
             self._fail(endpoint, _Hopeless(crew))
