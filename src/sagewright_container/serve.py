@@ -18,7 +18,9 @@ from . import frames, http, threads
 from .errors import HttpError
 from .http import Request, Response
 
-BODY_LIMIT = 100 * 1024 * 1024
+MB = 1024 * 1024
+BODY_LIMIT = 1024 * MB
+"""Bytes of the largest request that the platform brings: an asynchronous one's input."""
 
 
 class Handler:
@@ -194,12 +196,11 @@ def listen(server: Server) -> int:
 
 
 def body_limit() -> int:
-    """Bytes that a request may hold, by the variables that the framework containers know."""
-    environ = os.environ
-    if environ.get("MAX_CONTENT_LENGTH", "").isdigit():
-        return int(environ["MAX_CONTENT_LENGTH"])
-    if environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "").isdigit():
-        return int(environ["SAGEMAKER_MAX_PAYLOAD_IN_MB"]) * 1024 * 1024
+    """Bytes that a request may hold, by the variables that the framework containers know; 0 is no limit of their own."""
+    for name, unit in (("MAX_CONTENT_LENGTH", 1), ("SAGEMAKER_MAX_PAYLOAD_IN_MB", MB)):
+        said = os.environ.get(name, "")
+        if said.isdigit() and int(said):
+            return int(said) * unit
     return BODY_LIMIT
 
 
