@@ -31,6 +31,8 @@ from sagewright.testing.steady import Steady
 from sagewright.testing.waiting import until
 
 SCRIPT = """
+    import time
+
     def model_fn(model_dir):
         return None
 
@@ -38,6 +40,9 @@ SCRIPT = """
         text = body if isinstance(body, str) else body.decode("latin-1")
         if text == "fail":
             raise ValueError("that was to fail")
+        if text == "slow":
+            print("begun", flush=True)
+            time.sleep(2.0)
         if text == "parts":
             return (part for part in ["a", "b", "c"]), "text/plain"
         return text, "text/plain"
@@ -294,6 +299,22 @@ def test_containers_of_others_are_the_gateways(server: TestServer, models: Model
     assert (status, headers["content-type"], body) == (200, "text/own", b"own " + b"x" * 100_000)
     assert served_by_gateway(server, client)
     models.delete(own)
+
+
+def test_the_end_waits_for_what_is_under_way(own_server: TestServer) -> None:
+    name = Models(own_server).deploy(SCRIPT)
+    client, logs = until_served(own_server, name), own_server.client("logs")
+
+    def begun() -> bool:
+        group = {"logGroupName": f"/aws/sagemaker/Endpoints/{name}"}
+        streams = logs.describe_log_streams(**group)["logStreams"]
+        return any("begun" in event["message"] for s in streams for event in logs.get_log_events(**group, logStreamName=s["logStreamName"])["events"])
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(client.send, name, b"slow")
+        until(begun, why=own_server.log)
+        own_server.stop()
+        assert asking.result()[::2] == (200, b"slow")
 
 
 def test_killed_it_comes_back_and_nobody_is_refused(own_server: TestServer) -> None:
