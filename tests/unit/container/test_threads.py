@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -29,10 +28,10 @@ class Library:
 
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     made = Library()
     monkeypatch.setattr(threads, "CONTROLS", [(made.get, made.change)])
-    yield made
+    return made
 
 
 @pytest.mark.parametrize(("said", "count"), [("3", 3), ("2,4", 2), ("", None), ("many", None)])

@@ -57,13 +57,21 @@ class Client:
         self.asked: list[Plain] = []
         self.given: list[tuple[bytes, bool]] = []
         self.answering = False
+        self.came = asyncio.Event()
         self.front = Front(self.handle, self.give_back, fronts, LARGEST)
         self.front.connection_made(cast(asyncio.BaseTransport, self.line))
 
     def handle(self, plain: Plain) -> None:
         self.asked.append(plain)
+        self.came.set()
         if self.answering:
             self.front.answer(OK)
+
+    async def asks(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        while len(self.asked) < count:
+            await self.came.wait()
+            self.came.clear()
 
     def give_back(self, connection: socket.socket, read: bytes, later: bool) -> None:
         connection.close()
@@ -129,8 +137,7 @@ async def test_a_length_without_end(client: Client) -> None:
 async def test_any_number_of_requests_sent_ahead(client: Client) -> None:
     client.answering = True
     client.front.data_received((head(1) + b"x") * 5_000)
-    while len(client.asked) < 5_000:
-        await asyncio.sleep(0)
+    await client.asks(5_000)
     assert client.line.out == OK * 5_000
 
 
@@ -145,8 +152,7 @@ async def test_who_takes_no_answers_gets_no_more(client: Client) -> None:
     client.front.data_received(head(AHEAD) + b"z" * AHEAD)
     assert client.line.paused
     client.front.resume_writing()
-    while len(client.asked) < 5:
-        await asyncio.sleep(0)
+    await client.asks(5)
     assert not client.line.paused
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -92,9 +91,8 @@ async def house(monkeypatch: pytest.MonkeyPatch) -> House:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HELD", 10)
-    yield
 
 
 async def test_a_process_that_has_ended_is_passed_over(house: House) -> None:
