@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -287,7 +288,34 @@ def test_post_policies(fort: Fort, version: str) -> None:
         assert fort.send(dataclasses.replace(elsewhere, path="/other-bucket")).status == 403
 
 
+def test_the_payload_hash_of_a_presigned_request_holds_its_body(fort: Fort, sealed: None) -> None:
+    honest = b"an honest body"
+    said = hashlib.sha256(honest).hexdigest()
+
+    class Signer(botocore.auth.SigV4QueryAuth):  # type: ignore[misc]
+        def payload(self, request: Any) -> str:
+            return said
+
+    query = f"Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Content-Sha256={said}"
+    request = AWSRequest("POST", f"http://{fort.netloc}/?{query}")
+    Signer(fort.keys, "sts", "us-east-1").add_auth(request)
+    path = request.url.removeprefix(f"http://{fort.netloc}")
+    assert fort.send(Wire("POST", path, {}, honest)).status == 200
+    got = fort.send(Wire("POST", path, {}, b"Tags=another"))
+    assert got.status == 400, got
+    assert "XAmzContentSHA256Mismatch" in got.text
+
+
 # aws-chunked
+
+
+def test_a_coding_that_nobody_signed_does_not_free_the_body(fort: Fort, sealed: None) -> None:
+    """A header may be added that the signature does not cover; what it covers is the bytes that are sent."""
+    wire, forged = fort.sign(Wire("PUT", f"/{BUCKET}/made", {}, b"content"), "s3"), b"6\r\nforged\r\n0\r\n\r\n"
+    headers = {k: v for k, v in wire.headers.items() if k.lower() != "content-length"}
+    got = fort.send(dataclasses.replace(wire, headers={**headers, "Content-Encoding": "aws-chunked"}, body=forged))
+    assert got.status == 400, got
+    assert "XAmzContentSHA256Mismatch" in got.text
 
 
 def test_signed_chunks_cannot_change(fort: Fort, sealed: None) -> None:

@@ -186,7 +186,7 @@ async def _file(piece: FileSlice) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         ahead = loop.run_in_executor(None, os.pread, descriptor, min(_PIECE, end - at), at)
         while at < end:
-            data = await ahead
+            data = await asyncio.shield(ahead)  # to cancel it would not stop the thread, only make it look done
             if not data:
                 raise EOFError(f"{piece.path} is shorter than it was")
             at += len(data)

@@ -258,7 +258,7 @@ class Calls:
             self._refuse_unsigned(request, target)
         info = self._models.infos.get(target.service)
         verified = self._authenticator.authenticate(request, info, "", lambda: hashlib.sha256(body).hexdigest())
-        if verified.payload_sha256 and "x-amz-content-sha256" in request.headers:
+        if verified.payload_sha256 and ("x-amz-content-sha256" in request.headers or "X-Amz-Content-Sha256" in request.arg):
             found = hashlib.sha256(body).hexdigest()
             if not hmac.compare_digest(found, verified.payload_sha256):
                 raise sha_mismatch(verified.payload_sha256, found)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import itertools
+import sys
 import zlib
 from collections.abc import (
     AsyncGenerator,
@@ -134,14 +135,12 @@ class StreamBody:
         if self._consumed:
             raise RuntimeError("a request body can be read once")
         self._consumed = True
-        if self._decoder is not None:
-            async for piece in self._decoded(self._decoder):
-                yield piece
-            return
-        if not self._sha256:
-            async for data in self._incoming:
-                yield data
-            return
+        pieces = self._proven() if self._sha256 else aiter(self._incoming)
+        async for piece in pieces if self._decoder is None else self._decoded(self._decoder, pieces):
+            yield piece
+
+    async def _proven(self) -> AsyncIterator[bytes]:
+        """The bytes as they were sent, which is what a signature covers."""
         digest = _Beside()
         async for data in self._incoming:
             await digest.update(data)
@@ -172,9 +171,9 @@ class StreamBody:
         if digest is not None and not hmac.compare_digest(digest.hexdigest(), self._sha256):
             raise sha_mismatch(self._sha256, digest.hexdigest())
 
-    async def _decoded(self, decoder: ChunkedDecoder) -> AsyncIterator[bytes]:
+    async def _decoded(self, decoder: ChunkedDecoder, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         size = 0
-        async for data in self._incoming:
+        async for data in pieces:
             for piece in decoder.feed(data):
                 size += len(piece)
                 yield piece
@@ -185,6 +184,8 @@ class StreamBody:
     async def read(self, limit: int | None = None) -> bytes:
         if limit is not None and self.length is not None and self.length > limit:
             raise too_large(limit)
+        if self._decoder is None and not self._consumed:
+            return await self._whole(limit)
         pieces: list[bytes] = []
         size = 0
         async for data in self:
@@ -193,6 +194,14 @@ class StreamBody:
                 raise too_large(limit)
             pieces.append(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _whole(self, limit: int | None) -> bytes:
+        """A body as it was sent, all at once."""
+        self._consumed = True
+        data = await self._incoming.read(sys.maxsize if limit is None else limit)
+        if self._sha256 and not hmac.compare_digest(found := hashlib.sha256(data).hexdigest(), self._sha256):
+            raise sha_mismatch(self._sha256, found)
+        return data
 
 
 async def batches(pieces: AsyncIterable[bytes], size: int) -> AsyncGenerator[Sequence[bytes | memoryview], None]:
@@ -216,7 +225,7 @@ async def _fill(direct: Direct, memory: memoryview, digest: Any) -> memoryview:
     try:
         while True:
             job = asyncio.get_running_loop().run_in_executor(None, _read, direct, memory[done:], digest)
-            done += await job
+            done += await asyncio.shield(job)  # to cancel it would not stop the thread, only make it look done
             if done == len(memory) or not direct.left:
                 return memory[:done]
             async with asyncio.timeout(IDLE_SECONDS):

@@ -36,7 +36,8 @@ class ChunkedDecoder:
         self._signing = signing
         self._previous = signing.seed if signing else ""
         self._signed_trailer = signing is not None and kind.endswith("-TRAILER")
-        self._buffer = bytearray()
+        self._rest = b""
+        """The beginning of a line."""
         self._state = "head"
         self._left = 0
         self._digest = hashlib.sha256()
@@ -54,38 +55,31 @@ class ChunkedDecoder:
                 self._sums[name] = found
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decoded bytes of another piece. Raises ServiceError."""
-        buffer = self._buffer
-        buffer += data
-        while True:
+        """Decoded bytes of another piece; one that lies within a chunk is handed on as it is. Raises ServiceError."""
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        at = 0
+        while at < len(data):
             if self._state == "data":
-                if not buffer:
-                    return
-                piece = bytes(buffer[: self._left])
-                del buffer[: self._left]
+                piece = data[at : at + self._left]
+                at += len(piece)
                 self._left -= len(piece)
                 if self._signing is not None:
                     self._digest.update(piece)
                 for checksum in self._sums.values():
                     checksum.update(piece)
-                yield piece
                 if self._left == 0:
                     self._state = "after"
+                yield piece
                 continue
-            line = self._line()
-            if line is None:
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                if len(data) - at > _LONGEST_LINE:
+                    raise bad_chunk("a line is too long")
+                self._rest = data[at:]
                 return
-            self._take(line)
-
-    def _line(self) -> bytes | None:
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            if len(self._buffer) > _LONGEST_LINE:
-                raise bad_chunk("a line is too long")
-            return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
-        return line
+            self._take(data[at:end])
+            at = end + 2
 
     def _take(self, line: bytes) -> None:
         if self._state == "head":
@@ -141,7 +135,7 @@ class ChunkedDecoder:
     def finish(self) -> None:
         """At the end of the bytes: everything must have come and hold."""
         # Some clients leave out the last empty line when there is no trailer.
-        if self._state not in {"done", "trailer"} or self._buffer:
+        if self._state not in {"done", "trailer"} or self._rest:
             raise incomplete_body()
         if self._signed_trailer and self._signing is not None:
             digest = hashlib.sha256(b"".join(self._trailer_lines)).hexdigest()

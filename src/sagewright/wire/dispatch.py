@@ -127,7 +127,8 @@ class Dispatcher:
         authority = self._authority()
         if authority is None:
             raise AccessDenied(f"Nobody can say yet whether {action} is allowed: the server is starting")
-        for arn in bound.resources(call) if bound.resources is not None else ("*",):
+        # a call that names nothing is one on anything: it must not pass for want of something to ask about
+        for arn in (bound.resources(call) if bound.resources is not None else ()) or ("*",):
             further = {**context, **(await self.conditions.context(call, arn))} if self.conditions else context
             for one in (action, *(self.conditions.besides(call) if self.conditions else ())):
                 authority.authorize(call.principal, one, arn, further)

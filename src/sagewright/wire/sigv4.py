@@ -241,7 +241,7 @@ class SigV4:
         scope = parse_scope(arg["X-Amz-Credential"])
         signed_at = timestamp(arg["X-Amz-Date"])
         lifetime = arg["X-Amz-Expires"]
-        if not lifetime.isascii() or not lifetime.isdigit() or int(lifetime[:9]) > LONGEST_PRESIGN:
+        if not lifetime.isascii() or not lifetime.isdigit() or len(lifetime) > 9 or int(lifetime) > LONGEST_PRESIGN:
             raise WireFault("IncompleteSignatureException", f"X-Amz-Expires must be 0 to {LONGEST_PRESIGN} seconds", 400,
                             query="IncompleteSignature", xml="AuthorizationQueryParametersError")
         now = self._clock()

@@ -118,6 +118,15 @@ def test_time_is_checked(case: str, seconds: int) -> None:
         check(request, service, body, lambda: time.time() + seconds)
 
 
+@pytest.mark.parametrize("seconds", ["604801", "000000000999999999", "1e3", "\u0663"])
+def test_a_presigned_url_lasts_a_week_at_most(seconds: str) -> None:
+    request = AWSRequest("GET", HOST + "/bucket/k")
+    S3SigV4QueryAuth(Credentials(KEY, SECRET), "s3", "eu-west-1", expires=seconds).add_auth(request)
+    parts = urlsplit(request.url)
+    with pytest.raises(WireFault, match="X-Amz-Expires"):
+        check(Request("GET", parts.path, parts.query, {"host": parts.netloc}), "s3")
+
+
 def test_session_tokens_must_match() -> None:
     def call(token: str | None) -> Any:
         return check(sign(SigV4Auth, "sagemaker", "POST", HOST + "/", BODY, token, "ASIASESSION", "other"), "sagemaker", BODY)

@@ -83,10 +83,10 @@ class Store:
             async with contextlib.aclosing(body.blocks(BLOCK)) as blocks:
                 async for block in blocks:
                     if job is not None:
-                        await job
+                        await asyncio.shield(job)  # to cancel it would not stop the thread, only make it look done
                     job = asyncio.get_running_loop().run_in_executor(None, _write, sink, block)
             if job is not None:
-                await job
+                await asyncio.shield(job)
         except BaseException:
             if job is not None and not job.done():
                 await asyncio.wait([job])  # the thread still writes to the sink

@@ -24,6 +24,8 @@ def escape(text: str) -> str:
 
 def parse_xml(text: bytes) -> ElementTree.Element:
     """Raises WireFault for anything but plain, well-formed XML; documents with a DTD are refused."""
+    if b"\0" in text:
+        raise _malformed("it must be UTF-8")  # in UTF-16 a declaration would not be seen here
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise _malformed("a document type declaration is not allowed")
     try:
