@@ -304,6 +304,23 @@ async def test_sessions_are_limited_in_time_and_by_their_policies(iam: House, cl
     assert iam.local.secret(narrow.access_key) is None
 
 
+async def test_a_narrowed_session_stays_narrow_whoever_trusts_its_role(iam: House) -> None:
+    await iam("iam", "CreateRole", RoleName="first", AssumeRolePolicyDocument=trust(AWS=ACCOUNT))
+    await iam("iam", "PutRolePolicy", RoleName="first", PolicyName="p", PolicyDocument=doc(allow("*")))
+    first = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/first", "RoleSessionName": "s1"}
+    narrow = iam.principal((await iam("sts", "AssumeRole", **first, Policy=doc(allow("s3:GetObject"))))["Credentials"]["AccessKeyId"])
+    wide = iam.principal((await iam("sts", "AssumeRole", **first))["Credentials"]["AccessKeyId"])
+    for name, trusted in {"role": first["RoleArn"], "everybody": "*", "session": narrow.arn}.items():
+        await iam("iam", "CreateRole", RoleName=name, AssumeRolePolicyDocument=trust(AWS=trusted))
+        second = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "RoleSessionName": "s2"}
+        assert await iam("sts", "AssumeRole", wide, **second)
+        if name == "session":  # as in AWS, a session that is named itself needs nothing else
+            assert await iam("sts", "AssumeRole", narrow, **second)
+        else:
+            with pytest.raises(AccessDenied):
+                await iam("sts", "AssumeRole", narrow, **second)
+
+
 async def test_external_id(iam: House) -> None:
     guarded = json.loads(trust(AWS="*"))
     guarded["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": "42"}}
@@ -322,6 +339,11 @@ async def test_a_session_dies_with_its_role(iam: House) -> None:
     iam.local.authorize(session, "s3:PutObject", "*", {})
     await iam("iam", "DeleteRolePolicy", RoleName="r", PolicyName="p")
     await iam("iam", "DeleteRole", RoleName="r")
+    with pytest.raises(AccessDenied):
+        iam.local.authorize(session, "s3:PutObject", "*", {})
+    # nor does it come to life with another role of that name
+    await iam("iam", "CreateRole", RoleName="r", AssumeRolePolicyDocument=trust(AWS=ACCOUNT))
+    await iam("iam", "PutRolePolicy", RoleName="r", PolicyName="p", PolicyDocument=doc(allow("*")))
     with pytest.raises(AccessDenied):
         iam.local.authorize(session, "s3:PutObject", "*", {})
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagewright.slices.identity.conditions import Condition, context_of
@@ -211,6 +211,7 @@ def oracle(sets: list[list[list[dict[str, Any]]] | None], action: str, resource:
     return "allowed" if all("Allow" in e for e in effects) else "implicitDeny"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(policies, st.none() | policies, st.none() | policies, st.sampled_from(ACTIONS), st.sampled_from(RESOURCES))
 def test_decisions_are_the_oracles(
     identity: list[Any], boundary: list[Any] | None, session: list[Any] | None, action: str, resource: str

@@ -6,17 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from pathlib import Path
 
 from ...resources.platform import Platform
-from ...wire.errors import Invalid
+from ...resources.private import write_private
+from ...wire.errors import DomainError, Invalid
 from ...wire.types import Principal
 
 USER = "AWS"
 LIFETIME = 12 * 3600.0
 """Seconds, as in AWS."""
+SECRET = 32
+"""Bytes of the key that tokens are signed with."""
 
 
 class Tokens:
@@ -61,11 +63,10 @@ class Tokens:
 
 
 def _secret(path: Path) -> bytes:
-    """The server's own key, made at first use, for its owner alone."""
+    """The server's own key, made at first use, for its owner alone. Raises DomainError for a file that holds none."""
     if not path.exists():
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        draft.rename(path)
-    return path.read_bytes()
+        write_private(path, secrets.token_bytes(SECRET))
+    key = path.read_bytes()
+    if len(key) != SECRET:  # with an empty key anybody could make tokens
+        raise DomainError(f"{path} holds no key of {SECRET} bytes. Remove it so that the next start makes a new one; who is logged in must do so again.")
+    return key

@@ -44,7 +44,7 @@ class LocalAuthority:
         self, directory: Directory, root: RootKeys, account: str, clock: Callable[[], float] = time.time
     ) -> None:
         self.directory, self.account, self._clock, self._root = directory, account, clock, root
-        self._grants: dict[tuple[str, str], tuple[Grants, dict[str, str]] | None] = {}
+        self._grants: dict[tuple[str, str, str], tuple[Grants, dict[str, str]] | None] = {}
         self._operator: Live | None = None
         self.changed = directory.changed
         self.changed.append(self._grants.clear)
@@ -127,11 +127,13 @@ class LocalAuthority:
         """What limits a principal, and its tags by name. Nothing is allowed to a role or user that is gone."""
         if principal.name == TASKS:
             return Grants(tuple(Named("task policy", parse(text)) for text in principal.session_policies)), {}
-        key = (principal.kind, principal.name)
+        key = (principal.kind, principal.name, principal.user_id.partition(":")[0])
         if key not in self._grants:
             kind = {"user": USER, "role": ROLE}.get(principal.kind)
             record = self.directory.get(kind, principal.name) if kind else None
-            self._grants[key] = self.entity_grants(record) if record else None
+            # one of the same name that was made later is somebody else, and so are the sessions of the one before
+            same = record is not None and key[2] == record.doc[f"{principal.kind.capitalize()}Id"]
+            self._grants[key] = self.entity_grants(record) if record is not None and same else None
         grants, tags = self._grants[key] or (Grants(), {})
         if principal.session_policies:
             session = tuple(Named(f"session policy {i}", parse(t)) for i, t in enumerate(principal.session_policies))

@@ -74,6 +74,10 @@ class Grants:
                     return verdict
         return verdicts[0]
 
+    def within(self, request: Request) -> bool:
+        """Whether boundary and session policies, where there are any, allow it, whatever the identity's own policies say."""
+        return all(decide(limit, request).allowed for limit in (self.boundary, self.session) if limit is not None)
+
 
 def sentence(who: str, request: Request, verdict: Verdict) -> str:
     """AWS's sentence for a denial, with the statement that denies named at its end. Empty when allowed."""

@@ -84,8 +84,14 @@ class Sts(Base):
             return False
         if caller.kind == "root":
             return True
-        verdict = grants.decide(Request("sts:AssumeRole", arn, context)).decision
-        return verdict == "allowed" or (verdict == "implicitDeny" and trusted(own) == "allowed")
+        asked = Request("sts:AssumeRole", arn, context)
+        verdict = grants.decide(asked).decision
+        if verdict != "implicitDeny":
+            return verdict == "allowed"
+        # A trust that names a role, or everybody, stands in for the caller's policies, not for what limits the role and its
+        # session; one that names the user or the very session stands in for those, too.
+        named = trusted({caller.arn}) == "allowed" != trusted(set())
+        return named or (trusted(own) == "allowed" and grants.within(asked))
 
     def _session_policies(self, params: dict[str, Any]) -> tuple[str, ...]:
         texts = []
