@@ -67,21 +67,26 @@ class Tasks:
         async with self._locks[task_id]:
             record = await self._records.get(KIND, "", task_id)
             if record is None:
+                self._locks.pop(task_id, None)  # forgotten: nobody hears of it any more
                 return
             for report in _coalesced(await self._compute.reports(task_id, record.doc["Seq"])):
                 record = replace(record, doc={**record.doc, "Seq": report.seq})
-                await self._deliver(record, report)
+                if not await self._deliver(record, report):
+                    return
 
-    async def _deliver(self, task: Record, report: Report) -> None:
+    async def _deliver(self, task: Record, report: Report) -> bool:
+        """False when there is nobody to hear it, and the task is gone with its owner."""
         seen = Put(KIND, "", task.key, task.doc, parent=task.parent)
         event = Event(report.name, {**report.data, "Task": task.key, "At": report.at})
         owner = task.doc["Kind"], task.doc["Scope"], task.doc["Key"]
         try:
             if await self._reconciler.send(*owner, event, also=(seen,)) is None:
-                await self._compute.forget(task.key)
+                await self.forget(task.key)
+                return False
         except ImpossibleTransition as error:
             log.info("late report: %s", error)
             await self._records.commit(seen)
+        return True
 
 
 def _coalesced(reports: list[Report]) -> Iterator[Report]:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 RETRIES = 5
 RETRY_DELAY = 0.5
 """Seconds before the first retry of a failed executor; doubles each time."""
+PAUSE = 1.0
+"""Seconds before work is looked for again when the records could not be read or written."""
 HORIZON = 3600.0
 """Seconds that the loop looks ahead for timers."""
 BATCH = 200
@@ -238,33 +240,48 @@ class Reconciler:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            now = self.clock()
-            timeout = HORIZON
-            for work in await self.records.due(now + HORIZON, limit=len(self._running) + BATCH):
-                if work.due > now:
-                    timeout = work.due - now
-                    break
-                if work.id not in self._running:
-                    self._running[work.id] = asyncio.create_task(self._carry_out(work), name=work.instruction)
+            try:
+                timeout = await self._begin()
+            except Exception:
+                # the database is away, or its disk is full: what it says once it is back goes on from there
+                log.exception("cannot read the work that is due; trying again in %g s", PAUSE)
+                timeout = PAUSE
             # not wait_for: on Python 3.11 it may lose a cancellation that arrives with the wake-up
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._wake.wait()
 
+    async def _begin(self) -> float:
+        """Begin what is due; seconds until more will be."""
+        now = self.clock()
+        for work in await self.records.due(now + HORIZON, limit=len(self._running) + BATCH):
+            if work.due > now:
+                return work.due - now
+            if work.id not in self._running:
+                self._running[work.id] = asyncio.create_task(self._carry_out(work), name=work.instruction)
+        return HORIZON
+
     async def _carry_out(self, work: Work) -> None:
         try:
-            record = await self.records.get(work.kind, work.scope, work.key)
-            if record is None:
-                await self.records.commit(DoneWork(work.id))
-                return
-            try:
-                await self._executors[work.kind, work.instruction](Job(work, record, self))
-                await self.records.commit(DoneWork(work.id))
-            except Exception as error:
-                await self._failed(work, record, error)
+            await self._attempt(work)
+        except Exception:
+            # nothing could be written down, so that the work is still due: not at once, or it would never rest
+            log.exception("%s of %s %s is still queued; it runs again in %g s", work.instruction, work.kind, work.key, PAUSE)
+            await asyncio.sleep(PAUSE)
         finally:
             self._running.pop(work.id, None)
             self._wake.set()
+
+    async def _attempt(self, work: Work) -> None:
+        record = await self.records.get(work.kind, work.scope, work.key)
+        if record is None:
+            await self.records.commit(DoneWork(work.id))
+            return
+        try:
+            await self._executors[work.kind, work.instruction](Job(work, record, self))
+            await self.records.commit(DoneWork(work.id))
+        except Exception as error:
+            await self._failed(work, record, error)
 
     async def _failed(self, work: Work, record: Record, error: Exception) -> None:
         log.exception("%s of %s %s failed (attempt %d)", work.instruction, work.kind, work.key, work.attempt + 1)
@@ -273,5 +290,6 @@ class Reconciler:
             await self.records.commit(AddWork(replace(work, attempt=work.attempt + 1, due=self.clock() + delay)))
             return
         reason = f"InternalServerError: {work.instruction} failed {RETRIES} times: {error}"
-        await Job(work, record, self).send("Fault", Reason=reason[:1024])
+        if work.kind in self._lifecycles:  # schedules have work and no states
+            await Job(work, record, self).send("Fault", Reason=reason[:1024])
         await self.records.commit(DoneWork(work.id))

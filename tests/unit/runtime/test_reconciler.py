@@ -13,7 +13,7 @@ from sagewright.adapters.sqlite.records import SqliteRecords
 from sagewright.runtime import reconciler as module
 from sagewright.runtime.lifecycle import Event, Instruction, Lifecycle, Move
 from sagewright.runtime.reconciler import Job, Reconciler
-from sagewright.stores.records import Put
+from sagewright.stores.records import AddWork, Change, DoneWork, Put, Work
 
 
 def table() -> Lifecycle:
@@ -107,6 +107,69 @@ async def test_a_failing_executor_is_tried_again_and_then_faults(records: Sqlite
     await reconciler.stop()
     assert tries == module.RETRIES
     assert "disk on fire" in str(doc["Reason"])
+
+
+async def test_work_without_a_lifecycle_is_given_up_too(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_DELAY", 0.001)
+    reconciler, over = make(records), asyncio.Event()
+    tries, commit = 0, records.commit
+
+    async def committed(*changes: Change) -> None:
+        await commit(*changes)
+        if any(isinstance(change, DoneWork) for change in changes):
+            over.set()
+
+    async def fail(job: Job) -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError("no")
+
+    reconciler.executor("Timetable", "Ring", fail)
+    await records.commit(Put("Timetable", "s", "a", {}, 0), reconciler.work("Timetable", "s", "a", Instruction("Ring")))
+    monkeypatch.setattr(records, "commit", committed)
+    await reconciler.start()
+    async with asyncio.timeout(5):
+        await over.wait()
+    assert tries == module.RETRIES
+    assert await records.due(time.time() + 100) == []
+    await reconciler.stop()
+
+
+async def test_it_goes_on_when_the_records_can_be_read_again(records: SqliteRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    reconciler, faults = make(records), iter(range(3))
+    read, commit = records.due, records.commit
+
+    async def due(now: float, limit: int = 100) -> list[Work]:
+        if next(faults, None) is not None:
+            raise ConnectionError("the database is away")
+        return await read(now, limit)
+
+    losses, over = iter(range(2)), asyncio.Event()
+
+    async def lost(*changes: Change) -> None:
+        if any(isinstance(c, DoneWork | AddWork) for c in changes) and next(losses, None) is not None:
+            raise OSError("no space left on the device")
+        await commit(*changes)
+        if any(isinstance(c, DoneWork) for c in changes):
+            over.set()
+
+    async def run(job: Job) -> None:
+        if job.record.status == "New":
+            await job.send("Tick", value="done")
+
+    reconciler.executor("Thing", "Go", run)
+    await reconciler.create(Put("Thing", "s", "a", {}), Instruction("Go"))
+    monkeypatch.setattr(records, "due", due)
+    monkeypatch.setattr(records, "commit", lost)
+    await reconciler.start()
+    assert (await settled(reconciler))["Result"] == "done"
+    async with asyncio.timeout(5):
+        await over.wait()
+    assert await read(time.time() + 100) == []
+    assert next(faults, None) is None
+    assert next(losses, None) is None
+    await reconciler.stop()
 
 
 async def test_a_timer_rings(records: SqliteRecords) -> None:
