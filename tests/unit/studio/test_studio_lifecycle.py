@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sagewright.runtime.lifecycle import Event, ImpossibleTransition, Move
-from sagewright.slices.studio.lifecycle import APPS, LISTED, place
+from sagewright.slices.studio.lifecycle import APPS, LISTED, Stale, place
 
 SPACES = place("Space")
 
@@ -52,7 +52,7 @@ def test_a_place_comes_changes_and_goes() -> None:
     story = Story(SPACES, SpaceSettings={"a": 1})
     assert story.status == "Pending"
     story.event("Ready")
-    assert story.told("Update", Changes={"SpaceSettings": {"a": 2}}) == ["Apply"]
+    assert story.told("Update", Changes={"SpaceSettings": {"a": 2}}, Seen={"SpaceSettings": {"a": 1}}) == ["Apply"]
     assert (story.status, story.doc["SpaceSettings"]) == ("Updating", {"a": 1})
     story.event("Ready", Changes={"SpaceSettings": {"a": 2}})
     assert (story.status, story.doc["SpaceSettings"]) == ("InService", {"a": 2})
@@ -60,6 +60,14 @@ def test_a_place_comes_changes_and_goes() -> None:
     move = story.event("Gone")
     assert move is not None
     assert move.remove
+
+
+def test_a_change_of_what_is_no_more_is_not_made() -> None:
+    story = Story(SPACES, SpaceSettings={"a": 1})
+    story.event("Ready")
+    with pytest.raises(Stale):
+        story.event("Update", Changes={"SpaceSettings": {"b": 2}}, Seen={"SpaceSettings": {}})
+    assert (story.status, story.doc["SpaceSettings"]) == ("InService", {"a": 1})
 
 
 def test_what_is_refused_says_why_and_can_be_tried_again() -> None:
@@ -77,7 +85,7 @@ def test_what_is_refused_says_why_and_can_be_tried_again() -> None:
 @pytest.mark.parametrize("state", ["Pending", "Updating", "Deleting"])
 def test_nothing_is_asked_of_a_place_in_transition(state: str) -> None:
     story = Story(SPACES)
-    for event, data in {"Pending": [], "Updating": [("Ready", {}), ("Update", {"Changes": {}})], "Deleting": [("Ready", {}), ("Delete", {})]}[state]:
+    for event, data in {"Pending": [], "Updating": [("Ready", {}), ("Update", {"Changes": {}, "Seen": {}})], "Deleting": [("Ready", {}), ("Delete", {})]}[state]:
         story.event(event, **data)
     assert story.status == state
     for event in ("Update", "Delete"):

@@ -54,8 +54,7 @@ class Domains(Family):
             item["Url"] = url(call, item)
         return answer
 
-    async def update(self, call: Call) -> dict[str, Any]:
-        record = await self.find(call)
+    async def changes(self, call: Call, record: Record) -> dict[str, Any]:
         given = {m: v for m, v in call.params.items() if m != "DomainId"}
         settings = given.pop("DomainSettingsForUpdate", None)
         changes = {m: merged(record.doc.get(m, {}), v) if isinstance(v, dict) else v for m, v in given.items()}
@@ -63,8 +62,7 @@ class Domains(Family):
             changes["DomainSettings"] = merged(record.doc.get("DomainSettings", {}), settings)
         check_domain({**record.doc, **changes})
         await self._check(call, {m: v for m, v in given.items() if isinstance(v, dict)})
-        await self.change(record, "Update", Changes=changes)
-        return {"DomainArn": record.doc["DomainArn"]}
+        return changes
 
     async def delete(self, call: Call) -> None:
         record = await self.find(call)

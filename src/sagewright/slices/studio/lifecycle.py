@@ -41,7 +41,14 @@ def _entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[s
 # -- domains, profiles and spaces
 
 
+class Stale(Exception):
+    """A place is no more what somebody's change was made of."""
+
+
 def update(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """``Seen``: the members that ``Changes`` were made of. Raises Stale: another change came between."""
+    if any(doc.get(member) != was for member, was in event.data["Seen"].items()):
+        raise Stale
     return Move(UPDATING, {}, (Instruction(APPLY, {"Changes": event.data["Changes"]}),))
 
 

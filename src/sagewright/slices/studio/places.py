@@ -13,7 +13,7 @@ from ...runtime.lifecycle import Event, ImpossibleTransition
 from ...stores.records import Change, Conflict, Put, Query, Record
 from ...wire.errors import DomainError, InUse, Invalid
 from ...wire.types import Call, Reply
-from .lifecycle import DELETED, DELETING, DOMAIN, FAILED, IN_SERVICE, PENDING
+from .lifecycle import DELETED, DELETING, DOMAIN, FAILED, IN_SERVICE, PENDING, Stale
 
 HOME = "/_sagewright/studio/"
 GOING = {"Delete": "deleted", "Update": "updated"}
@@ -81,6 +81,23 @@ class Family:
         await self.platform.reconciler.create(put, *resource.first, also=(*also, *((audit,) if audit else ())))
         return Reply(result, audited=audit is not None)
 
+    async def update(self, call: Call) -> dict[str, Any]:
+        """What is not given stays as it is, however many updates come at once."""
+        answer: dict[str, Any] = await retried(lambda: self._update(call))
+        return answer
+
+    async def _update(self, call: Call) -> dict[str, Any]:
+        record = await self.find(call)
+        changes = await self.changes(call, record)
+        seen = {member: record.doc.get(member) for member in changes}
+        await self.change(record, "Update", Changes=changes, Seen=seen)
+        member = self.desk.resource.arn_member
+        return {member: record.doc[member]}
+
+    async def changes(self, call: Call, record: Record) -> dict[str, Any]:
+        """The members that an update replaces, as they are after it. Raises DomainError."""
+        raise NotImplementedError
+
     async def change(self, record: Record, event: str, **data: Any) -> None:
         """Send a caller's event. Raises InUse where the state does not allow it."""
         try:
@@ -138,16 +155,12 @@ class Places:
 
 
 async def retried(make: Callable[[], Any]) -> Any:
-    """Make something in a place again when the place changed meanwhile."""
+    """Make something in a place, or something else of it, again when the place changed meanwhile."""
     while True:
         try:
             return await make()
         except Stale:
             continue
-
-
-class Stale(Exception):
-    """A place changed while something was made in it."""
 
 
 def conflict(error: Conflict, kind: str, taken: DomainError) -> Exception:

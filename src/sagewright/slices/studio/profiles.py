@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...stores.records import Conflict
+from ...stores.records import Conflict, Record
 from ...wire.types import Call, Reply
 from .lifecycle import PROFILE
 from .places import Family, Places, conflict, retried
@@ -43,12 +43,10 @@ class UserProfiles(Family):
         except Conflict as error:
             raise conflict(error, PROFILE, self.desk.exists(call, profile_path(doc))) from None
 
-    async def update(self, call: Call) -> dict[str, Any]:
-        record = await self.find(call)
+    async def changes(self, call: Call, record: Record) -> dict[str, Any]:
         given = call.params.get("UserSettings", {})
         await check_settings(self.platform, call, given)
-        await self.change(record, "Update", Changes={"UserSettings": merged(record.doc["UserSettings"], given)})
-        return {"UserProfileArn": record.doc["UserProfileArn"]}
+        return {"UserSettings": merged(record.doc["UserSettings"], given)}
 
     async def delete(self, call: Call) -> None:
         record = await self.find(call)

@@ -59,8 +59,7 @@ class Spaces(Family):
         except Conflict as error:
             raise conflict(error, SPACE, self.desk.exists(call, space_path(doc))) from None
 
-    async def update(self, call: Call) -> dict[str, Any]:
-        record = await self.find(call)
+    async def changes(self, call: Call, record: Record) -> dict[str, Any]:
         given = call.params.get("SpaceSettings", {})
         await check_settings(self.platform, call, given, space=True)
         settings = merged(record.doc["SpaceSettings"], given)
@@ -68,8 +67,7 @@ class Spaces(Family):
         if "SpaceDisplayName" in call.params:
             changes["SpaceDisplayName"] = call.params["SpaceDisplayName"]
         await self._check_change(call, record, {**record.doc, **changes})
-        await self.change(record, "Update", Changes=changes)
-        return {"SpaceArn": record.doc["SpaceArn"]}
+        return changes
 
     async def _check_change(self, call: Call, record: Record, after: dict[str, Any]) -> None:
         before, size = volume_of(record.doc) or 0, volume_of(after) or 0
