@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from .direct import LARGE
-from .exchange import STATUS, ZEROCOPY, Asgi, Exchange, settle
+from .exchange import STATUS, ZEROCOPY, Asgi, Exchange
 from .tunnel import Tunnel
 
 LONGEST_HEAD = 64 << 10
@@ -24,6 +24,8 @@ READ_AHEAD = 1 << 20
 """Bytes of a body that wait unread, before the peer is made to wait."""
 WRITE_BUFFER = 1 << 20
 FILE_PIECE = 4 << 20
+STALLED = 300.0
+"""Seconds that a peer may take to read what is buffered for it, or to make room for more of a file."""
 LINGER = 2.0
 """Seconds that a peer still sending may take to read a final answer."""
 
@@ -347,8 +349,17 @@ class Connection(asyncio.Protocol):
     async def drain(self) -> None:
         """Wait until the peer has taken enough."""
         while self.write_paused and not self.gone:
-            self._drained = self.loop.create_future()
-            await self._drained
+            await self._room()
+
+    async def _room(self) -> None:
+        """Wait until the peer has taken something; one that takes nothing for too long has gone."""
+        self._drained = self.loop.create_future()
+        try:
+            async with asyncio.timeout(STALLED):
+                await self._drained
+        except TimeoutError:
+            self.transport.abort()
+            await asyncio.sleep(0)  # the transport says so in the next turn of the loop
 
     def date(self) -> bytes:
         return self._shared.date()
@@ -365,8 +376,7 @@ class Connection(asyncio.Protocol):
 
     async def _flushed(self) -> None:
         while not self.gone and self.transport.get_write_buffer_size():
-            self._drained = self.loop.create_future()
-            await self._drained
+            await self._room()
 
     async def _pass(self, file: int, offset: int, count: int) -> None:
         socket = os.dup(self.transport.get_extra_info("socket").fileno())  # the transport watches its own number
@@ -375,7 +385,7 @@ class Connection(asyncio.Protocol):
             while count and not self.gone:
                 sending = self.loop.run_in_executor(None, os.sendfile, socket, file, offset, min(count, FILE_PIECE))
                 try:
-                    sent = await sending
+                    sent = await asyncio.shield(sending)  # to cancel it would not stop the thread, only make it look done
                 except BlockingIOError:
                     await self._writable(socket)
                     continue
@@ -391,9 +401,8 @@ class Connection(asyncio.Protocol):
             os.close(socket)
 
     async def _writable(self, socket: int) -> None:
-        ready = self._drained = self.loop.create_future()
-        self.loop.add_writer(socket, settle, ready)
+        self.loop.add_writer(socket, self.resume_writing)
         try:
-            await ready
+            await self._room()
         finally:
             self.loop.remove_writer(socket)

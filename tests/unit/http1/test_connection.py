@@ -374,6 +374,22 @@ async def test_a_slow_reader_holds_the_application_back(site: Served) -> None:
     writer.transport.abort()
 
 
+@pytest.mark.parametrize("path", [b"flood", b"sized"])
+@served
+async def test_a_reader_that_reads_no_more_is_let_go(site: Served, path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "STALLED", 0.2)
+    with site[0].file.open("wb") as file:
+        file.truncate(64 << 20)
+    client = socket.create_connection(("127.0.0.1", site[1]))
+    client.sendall(b"GET /%b HTTP/1.1\r\n\r\n" % path)
+    await site[0].arrived.wait()
+    async with asyncio.timeout(10):
+        while site[2]._shared.tasks:
+            await asyncio.wait([*site[2]._shared.tasks])
+    assert not site[2]._shared.connections
+    client.close()
+
+
 @served
 async def test_a_slow_application_holds_the_sender_back(site: Served) -> None:
     """While nobody reads a body, only so much of it comes in."""
