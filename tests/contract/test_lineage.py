@@ -87,3 +87,16 @@ def test_associations_come_in_pages_and_orders(sm: Any) -> None:
     for sort, expected in (("CreationTime", spokes), ("DestinationType", spokes), ("DestinationArn", sorted(spokes))):
         pages = sm.get_paginator("list_associations").paginate(SourceArn=hub, SortBy=sort, SortOrder="Ascending", PaginationConfig={"PageSize": 2})
         assert [a["DestinationArn"] for page in pages for a in page["AssociationSummaries"]] == expected
+
+
+def test_a_page_goes_on_where_the_last_one_ended_though_its_end_is_gone(sm: Any) -> None:
+    hub = artifact(sm)
+    spokes = sorted(artifact(sm) for _ in range(5))
+    for spoke in spokes:
+        sm.add_association(SourceArn=hub, DestinationArn=spoke)
+    asked = {"SourceArn": hub, "SortBy": "DestinationArn", "SortOrder": "Ascending", "MaxResults": 2}
+    first = sm.list_associations(**asked)
+    assert [a["DestinationArn"] for a in first["AssociationSummaries"]] == spokes[:2]
+    sm.delete_association(SourceArn=hub, DestinationArn=spokes[1])
+    second = sm.list_associations(**asked, NextToken=first["NextToken"])
+    assert [a["DestinationArn"] for a in second["AssociationSummaries"]] == spokes[2:4]

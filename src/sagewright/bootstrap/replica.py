@@ -15,7 +15,6 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..adapters.sqlite.metrics import SqliteMetrics
 from ..gateway.capture import Recorder, spool
@@ -74,7 +73,7 @@ class Replica:
         self._taps = Taps(Recorder(**spool(s), told=lambda: None), self._meter)
         self._gate = Gate(
             self._ask, self._meter, self._taps, skew=s.clock_skew, largest=s.max_payload, seconds=s.invocation_timeout,
-            queue=s.queue_seconds, url=self._server(),
+            queue=s.queue_seconds, url=self._server().get("url", ""),
         )
         self._authority.changed.append(self._gate.forget)
         self._routes = Routes(self)
@@ -164,13 +163,13 @@ class Replica:
 
     # -- clients
 
-    def _server(self) -> str:
-        """The server's address, as it announced it last; empty if it never did, or was stopped."""
+    def _server(self) -> dict[str, Any]:
+        """What the server announced of itself last; nothing if it never did, or was stopped."""
         try:
-            url: str = json.loads((self._settings.data / STATE).read_text())["url"]
-        except (OSError, ValueError, KeyError):
-            return ""
-        return url
+            said: dict[str, Any] = json.loads((self._settings.data / STATE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return said
 
     def _give_back(self, connection: socket.socket, read: bytes, later: bool) -> None:
         self._spawn(self._pass_on(connection, read))
@@ -178,9 +177,11 @@ class Replica:
     async def _pass_on(self, connection: socket.socket, read: bytes) -> None:
         """Be a wire between the client and the server."""
         reader, writer = await asyncio.open_connection(sock=connection)
-        where = urlsplit(self._server())
+        address = self._server().get("address")
         try:
-            there, out = await asyncio.open_connection(where.hostname or "", where.port or 80)
+            if address is None:
+                raise ConnectionRefusedError
+            there, out = await asyncio.open_connection(*address)
         except OSError:
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
                          b"x-amzn-errortype: ServiceUnavailable\r\ncontent-length: %d\r\n\r\n" % len(_AWAY) + _AWAY)

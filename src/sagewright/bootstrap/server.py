@@ -200,8 +200,10 @@ class Server:
         """Say where we are; a whole file or none."""
         state = self.settings.data / STATE
         draft = state.with_suffix(".tmp")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.settings.host, self.settings.host)
         draft.write_text(json.dumps({
-            "pid": os.getpid(), "url": self.url, "started": clock(), "version": __version__,
+            # the address is for gateways of this machine: the URL may be that of a load balancer in front of them
+            "address": [host, self.listener.port], "pid": os.getpid(), "url": self.url, "started": clock(), "version": __version__,
             "region": self.settings.region, "account": self.settings.account, "workspaces": self.platform.workspace_url,
         }))
         draft.replace(state)

@@ -103,6 +103,7 @@ class Place:
                     f"a server is running on {self.data} already{where}.",
                     "Use it, stop it with `sagewright down`, or give another directory with --data.",
                 ) from None
+            (self.data / STATE).unlink(missing_ok=True)  # of a server that was killed: its process id may be another's by now
             yield
 
     def keys(self) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from ..wire.errors import Invalid
 from ..wire.types import Call, Principal
 from .platform import Platform
 
-KIND = "Alarm"
+KIND = "MetricAlarm"
 """What records of alarms are, if somebody here has any; a change of one is looked at at once."""
 EVERY = 1.0
 """Seconds between two looks at the alarms while a step of a deployment is watched."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -68,7 +67,9 @@ def _read_token(params: Mapping[str, Any]) -> tuple[Any, str] | None:
         return None
     try:
         digest, value, key = json.loads(base64.urlsafe_b64decode(text.encode()))
-    except (ValueError, binascii.Error, UnicodeError):
+        if not isinstance(value, str | int | float) or not isinstance(key, str):
+            raise TypeError
+    except (ValueError, TypeError, RecursionError):
         raise Invalid("Invalid NextToken.") from None
     if digest != _digest(params):
         raise Invalid("NextToken belongs to a request with other parameters; repeat those, or start without a token.")

@@ -64,6 +64,26 @@ def test_objects_are_plain_files_at_their_keys(box: DirectoryObjects) -> None:
     assert list((box.root / "buckets/box").iterdir()) == []
 
 
+def test_a_folder_that_somebody_writes_to_while_it_is_cleared_is_left_to_the_next_sweep(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    (tmp_path / "uploads/u").mkdir(parents=True)
+    (tmp_path / "uploads/u/part").write_bytes(b"1")
+    names = tree.names
+
+    def late(location: str) -> list[str]:
+        found = names(location)
+        (tmp_path / "uploads/u/late").write_bytes(b"2")
+        return found
+
+    tree.names = late  # type: ignore[method-assign]
+    tree.clear("uploads/u")
+    assert [p.name for p in (tmp_path / "uploads/u").iterdir()] == ["late"]
+    tree.names = names  # type: ignore[method-assign]
+    tree.clear("uploads/u")
+    assert not (tmp_path / "uploads/u").exists()
+    tree.close()
+
+
 def test_a_commit_that_fails_leaves_neither_object_nor_file(box: DirectoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new key's file is in its place before the commit; when that fails, it must not stay there."""
     transaction = box.index.write

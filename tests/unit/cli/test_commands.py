@@ -59,6 +59,8 @@ def test_a_state_file_left_by_a_killed_server_does_not_count(tmp_path: Path) -> 
     (tmp_path / "server.json").write_text(json.dumps(state))
     assert Place(tmp_path).running() is None
     with Place(tmp_path).hold():
+        assert Place(tmp_path).running() is None  # nor while the next one starts: `down` would end whoever has that process id now
+        (tmp_path / "server.json").write_text(json.dumps(state))
         found = Place(tmp_path).running()
         assert found is not None
         assert found.url == "http://127.0.0.1:1"
@@ -66,8 +68,8 @@ def test_a_state_file_left_by_a_killed_server_does_not_count(tmp_path: Path) -> 
 
 def test_a_server_that_listens_everywhere_is_reached_on_loopback(tmp_path: Path) -> None:
     state = {"pid": 1, "url": "http://0.0.0.0:4566", "started": 1.0, "version": "0", "region": "r", "account": "a", "workspaces": ""}
-    (tmp_path / "server.json").write_text(json.dumps(state))
     with Place(tmp_path).hold():
+        (tmp_path / "server.json").write_text(json.dumps(state))
         assert Place(tmp_path).need().local_url == "http://127.0.0.1:4566"
 
 

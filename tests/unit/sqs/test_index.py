@@ -69,3 +69,14 @@ def test_nobody_gets_what_is_hidden_and_nothing_is_lost(steps: list[tuple[str, i
             assert set(taken) <= due
             there |= dict.fromkeys(taken, now + n)
     assert set(index.entries) == set(there)
+
+
+def test_what_nobody_receives_is_forgotten_in_time() -> None:
+    index = Index()
+    for n in range(5):
+        index.put(f"m{n}", Entry(float(n), 100.0 + n))
+    assert index.expire(99.0, 10) == []
+    assert index.expire(102.0, 2) == ["m0", "m1"]
+    assert index.expire(102.0, 2) == ["m2"]
+    assert set(index.entries) == {"m3", "m4"}
+    assert index.take(103.5, 200.0, 10) == (["m4"], ["m3"])

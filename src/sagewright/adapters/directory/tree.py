@@ -212,7 +212,10 @@ class Tree:
         except FileNotFoundError:
             return
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.rmdir(name, dir_fd=parent)
+            os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            # of somebody who was just about to write there; the next sweep finds it
+            if error.errno not in {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}:
+                raise
         finally:
             os.close(parent)

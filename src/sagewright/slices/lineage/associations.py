@@ -8,7 +8,7 @@ from typing import Any
 from ...resources import paging
 from ...resources.arn import parse
 from ...resources.platform import Platform
-from ...stores.records import Conflict, Delete, Put, Query
+from ...stores.records import Conflict, Delete, Put, Query, Record
 from ...wire.errors import AlreadyExists, Invalid, NotFound
 from ...wire.types import Call, Reply
 
@@ -82,6 +82,10 @@ class Associations:
             kind, parent = IN, call.params["DestinationArn"].lower()
         shape = self.platform.shapes("sagemaker").list("ListAssociations")
         sort = call.params.get("SortBy", "CreationTime")
+
+        def place(record: Record) -> tuple[str, str]:
+            return str(record.doc.get(sort, "")), record.key
+
         asked = {**{k: v for k, v in call.params.items() if k != "SortBy"}, "Sorted": sort}
         query = paging.query(asked, name_member="", order=shape.order, parent=parent)
         query = replace(
@@ -93,12 +97,15 @@ class Associations:
             more = len(records) == query.limit
         else:
             every = await self.platform.records.find(kind, call.scope, replace(query, after=None, limit=ALL))
-            every.sort(key=lambda r: (r.doc.get(sort, ""), r.key), reverse=query.descending)
-            seen = next((n for n, r in enumerate(every, 1) if query.after and r.key == query.after[1]), 0)
-            records, more = every[seen : seen + query.limit], len(every) > seen + query.limit
+            every.sort(key=place, reverse=query.descending)
+            if query.after is not None:
+                after = str(query.after[0]), query.after[1]
+                every = [r for r in every if (place(r) < after if query.descending else place(r) > after)]
+            records, more = every[: query.limit], len(every) > query.limit
         answer: dict[str, Any] = {shape.member: [{m: r.doc[m] for m in shape.item if m in r.doc} for r in records]}
         if more:
-            answer["NextToken"] = paging.token(asked, records[-1], "created")
+            last = records[-1] if sort == "CreationTime" else replace(records[-1], name=place(records[-1])[0])
+            answer["NextToken"] = paging.token(asked, last, "created" if sort == "CreationTime" else "name")
         return answer
 
     async def _end(self, call: Call, arn: str) -> tuple[str, str]:

@@ -97,8 +97,8 @@ class Events:
     async def _stream(self, call: Call) -> tuple[str, str]:
         """(group, stream) that the call names. Raises NotFound."""
         group, name = group_of(call), call.params["logStreamName"]
-        await self.groups.check_group(group)
         if await asyncio.to_thread(self.logs.stream, group, name) is None:
+            await self.groups.check_group(group)  # only now: it looks through every group there is
             raise no_stream()
         return group, name
 

@@ -24,6 +24,8 @@ from .index import Entry, Index
 QUEUE, MESSAGE = "Queue", "QueueMessage"
 PAGE = 500
 """Records read or removed at a time."""
+SWEPT = 20
+"""Expired messages removed along with each send: a queue that nobody reads keeps no more than its retention."""
 
 
 class Broker:
@@ -63,7 +65,7 @@ class Broker:
         """Keep messages; their ids. ``messages`` are as SendMessage has them."""
         index, now = await self.index(queue), self.platform.clock()
         attributes = queue.doc["Attributes"]
-        changes: list[Change] = []
+        changes: list[Change] = [Delete(MESSAGE, queue.scope, key) for key in index.expire(now, SWEPT)]
         entries: dict[str, Entry] = {}
         for message in messages:
             id_ = str(uuid.uuid4())

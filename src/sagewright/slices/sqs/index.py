@@ -64,6 +64,15 @@ class Index:
             self.hide(key, until)
         return taken, expired
 
+    def expire(self, now: float, most: int) -> list[str]:
+        """Forget messages that nobody received in time, up to ``most`` of them, the oldest first; which they were."""
+        expired: list[str] = []
+        while len(expired) < most and self._top() is not None and self.entries[key := self._heap[0][2]].expires <= now:
+            heapq.heappop(self._heap)
+            del self.entries[key]
+            expired.append(key)
+        return expired
+
     def next(self) -> float | None:
         """When the next message becomes available; None if there is none."""
         return self._top()

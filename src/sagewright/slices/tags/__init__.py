@@ -71,7 +71,7 @@ class Tags:
 def _offset(token: str | None, count: int) -> int:
     if token is None:
         return 0
-    if not token.isdigit() or int(token) > count:
+    if not token.isascii() or not token.isdigit() or len(token) > 9 or int(token) > count:
         raise Invalid("Invalid NextToken.")
     return int(token)
 
