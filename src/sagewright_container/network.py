@@ -14,14 +14,14 @@ import socket
 import struct
 from typing import Any, Dict, List
 
+from sagewright_container.kernel import CLONE_NEWNET, check, libc
+
 BACKLOG = 128
 UNPRIVILEGED_PORTS = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 
 def isolate() -> None:
     """Leave the machine's network; all that is left is a loopback of one's own, on which every port is free to take."""
-    from sagewright_container.sandbox import CLONE_NEWNET, check, libc
-
     check(libc.unshare(CLONE_NEWNET), "unshare the network")
     loopback_up()
     try:
@@ -48,8 +48,6 @@ def enter(plan: Dict[str, Any], conn: socket.socket) -> None:
     """
     sockets: List[socket.socket] = []
     if plan["switch"]:
-        from sagewright_container.sandbox import CLONE_NEWNET, check, libc
-
         check(libc.unshare(CLONE_NEWNET), "unshare the network between the hosts")
         sockets.append(netlink())
     isolate()

@@ -24,11 +24,19 @@ if __name__ == "__main__":
 
 from sagewright_container import network, sandbox
 from sagewright_container.init import supervise
-from sagewright_container.sandbox import (
-    AT_EMPTY_PATH,
+from sagewright_container.kernel import (
+    CLONE_NEWIPC,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    Forbidden,
+    check,
+    libc,
+)
+from sagewright_container.mounts import (
     AT_FDCWD,
     AT_RECURSIVE,
-    MNT_DETACH,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
@@ -36,19 +44,17 @@ from sagewright_container.sandbox import (
     MS_REC,
     SYS_MOVE_MOUNT,
     SYS_OPEN_TREE,
-    SYS_PIVOT_ROOT,
-    Forbidden,
     bind,
-    check,
-    libc,
+    bind_below,
+    clone,
     mount,
+    mount_lazy,
     overlay,
-    send,
-    told,
 )
+from sagewright_container.sandbox import MNT_DETACH, SYS_PIVOT_ROOT, send, told
 from sagewright_container.syscalls import filter_calls
 
-NAMESPACES = sandbox.CLONE_NEWNS | sandbox.CLONE_NEWPID | sandbox.CLONE_NEWIPC | sandbox.CLONE_NEWUTS
+NAMESPACES = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 Tree = Tuple[str, int, bool]
 """Where it belongs, a descriptor of the detached mount, whether it is a folder."""
@@ -144,7 +150,7 @@ def _refuse(conn: socket.socket, error: BaseException) -> None:
 def leave(rootless: bool, identity: List[int]) -> None:
     """Leave the machine's namespaces; as an ordinary user by way of a user namespace with only that user in it."""
     uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(NAMESPACES | (sandbox.CLONE_NEWUSER if rootless else 0)) < 0:
+    if libc.unshare(NAMESPACES | (CLONE_NEWUSER if rootless else 0)) < 0:
         raise Forbidden(
             "the kernel does not let %s make namespaces (%s); see `sagewright doctor`"
             % ("an ordinary user" if rootless else "this process", os.strerror(ctypes.get_errno()))
@@ -159,7 +165,7 @@ def user_namespace(identity: List[int], uid: int) -> int:
     pid = os.fork()
     if pid == 0:
         os.close(done[1])
-        os.write(ready[1], b"y" if libc.unshare(sandbox.CLONE_NEWUSER) == 0 else b"n")
+        os.write(ready[1], b"y" if libc.unshare(CLONE_NEWUSER) == 0 else b"n")
         os.read(done[0], 1)
         os._exit(0)
     try:
@@ -220,7 +226,6 @@ def collect(
     trees: List[Tree] = [("/dev", _devices(root, spec.get("devices", [])), True), ("/sys", _facts(root), True)]
     trees += [
         (item["target"], _tree(conn, root, item, spec["uid"], userns, rootless), os.path.isdir(item["source"])) for item in spec["binds"]
-        if os.path.exists(item["source"]) or not item.get("optional")
     ]
     trees.append(("/dev/shm", _empty(root, "mode=1777"), True))
     mount("proc", root, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -237,10 +242,10 @@ def _tree(
         _overlay(root, item, userns, rootless)
         return detach(root)
     if item.get("lazy"):
-        sandbox.mount_lazy(conn, root, item["target"], uid)
+        mount_lazy(conn, root, item["target"], uid)
         return detach(root)
     if "below" in item:
-        sandbox.bind_below(item, root, owner)
+        bind_below(item, root, owner)
         return detach(root)
     return clone(source, bool(item.get("writable")), owner)
 
@@ -254,20 +259,6 @@ def _overlay(root: str, item: Dict[str, Any], userns: Optional[int], rootless: b
     if owner is not None:
         bind(source, root, userns=owner)
     overlay(root if owner is not None else source, item["upper"], item["work"], root, rootless)
-
-
-def clone(source: str, writable: bool, userns: Optional[int]) -> int:
-    """A detached view of a folder or file, without set-user-id and device files; ``userns`` maps its owners."""
-    recursive = AT_RECURSIVE if userns is None else 0
-    tree = libc.syscall(SYS_OPEN_TREE, AT_FDCWD, source.encode(), 1 | os.O_CLOEXEC | recursive)
-    check(tree, "open %s for mounting (a kernel of 5.12 or later can)" % source)
-    flags = sandbox.ATTR_NOSUID | sandbox.ATTR_NODEV | (0 if writable else sandbox.ATTR_RDONLY)
-    attr = sandbox._MountAttr(flags | (sandbox.ATTR_IDMAP if userns is not None else 0), 0, 0, userns or 0)
-    done = libc.syscall(
-        sandbox.SYS_MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH | recursive, ctypes.byref(attr), ctypes.sizeof(attr)
-    )
-    check(done, "restrict the mount of %s" % source)
-    return int(tree)
 
 
 def detach(root: str) -> int:
@@ -340,7 +331,7 @@ def become(inner: Optional[int], spec: Dict[str, Any], rootless: bool) -> None:
     if not rootless:
         os.setgroups([])
     if inner is not None:
-        check(libc.setns(inner, sandbox.CLONE_NEWUSER), "enter the user namespace")
+        check(libc.setns(inner, CLONE_NEWUSER), "enter the user namespace")
         os.close(inner)
     for capability in range(64):
         if libc.prctl(sandbox.PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:

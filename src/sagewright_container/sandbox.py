@@ -27,213 +27,38 @@ import struct
 import sys
 from typing import Any, Dict, List, Optional, Sequence
 
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from sagewright_container import network
+from sagewright_container.init import supervise
+from sagewright_container.kernel import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    Forbidden,
+    check,
+    libc,
+)
+from sagewright_container.mounts import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REMOUNT,
+    build_base,
+    build_view,
+    mount,
+)
+from sagewright_container.syscalls import filter_calls
+
 MNT_DETACH = 2
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 24, 38, 47
-AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
-SYS_OPEN_TREE, SYS_MOVE_MOUNT, SYS_MOUNT_SETATTR = 428, 429, 442
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_IDMAP = 1, 2, 4, 0x100000
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Forbidden(Exception):
-    """The kernel, or a container around us, refuses something that the sandbox needs; the message says what."""
-
-
-def check(result: int, what: str) -> int:
-    """``result``, or Forbidden with the C library's error when it is negative."""
-    if result < 0:
-        code = ctypes.get_errno()
-        raise Forbidden("%s: %s" % (what, os.strerror(code)))
-    return result
-
-
-def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
-    check(
-        libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode() or None),
-        "mount %s on %s" % (kind or source, target),
-    )
-
-
-class _MountAttr(ctypes.Structure):
-    _fields_ = [("set", ctypes.c_uint64), ("clear", ctypes.c_uint64), ("propagation", ctypes.c_uint64),
-                ("userns", ctypes.c_uint64)]
-
-
-def bind(source: str, target: str, writable: bool = False, userns: Optional[int] = None, devices: bool = False) -> None:
-    """Show ``source`` at ``target``, without set-user-id and device files.
-
-    ``userns``: a user namespace whose map gives the files' owners inside the view (an id-mapped mount).
-    """
-    flags = ATTR_NOSUID | (0 if devices else ATTR_NODEV) | (0 if writable else ATTR_RDONLY)
-    recursive = AT_RECURSIVE if userns is None else 0
-    tree = libc.syscall(SYS_OPEN_TREE, AT_FDCWD, source.encode(), 1 | os.O_CLOEXEC | recursive)
-    if tree < 0 and ctypes.get_errno() == errno.ENOSYS and userns is None:
-        _old_bind(source, target, writable, devices)
-        return
-    check(tree, "bind %s" % source)
-    try:
-        attr = _MountAttr(flags | (ATTR_IDMAP if userns is not None else 0), 0, 0, userns or 0)
-        check(
-            libc.syscall(SYS_MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH | recursive, ctypes.byref(attr), ctypes.sizeof(attr)),
-            "bind %s read-only" % source,
-        )
-        check(libc.syscall(SYS_MOVE_MOUNT, tree, b"", AT_FDCWD, target.encode(), 4), "bind %s on %s" % (source, target))
-    finally:
-        os.close(tree)
-
-
-def _old_bind(source: str, target: str, writable: bool, devices: bool) -> None:
-    """For kernels before 5.12."""
-    mount(source, target, "", MS_BIND | MS_REC)
-    flags = MS_NOSUID | (0 if devices else MS_NODEV) | (0 if writable else MS_RDONLY)
-    mount("none", target, "", MS_BIND | MS_REMOUNT | flags)
-
-
-def overlay(lower: str, upper: str, work: str, target: str, rootless: bool) -> None:
-    """``lower`` at ``target``; what is written there goes into ``upper``."""
-    data = "lowerdir=%s,upperdir=%s,workdir=%s" % (lower, upper, work)
-    mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, data + (",userxattr" if rootless else ""))
-
-
-def parents(root: str, path: str) -> str:
-    """``path`` under ``root``, its parent made."""
-    target = root + path
-    os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-    return target
-
-
-def place(root: str, path: str, source: str) -> str:
-    """A mount point for ``source``: a folder or an empty file."""
-    target = parents(root, path)
-    if os.path.isdir(source):
-        os.makedirs(target, 0o755, exist_ok=True)
-    elif not os.path.lexists(target):
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    return target
-
-
-def build_base(root: str) -> None:
-    """Mount what every job sees at ``root``, which stays as it is outside of this process's new mount namespace."""
-    mount("none", "/", "", MS_REC | MS_PRIVATE)
-    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m")
-    _system(root)
-    os.makedirs(root + "/proc", exist_ok=True)
-
-
-def build_view(conn: socket.socket, root: str, spec: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
-    """Add what this job sees."""
-    _etc(root, ("resolv.conf",))
-    _devices(root, spec.get("devices", ()))
-    for item in spec["binds"]:
-        if item.get("lazy"):
-            mount_lazy(conn, place(root, item["target"], item["source"]), item["target"], spec["uid"])
-        else:
-            _place_bind(root, item, userns, rootless)
-    for path, text in spec.get("files", {}).items():
-        target = parents(root, path)
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(target, 0o644)
-
-
-def _place_bind(root: str, item: Dict[str, Any], userns: Optional[int], rootless: bool) -> None:
-    source, path = item["source"], item["target"]
-    if item.get("optional") and not os.path.exists(source):
-        return
-    target = place(root, path, source)
-    owner = userns if item.get("owned") else None
-    if item.get("upper"):
-        if owner is not None:
-            bind(source, target, userns=owner)
-        overlay(target if owner is not None else source, item["upper"], item["work"], target, rootless)
-    elif "below" in item:
-        bind_below(item, target, owner)
-    else:
-        bind(source, target, bool(item.get("writable")), owner)
-
-
-def mount_lazy(conn: socket.socket, place: str, name: str, uid: Optional[int]) -> None:
-    """Mount a file system that the agent serves: {"lazy": name, "owner": [uid, gid]} goes to it with the kernel's end.
-
-    Opened here, for the kernel takes only a descriptor that was opened in the mount's own user namespace.
-    """
-    owner = [os.getuid(), os.getgid()] if uid is None else [uid, uid]
-    try:
-        fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        raise Forbidden("open /dev/fuse: %s" % os.strerror(error.errno or 0)) from None
-    try:
-        data = "fd=%d,rootmode=40000,user_id=%d,group_id=%d,default_permissions" % (fd, owner[0], owner[1])
-        mount("sagewright", place, "fuse", MS_RDONLY | MS_NOSUID | MS_NODEV, data)
-        line = json.dumps({"lazy": name, "owner": owner}).encode() + b"\n"
-        conn.sendmsg([line], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))])
-    finally:
-        os.close(fd)
-
-
-def bind_below(item: Dict[str, Any], target: str, userns: Optional[int]) -> None:
-    """A part of a directory that jobs may write to: no link of theirs must lead out of it.
-
-    A file system that cannot map owners is shown with those that it has.
-    """
-    try:
-        fd = os.open(item["source"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        for name in filter(None, item["below"].split("/")):
-            outer, fd = fd, os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-            os.close(outer)
-    except OSError as error:
-        raise Forbidden("%s below %s: %s" % (item["below"] or ".", item["source"], os.strerror(error.errno or 0))) from None
-    source, writable = "/proc/self/fd/%d" % fd, bool(item.get("writable"))
-    try:
-        bind(source, target, writable, userns)
-    except Forbidden:
-        if userns is None:
-            raise
-        bind(source, target, writable)
-    finally:
-        os.close(fd)
-
-
-def _system(root: str) -> None:
-    """The parts of the machine that every program needs: /usr, /etc certificates, /dev, /sys cpu facts."""
-    bind("/usr", place(root, "/usr", "/usr"))
-    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-        path = "/" + name
-        if os.path.islink(path):
-            os.symlink(os.readlink(path), root + path)
-        elif os.path.isdir(path):
-            bind(path, place(root, path, path))
-    _etc(root, ("ssl", "pki", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
-                "mime.types", "magic", "fonts", "protocols", "services", "nsswitch.conf"))
-    os.makedirs(root + "/dev/shm", 0o755, exist_ok=True)
-    _devices(root, ("null", "zero", "full", "random", "urandom"))
-    mount("tmpfs", root + "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    for name, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        os.symlink(to, root + "/dev/" + name)
-    for path in ("/run", "/var/tmp", "/opt", "/sys"):
-        os.makedirs(root + path, 0o755, exist_ok=True)
-    if os.path.isdir("/sys/devices/system"):
-        bind("/sys/devices/system", place(root, "/sys/devices/system", "/sys/devices/system"))
-
-
-def _devices(root: str, names: Sequence[str]) -> None:
-    """Show those of the devices that this machine has."""
-    for name in names:
-        if os.path.exists("/dev/" + name):
-            bind("/dev/" + name, place(root, "/dev/" + name, "/dev/" + name), writable=True, devices=True)
-
-
-def _etc(root: str, names: Sequence[str]) -> None:
-    for name in names:
-        path = "/etc/" + name
-        if os.path.exists(path):
-            bind(os.path.realpath(path), place(root, path, path))
 
 
 def enter_namespaces(isolated: bool, rootless: bool) -> None:
@@ -251,9 +76,7 @@ def enter_namespaces(isolated: bool, rootless: bool) -> None:
             with open("/proc/self/" + name, "w") as file:
                 file.write(text)
     if isolated:
-        from sagewright_container.network import loopback_up
-
-        loopback_up()
+        network.loopback_up()
 
 
 def pivot(root: str) -> None:
@@ -386,10 +209,6 @@ def finish(conn: socket.socket, spec: Dict[str, Any], fds: List[int], root: str,
     ``fds``: the job's output, then the user namespace for id-mapped mounts if there is one. Tells the agent on
     ``conn``: {"init": pid} as the machine counts, {"network": n} with descriptors, {"started": true}, {"exit": code} or {"error": text}.
     """
-    from sagewright_container import network
-    from sagewright_container.init import supervise
-    from sagewright_container.syscalls import filter_calls
-
     try:
         if error:
             raise Forbidden(error)
@@ -452,7 +271,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from sagewright_container import sandbox
-
-    sandbox.main()
+    main()

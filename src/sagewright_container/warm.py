@@ -34,7 +34,7 @@ TOOLKIT = (
     "threads", "http", "frames", "content", "isolation", "models", "context", "serve", "handlers",
 )
 """Modules of the contract toolkit that script mode and model servers need; a job finds them imported."""
-OURS = ("init", "network", "sandbox", "syscalls", "warm")
+OURS = ("init", "kernel", "mounts", "network", "sandbox", "syscalls", "warm")
 """Modules of this package that a job does not find imported."""
 FAILURES = 5
 """Spares that may die one after another before anything took them; then something is wrong with this interpreter."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.stores.compute import Task
+from sagewright.stores.compute import Input, Task
 from sagewright.testing.compute import Bench, task
 
 from .test_sandbox import exit_of, ids
@@ -99,3 +99,19 @@ async def test_a_server_on_tcp_alone_is_told_where_to_listen(bench: Bench) -> No
     assert reports[-1].name == "Failed"
     assert "SAGEWRIGHT_SOCKET" in reports[-1].data["Reason"]
     assert "8080" in reports[-1].data["Reason"]
+
+
+async def test_a_worker_cannot_lead_its_successors_mounts_outside(bench: Bench, tmp_path: Path) -> None:
+    """Mount points are made with rights that jobs do not have, in folders that jobs may exchange for links."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    bench.ports.objects.put("b", "extra/weights", b"w")  # type: ignore[attr-defined]
+    prepare = f"import os; os.rename('/opt/ml/extra', '/opt/ml/old'); os.symlink('{outside}', '/opt/ml/extra')\n"
+    job = serve(bench, prepare + SERVER, inputs=[Input("/opt/ml/extra/data", "s3://b/extra/")])
+    await bench.compute.submit(job)
+    reports = await bench.until(job.id, "Ready")
+    get(reports[-1].data["Sockets"][0], "/die")
+    reports = await bench.until(job.id, seconds=20)
+    assert reports[-1].name == "Failed", reports
+    assert "no place for /opt/ml/extra/data" in reports[-1].data["Reason"]
+    assert not list(outside.iterdir())

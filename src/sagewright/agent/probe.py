@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sagewright_container import network, sandbox
+from sagewright_container import mounts, network, sandbox
+from sagewright_container.kernel import Forbidden
 
 from .gpus import discover
 from .network.meeting import join
@@ -49,33 +50,33 @@ def _main() -> None:
         Path(place, name).mkdir()
     try:
         sandbox.enter_namespaces(True, rootless)
-        sandbox.mount("none", "/", "", sandbox.MS_REC | sandbox.MS_PRIVATE)
-        sandbox.mount("tmpfs", f"{place}/target", "tmpfs")
+        mounts.mount("none", "/", "", mounts.MS_REC | mounts.MS_PRIVATE)
+        mounts.mount("tmpfs", f"{place}/target", "tmpfs")
         pid = os.fork()
         if pid == 0:
             try:
-                sandbox.mount("proc", f"{place}/target", "proc")
-            except sandbox.Forbidden:
+                mounts.mount("proc", f"{place}/target", "proc")
+            except Forbidden:
                 os._exit(1)
             os._exit(0)
         found["namespaces"] = os.waitpid(pid, 0)[1] == 0
         if not found["namespaces"]:
             found["reason"] = "the kernel does not allow a fresh /proc here (a container masks parts of it)"
-    except (sandbox.Forbidden, OSError) as error:
+    except (Forbidden, OSError) as error:
         found["reason"] = str(error)
         print(json.dumps(found))
         return
     lower = f"{place}/lower"
     if userns is not None:
         try:
-            sandbox.bind(lower, f"{place}/mapped", userns=userns)
+            mounts.bind(lower, f"{place}/mapped", userns=userns)
             found["idmap"], lower = True, f"{place}/mapped"
-        except sandbox.Forbidden:
+        except Forbidden:
             found["idmap"] = False
     try:
-        sandbox.overlay(lower, f"{place}/upper", f"{place}/work", f"{place}/target", rootless)
+        mounts.overlay(lower, f"{place}/upper", f"{place}/work", f"{place}/target", rootless)
         found["overlay"] = True
-    except sandbox.Forbidden:
+    except Forbidden:
         found["overlay"] = False
     found |= _fuse(place, rootless)
     found |= _network()
@@ -87,8 +88,8 @@ def _fuse(place: str, rootless: bool) -> dict[str, bool | str]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         try:
-            sandbox.mount_lazy(ours, f"{place}/work", "probe", None if rootless else 200_000)
-        except (sandbox.Forbidden, OSError) as error:
+            mounts.mount_lazy(ours, f"{place}/work", "probe", None if rootless else 200_000)
+        except (Forbidden, OSError) as error:
             return {"fuse": False, "fuse_reason": f"no file system in user space on this machine ({error})"}
         return {"fuse": True}
 
@@ -101,6 +102,6 @@ def _network() -> dict[str, bool | str]:
             network.isolate()
             spaces.append(Namespace(network.netlink()))
         join(spaces[0], spaces[1:])
-    except (sandbox.Forbidden, OSError) as error:
+    except (Forbidden, OSError) as error:
         return {"network": False, "network_reason": str(error)}
     return {"network": True}
