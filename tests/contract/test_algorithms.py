@@ -119,3 +119,6 @@ def test_a_specification_that_contradicts_itself(jobs: Jobs) -> None:
     wrong = [{"Name": "x", "Type": "Categorical", "Range": {"IntegerParameterRangeSpecification": {"MinValue": "1", "MaxValue": "2"}}}]
     with pytest.raises(ClientError, match="Hyperparameter x"):
         jobs.sagemaker.create_algorithm(AlgorithmName=jobs.name("a"), TrainingSpecification=specification(SupportedHyperParameters=wrong))
+    metrics = [{"Name": "score", "Regex": "score=("}]
+    with pytest.raises(ClientError, match="metric definition score is not a regular expression"):
+        jobs.sagemaker.create_algorithm(AlgorithmName=jobs.name("a"), TrainingSpecification=specification(MetricDefinitions=metrics))

@@ -150,6 +150,13 @@ def test_what_is_missing_fails_with_a_client_error(run: Run) -> None:
     assert unknown["FailureReason"].startswith("ClientError: Cannot pull nobody/knows:1")
     plain = run("plain", "true", AppSpecification={"ImageUri": "python:3.11"})
     assert "give a ContainerEntrypoint" in plain["FailureReason"]
+    output = {"S3Uri": "s3://no-such-bucket-here/x", "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
+    homeless = run("homeless", "true", ProcessingOutputConfig={"Outputs": [{"OutputName": "out", "S3Output": output}]})
+    assert homeless["FailureReason"] == (
+        "ClientError: Data upload would fail:Unable to write to s3://no-such-bucket-here/x "
+        "(NoSuchBucket: The specified bucket does not exist)"
+    )
+    assert "ProcessingStartTime" not in homeless
 
 
 def test_isolated_jobs_have_no_network_and_still_their_data(run: Run, s3: Any, server: TestServer) -> None:

@@ -237,3 +237,27 @@ def test_no_capacity(strict: Jobs) -> None:
     job = strict.ended(strict.train("print(1)", ResourceConfig=huge))
     assert job["FailureReason"].startswith("CapacityError: ")
     assert "24xlarge" in job["FailureReason"]
+
+
+def test_a_bucket_that_is_not_there_is_found_out_before_training(jobs: Jobs) -> None:
+    job = jobs.ended(jobs.train("print('ran')", OutputDataConfig={"S3OutputPath": "s3://no-such-bucket-here/out"}))
+    assert job["FailureReason"] == (
+        "ClientError: Artifact upload would fail:Unable to write to s3://no-such-bucket-here/out "
+        "(NoSuchBucket: The specified bucket does not exist)"
+    )
+    assert statuses(job) == ["Starting", "Failed"]
+    assert jobs.log(job["TrainingJobName"]) == ""
+
+
+@pytest.mark.parametrize("regex", ["loss=([0-9.+", "*", r"\p{Nowhere}"])
+def test_a_metrics_regex_that_is_none_is_refused(jobs: Jobs, regex: str) -> None:
+    definitions = [{"Name": "fine", "Regex": "fine=(.*)"}, {"Name": "loss", "Regex": regex}]
+    with pytest.raises(ClientError, match="The Regex of the metric definition loss is not a regular expression: ") as caught:
+        jobs.train("print(1)", AlgorithmSpecification={"MetricDefinitions": definitions})
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_channel_is_a_folder_of_its_own(jobs: Jobs, name: str) -> None:
+    with pytest.raises(ClientError, match="Invalid channel name"):
+        jobs.train("print(1)", InputDataConfig=[jobs.channel(name, f"s3://{jobs.bucket}/x/")])

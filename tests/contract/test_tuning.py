@@ -336,6 +336,9 @@ def test_built_in_xgboost(tunings: Tunings) -> None:
 def test_what_a_trial_would_refuse_is_refused_now(tunings: Tunings) -> None:
     unknown = tunings.config(HyperParameterTuningJobObjective={"Type": "Minimize", "MetricName": "other"})
     assert "A metric is required" in refused(tunings, unknown, tunings.definition())
+    broken = tunings.definition()
+    broken["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": "loss=("}]
+    assert "metric definition loss is not a regular expression" in refused(tunings, tunings.config(), broken)
     role = tunings.definition(RoleArn=tunings.jobs.role + "Nobody")
     assert "Could not assume role" in refused(tunings, tunings.config(), role)
     assert "both static and tunable" in refused(tunings, tunings.config(), tunings.definition(static={"x": "1"}))

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from sagewright.agent.layout import socket_folder
 from sagewright.stores.compute import Limits, Output, Task
 from sagewright.testing.compute import Bench, task
 from sagewright.testing.processes import living
@@ -169,3 +170,15 @@ async def test_nothing_of_a_killed_agent_with_limits_is_left(bench: Bench) -> No
     await bench.until(job.id)
     await bench.compute.forget(job.id)
     assert not any(group.exists() for group in groups)
+
+
+async def test_what_a_killed_server_was_deleting_goes_with_the_next_start(bench: Bench) -> None:
+    await bench.compute.close()
+    data = bench.config.data
+    left = [data / "jobs/.gone-1", socket_folder(data) / ".gone-2", data / "volumes/.gone-3"]
+    for folder in left:
+        (folder / "ml" / "model").mkdir(parents=True)
+        (folder / "ml" / "model" / "weights").touch()
+        (folder / "ml").chmod(0)
+    await bench.compute.open()
+    await eventually(lambda: not any(folder.exists() for folder in left))

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import regex
 
@@ -59,12 +58,7 @@ class Searcher:
     """The task's metric definitions."""
 
     def __init__(self, definitions: Iterable[dict[str, str]]) -> None:
-        self._patterns: list[tuple[str, Any]] = []
-        for definition in definitions:
-            try:
-                self._patterns.append((definition["Name"], regex.compile(definition["Regex"])))
-            except regex.error:
-                continue
+        self._patterns = [(definition["Name"], regex.compile(definition["Regex"])) for definition in definitions]
 
     def search(self, line: str) -> list[tuple[str, float]]:
         """(name, value) of every definition that finds a finite number. XGBoost's own patterns know a tab as ``#011``."""

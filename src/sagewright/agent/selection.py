@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..stores.compute import Input
+from ..stores.compute import LONGEST_MANIFEST, Input
 from ..stores.objects import NoSuchBucket, NoSuchKey, ObjectInfo, Objects
-
-MANIFEST = 512 * 2**20
-"""Bytes; a manifest is held in memory."""
 
 
 class StagingError(Exception):
@@ -141,9 +138,9 @@ def read_manifest(objects: Objects, item: Input) -> bytes:
     with file:
         if item.version and info.etag != item.version:
             raise failed(f"The manifest {item.uri} was replaced after the job was created")
-        if info.size > MANIFEST:
-            raise failed(f"The manifest {item.uri} is larger than {MANIFEST} bytes")
-        return file.read(MANIFEST)
+        if info.size > LONGEST_MANIFEST:
+            raise failed(f"The manifest {item.uri} is larger than {LONGEST_MANIFEST} bytes")
+        return file.read(LONGEST_MANIFEST)
 
 
 def manifest(item: Input, text: bytes) -> list[Found]:

@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def stage(objects: Objects, item: Input, target: Path, copy: bool, check: Callab
         raise failed(f"Unable to download object {item.uri} ({error})") from None
     except BadArchive as error:
         raise failed(f"Could not unpack {item.uri}: {error}") from None
-    except (PermissionError, gzip.BadGzipFile, EOFError) as error:
+    except (PermissionError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise failed(f"Unable to download object {item.uri} ({error})") from None
     return done
 

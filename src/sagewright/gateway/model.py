@@ -101,7 +101,7 @@ async def uncaptured(platform: Platform, about: dict[str, Any]) -> str:
         return "ClientError: Data capture needs a model with an ExecutionRoleArn."
     uri = s3_uri(capture["DestinationS3Uri"])
     why = await jobs.write_refusal(platform, role, uri)
-    return f"ClientError: Could not write captured data to {uri} (AccessDenied: {why})" if why else ""
+    return f"ClientError: Could not write captured data to {uri} ({why})" if why else ""
 
 
 async def _silenced(platform: Platform, role: str | None, output: dict[str, Any]) -> str:
@@ -110,7 +110,7 @@ async def _silenced(platform: Platform, role: str | None, output: dict[str, Any]
         return "" if role else "ClientError: An asynchronous endpoint needs a model with an ExecutionRoleArn."
     for uri in filter(None, (output.get("S3OutputPath"), output.get("S3FailurePath"))):
         if why := await jobs.write_refusal(platform, role, uri):
-            return f"ClientError: Could not write answers to {uri} (AccessDenied: {why})"
+            return f"ClientError: Could not write answers to {uri} ({why})"
     topics = output.get("NotificationConfig", {})
     for topic in filter(None, (topics.get("SuccessTopic"), topics.get("ErrorTopic"))):
         if why := await platform.identity.allowed(role, "sns:Publish", topic):

@@ -39,6 +39,15 @@ def submitted(event: Event) -> Hosts:
     return {task: {"Host": host, "Phase": "Waiting"} for host, task in event.data["Tasks"].items()}
 
 
+def keyed(doc: dict[str, Any], event: Event) -> dict[str, Any]:
+    """``_access_keys`` after a Submitting event: those that Clean revokes.
+
+    A launch that runs again after a crash has made another key, and the tasks that were submitted before go on with theirs.
+    """
+    key = event.data.get("AccessKey")
+    return {"_access_keys": [*doc.get("_access_keys", ()), key]} if key else {}
+
+
 def moved(doc: dict[str, Any], event: Event, phase: str, **more: Any) -> Hosts:
     """``_tasks`` after a report of the event's task."""
     tasks = {k: dict(v) for k, v in doc.get("_tasks", {}).items()}
@@ -91,6 +100,8 @@ class HostTasks:
         await job.send("Submitting", Tasks=tasks, AccessKey=access_key or None)
         owner = job.record.kind, job.record.scope, job.record.key
         record = await self.platform.records.get(*owner)
+        if access_key and (record is None or access_key not in record.doc.get("_access_keys", ())):
+            await self._revoke([access_key])  # nobody would: the job was stopped, or has got on, meanwhile
         if record is None or set(record.doc.get("_tasks", ())) != set(tasks.values()):
             return
         for host, task in tasks.items():
@@ -119,15 +130,19 @@ class HostTasks:
 
     async def forget(self, job: Job) -> None:
         """Remove the tasks of ``Tasks`` and end their keys, then tell of it: Cleared, with the same ``Attempt``."""
-        await self._remove(job.args["Tasks"], job.args["AccessKey"])
+        await self._remove(job.args["Tasks"], job.args["AccessKeys"])
         await job.send("Cleared", Attempt=job.args["Attempt"])
 
     async def clean(self, job: Job) -> None:
         """Remove the tasks and end the job's keys."""
-        await self._remove(job.doc.get("_tasks", ()), job.doc.get("_access_key"))
+        await self._remove(job.doc.get("_tasks", ()), job.doc.get("_access_keys", ()))
 
-    async def _remove(self, tasks: Iterable[str], access_key: str | None) -> None:
+    async def _remove(self, tasks: Iterable[str], access_keys: Iterable[str]) -> None:
         for task in tasks:
             await self.platform.tasks.forget(task)
-        if self.platform.identity and access_key:
-            await self.platform.identity.revoke(access_key)
+        await self._revoke(access_keys)
+
+    async def _revoke(self, access_keys: Iterable[str]) -> None:
+        if self.platform.identity:
+            for key in access_keys:
+                await self.platform.identity.revoke(key)

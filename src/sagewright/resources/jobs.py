@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
+
+import regex
 
 from ..stores.compute import Limits
 from ..stores.records import Record
+from ..wire.errors import Invalid
 from ..wire.types import Call
 from .arn import parse, s3_location
 from .hosts import Host
@@ -36,6 +41,15 @@ async def check_assumable(platform: Platform, role_arn: str) -> None:
         await platform.identity.role_principal(role_arn, "SageMaker")
 
 
+def check_metrics(definitions: Iterable[dict[str, str]]) -> None:
+    """Every metric definition's regular expression is one. Raises Invalid."""
+    for definition in definitions:
+        try:
+            regex.compile(definition["Regex"])
+        except regex.error as error:
+            raise Invalid(f"The Regex of the metric definition {definition['Name']} is not a regular expression: {error}.") from None
+
+
 def check_s3(*uris: str | None) -> None:
     """Every given URI is an S3 URI. Raises Invalid."""
     for uri in uris:
@@ -58,8 +72,15 @@ async def read_refusal(platform: Platform, role_arn: str, uri: str) -> str:
 
 
 async def write_refusal(platform: Platform, role_arn: str, uri: str) -> str:
-    """Why the role may not write below the S3 URI; empty if it may."""
-    return await _refusal(platform, role_arn, "s3:PutObject", uri)
+    """Why nothing could be stored below the S3 URI, as S3 would say it: the role may not, or there is no bucket. Empty if it can.
+
+    Asked before a job begins: that its result cannot be stored is not to be found out when it is there.
+    """
+    if why := await _refusal(platform, role_arn, "s3:PutObject", uri):
+        return f"AccessDenied: {why}"
+    if await asyncio.to_thread(platform.objects.bucket, s3_location(uri)[0]) is None:
+        return "NoSuchBucket: The specified bucket does not exist"
+    return ""
 
 
 async def delete_refusal(platform: Platform, role_arn: str, uri: str) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+LONGEST_MANIFEST = 512 * 2**20
+"""Bytes; a manifest is held in memory."""
+
 
 @dataclass(slots=True)
 class Input:

@@ -13,7 +13,7 @@ class Story:
 
     def __init__(self, hosts: int = 1, **doc: Any) -> None:
         self.now = 1000.0
-        self.doc = LIFECYCLE.begin({"TrainingJobName": "j", "_artifacts": {"S3ModelArtifacts": "s3://b/m"}, **doc}, self.now)
+        self.doc = LIFECYCLE.begin({"TrainingJobName": "j", "CreationTime": self.now, "_artifacts": {"S3ModelArtifacts": "s3://b/m"}, **doc}, self.now)
         self.instructions: list[str] = []
         self.hosts = [f"algo-{n + 1}" for n in range(hosts)]
 

@@ -40,7 +40,6 @@ def test_a_huge_line_is_split_and_memory_stays_bounded() -> None:
     (r"rmse:\t(\d+)", "rmse:\t7", 7.0),
     (r"loss=(\S+)", "loss=high", None),
     (r"loss=\d+", "loss=1", None),
-    (r"(unclosed", "x", None),
     (r"lr=(\S+)", "lr=1e-3", 0.001),
 ])
 def test_search(regex: str, line: str, value: float | None) -> None:

@@ -96,6 +96,13 @@ def test_gzip_is_taken_off(objects: FolderObjects, tmp_path: Path) -> None:
     assert (tmp_path / "in/a.csv").read_bytes() == b"1,2"
 
 
+@pytest.mark.parametrize("body", [b"1,2", gzip.compress(b"1,2" * 999)[:-20], gzip.compress(b"")[:10] + b"\xff" * 20])
+def test_what_is_no_gzip_data_is_the_callers_fault(objects: FolderObjects, tmp_path: Path, body: bytes) -> None:
+    objects.put("b", "broken/a.csv.gz", body)
+    with pytest.raises(StagingError, match="ClientError: Data download failed:Unable to download object s3://b/broken/"):
+        staged(objects, tmp_path, "s3://b/broken/", compression="Gzip")
+
+
 def test_unpack(objects: FolderObjects, tmp_path: Path) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:

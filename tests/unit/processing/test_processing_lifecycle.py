@@ -148,6 +148,12 @@ def test_launch_that_runs_again_keeps_what_is_known() -> None:
     assert story.doc["ProcessingJobStatus"] == "Failed"
 
 
+def test_every_key_of_a_launch_that_runs_again_is_known() -> None:
+    story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"}, AccessKey="ASIA1")
+    story.tell("Submitting", Tasks={"algo-1": "algo-1"}, AccessKey="ASIA2")
+    assert story.doc["_access_keys"] == ["ASIA1", "ASIA2"]
+
+
 def test_stop_during_upload() -> None:
     story = Story().run().exit().tell("Stop")
     assert story.doc["ProcessingJobStatus"] == "Stopping"

@@ -21,11 +21,12 @@ class Platform:
         self.submitted: list[Task] = []
         self.stopped: list[str] = []
         self.forgotten: list[str] = []
+        self.revoked: list[str] = []
         self._later = later
-        self.records = self.tasks = self.reconciler = self
+        self.records = self.tasks = self.reconciler = self.identity = self
 
     async def get(self, *_: str) -> Any:
-        base = {"_tasks": {task: {} for task in TASKS.values()}, "_state": "Starting"}
+        base = {"_tasks": {task: {} for task in TASKS.values()}, "_state": "Starting", "_access_keys": ["ASIA1"]}
         if not self.submitted:
             return SimpleNamespace(doc=base)
         return None if self._later is None else SimpleNamespace(doc={**base, **self._later})
@@ -39,11 +40,14 @@ class Platform:
     async def forget(self, task: str) -> None:
         self.forgotten.append(task)
 
+    async def revoke(self, access_key: str) -> None:
+        self.revoked.append(access_key)
+
     def settled(self, record: Any) -> bool:
         return bool(record.doc["_state"] == "Failed")
 
 
-async def launch(later: dict[str, Any] | None) -> Platform:
+async def launch(later: dict[str, Any] | None, key: str = "") -> Platform:
     platform, sent = Platform(later), []
 
     async def send(name: str, **data: Any) -> None:
@@ -51,8 +55,10 @@ async def launch(later: dict[str, Any] | None) -> Platform:
 
     job: Any = SimpleNamespace(send=send, record=SimpleNamespace(kind="TrainingJob", scope="s", key="Job"))
     made = HostTasks(platform)  # type: ignore[arg-type]
-    await made.launch(job, TASKS, lambda host, task: Task(task, "run", "i", ["train"], hostname=host), stopping="Stopping")
-    assert sent == [("Submitting", {"Tasks": TASKS, "AccessKey": None})]
+    await made.launch(
+        job, TASKS, lambda host, task: Task(task, "run", "i", ["train"], hostname=host), stopping="Stopping", access_key=key
+    )
+    assert sent == [("Submitting", {"Tasks": TASKS, "AccessKey": key or None})]
     return platform
 
 
@@ -75,3 +81,9 @@ async def test_a_job_that_was_halted_meanwhile_leaves_no_host_waiting(later: dic
 @pytest.mark.parametrize("later", [None, {"_state": "Failed"}])
 async def test_a_job_that_ended_meanwhile_keeps_nothing(later: dict[str, Any] | None) -> None:
     assert (await launch(later)).forgotten == list(TASKS.values())
+
+
+async def test_a_key_that_nobody_has_written_down_ends_at_once() -> None:
+    """The job was stopped before it heard of its tasks: Clean would not know of the key, and it would be good for weeks."""
+    assert (await launch({}, "ASIA1")).revoked == []
+    assert (await launch({}, "ASIA2")).revoked == ["ASIA2"]

@@ -135,3 +135,13 @@ def test_a_fault_of_the_platform_fails_the_job_from_every_running_state() -> Non
         stepped = LIFECYCLE.step("j", {"_state": state}, Event("Fault", {"Reason": "InternalServerError: x"}), 1.0)
         assert stepped is not None
         assert stepped[0]["TrainingJobStatus"] == "Failed"
+
+
+def test_every_key_of_a_launch_that_runs_again_is_known_until_the_attempt_is_over() -> None:
+    story = Story(EnableManagedSpotTraining=True)
+    for key in ("ASIA1", "ASIA2"):
+        story.tell("Submitting", Tasks={"algo-1": "algo-1"}, AccessKey=key)
+    assert story.doc["_access_keys"] == ["ASIA1", "ASIA2"]
+    story.tell("Staging", Task="algo-1").tell("Started", Task="algo-1").tell("Interrupt")
+    story.tell("Exited", Task="algo-1", **ended(143, Stopped=True)).tell("Finished", Task="algo-1").tell("Cleared", Attempt=0)
+    assert "_access_keys" not in story.doc, "the second attempt has keys of its own"

@@ -1,11 +1,18 @@
 """Warm pools of training jobs, without a process."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sagewright.slices.training.pool import key
+from sagewright.adapters.sqlite import SqliteRecords
+from sagewright.runtime.reconciler import Job, Reconciler
+from sagewright.slices.training.lifecycle import LIFECYCLE
+from sagewright.slices.training.pool import LONGEST, key
 from sagewright.slices.training.states import CLEAN, CLOSE_POOL, OPEN_POOL
+from sagewright.slices.training.warm_pools import KIND, WarmPools
+from sagewright.stores.records import Put, Work
 from sagewright.testing.training import Story, ended
 from sagewright.wire.errors import Invalid
 
@@ -83,3 +90,24 @@ def test_what_jobs_of_one_pool_have_in_common(other: dict[str, Any]) -> None:
     base = {"RoleArn": "r", "ResourceConfig": RESOURCES}
     assert key({**base, **other}) != key(base)
     assert key({**base, "ResourceConfig": {**RESOURCES, "KeepAlivePeriodInSeconds": 0}}) == key(base)
+
+
+def test_a_chain_of_jobs_keeps_its_pool_for_seven_days_at_most() -> None:
+    assert pool(completed(_pool_since=1000.0 - LONGEST + 60.0))["Status"] == "Available"
+    story = completed(_pool_since=1000.0 - LONGEST)
+    assert (pool(story)["Status"], story.instructions) == ("Terminated", [CLEAN])
+
+
+async def test_a_job_that_takes_a_pool_over_continues_its_chain(tmp_path: Path) -> None:
+    platform: Any = SimpleNamespace(records=await SqliteRecords.open(tmp_path / "records.sqlite"))
+    platform.reconciler = Reconciler(platform.records, lambda: 2000.0)
+    platform.reconciler.lifecycle("TrainingJob", LIFECYCLE)
+    first, second = completed(_pool_since=500.0).doc, Story(ResourceConfig=RESOURCES, RoleArn="r", TrainingJobName="next").doc
+    await platform.records.commit(Put("TrainingJob", "s", "first", first), Put("TrainingJob", "s", "next", second),
+                                  Put(KIND, "s", "first", {}, parent=key(first)))
+    work = Work("1", "TrainingJob", "s", "next", "Launch", {}, 0.0)
+    record = await platform.records.get("TrainingJob", "s", "next")
+    await WarmPools(platform).take(Job(work, record, platform.reconciler))
+    after = await platform.records.get("TrainingJob", "s", "next")
+    assert after.doc["_pool_since"] == 500.0
+    await platform.records.close()

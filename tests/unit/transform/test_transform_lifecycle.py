@@ -53,7 +53,7 @@ def test_normal_run() -> None:
     story.ended()
     assert story.instructions == [PUMP, HALT, CLEAN]
     assert story.doc["TransformEndTime"] > story.doc["TransformStartTime"]
-    assert story.doc["_access_key"] == "k"
+    assert story.doc["_access_keys"] == ["k"]
 
 
 def test_failed_records_fail_the_job() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -55,6 +56,7 @@ class ProcessCompute:
         self._inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
         self._inbox.bind(str(path))
         asyncio.get_running_loop().add_reader(self._inbox.fileno(), self._receive)
+        self._keep(asyncio.to_thread(_sweep, self._folder, path.parent, volume_folder(self.config.data, "any").parent))
         await self._ensure_launcher()
         for spec in self._folder.glob("[!.]*/spec.json"):
             self._adopt(Layout(self.config.data, spec.parent.name))
@@ -234,15 +236,29 @@ class ProcessCompute:
         task.add_done_callback(self._tasks.discard)
 
 
+GONE = ".gone-"
+"""What the name of a folder that is being deleted begins with."""
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder at once for every reader, then its content. A sandbox that is still ending may write meanwhile."""
-    trash = folder.with_name(f".gone-{folder.name}-{os.getpid()}")
+    """Delete a folder at once for every reader, then its content."""
+    trash = folder.with_name(f"{GONE}{secrets.token_hex(8)}")
     try:
         folder.rename(trash)
     except FileNotFoundError:
         return
+    _empty(trash)
+
+
+def _sweep(*places: Path) -> None:
+    """Delete what a killed server was deleting."""
+    for place in places:
+        for trash in place.glob(f"{GONE}*"):
+            _empty(trash)
+
+
+def _empty(trash: Path) -> None:
+    """Delete a folder and its content. A sandbox that is still ending may write meanwhile."""
     for _ in range(100):
         for place, folders, _files in os.walk(trash):
             for name in folders:  # a job, and the overlay's own work folder, may close them to us

@@ -76,10 +76,13 @@ class Blobs(Uploads):
     def create_repository(self, repository: Repository) -> None:
         folder = self._folder(repository.name, ValueError)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self._draft(_dump(repository))
         try:
-            os.link(self._draft(_dump(repository)), folder / "_repository.json")
+            os.link(draft, folder / "_repository.json")
         except FileExistsError:
             raise RepositoryExists(repository.name) from None
+        finally:
+            draft.unlink()
 
     def update_repository(self, repository: Repository) -> None:
         self.repository(repository.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...resources.jobs import check_metrics
 from ...resources.platform import Platform
 from ...resources.resource import Resource
 from ...stores.records import Record
@@ -34,6 +35,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
             raise Invalid(f"Hyperparameter {name}: a {kind} parameter has no {', '.join(sorted(given))}.")
         if parameter.get("IsTunable") and kind == "FreeText":
             raise Invalid(f"Hyperparameter {name}: FreeText parameters are not tunable.")
+    check_metrics(training.get("MetricDefinitions", ()))
     metrics = {metric["Name"] for metric in training.get("MetricDefinitions", ())}
     for objective in training.get("SupportedTuningJobObjectiveMetrics", ()):
         if objective["MetricName"] not in metrics:

@@ -62,7 +62,7 @@ class CompilationExecutor:
         if why := await jobs.read_refusal(self.platform, doc["RoleArn"], source):
             return f"ClientError: InputConfiguration: Unable to access {source} (AccessDenied: {why})"
         if why := await jobs.write_refusal(self.platform, doc["RoleArn"], target):
-            return f"ClientError: OutputConfiguration: Unable to write to {target} (AccessDenied: {why})"
+            return f"ClientError: OutputConfiguration: Unable to write to {target} ({why})"
         return ""
 
     def _task(self, doc: dict[str, Any], planned: Plan, artifact: str, task_id: str) -> Task:

@@ -65,7 +65,7 @@ class PackagingExecutor:
             await job.send("Refused", Reason=f"ClientError: Unable to access {source} (AccessDenied: {why})")
             return
         if why := await jobs.write_refusal(self.platform, role, target):
-            await job.send("Refused", Reason=f"ClientError: Unable to write to {target} (AccessDenied: {why})")
+            await job.send("Refused", Reason=f"ClientError: Unable to write to {target} ({why})")
             return
         tasks = task_ids("package", doc["EdgePackagingJobName"], doc["CreationTime"], names(1))
         await self.hosts.launch(job, tasks, lambda host, task: self._task(doc, source, target, task), stopping=STOPPING)

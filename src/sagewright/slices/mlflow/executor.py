@@ -82,7 +82,7 @@ class MlflowExecutor:
         except UnknownImage as error:
             return f"ClientError: {error}"
         if why := await jobs.write_refusal(self.platform, doc["RoleArn"], doc["ArtifactStoreUri"]):
-            return f"ClientError: {doc['RoleArn']} may not write to {doc['ArtifactStoreUri']} (AccessDenied: {why})"
+            return f"ClientError: {doc['RoleArn']} cannot write to {doc['ArtifactStoreUri']} ({why})"
         return ""
 
     def _say(self, doc: dict[str, Any], reason: str) -> None:

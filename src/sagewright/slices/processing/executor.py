@@ -72,7 +72,7 @@ class ProcessingExecutor:
         for item in doc.get("ProcessingOutputConfig", {}).get("Outputs", ()):
             where = s3_uri(item["S3Output"]["S3Uri"])
             if not item["AppManaged"] and (why := await jobs.write_refusal(self.platform, role, where)):
-                return f"ClientError: Data upload would fail:Unable to write to {where} (AccessDenied: {why})"
+                return f"ClientError: Data upload would fail:Unable to write to {where} ({why})"
         return ""
 
     def _task(self, doc: dict[str, Any], task_id: str, hosts: list[str], host: str, env: dict[str, str]) -> Task:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...resources.hosts import everywhere, moved, submitted
+from ...resources.hosts import everywhere, keyed, moved, submitted
 from ...resources.jobs import REASON, exit_failure
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 
@@ -59,9 +59,7 @@ def exit_message(tasks: dict[str, dict[str, Any]]) -> str | None:
 
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A launch that runs again after a crash finds its tasks written down."""
-    if "_tasks" in doc:
-        return None
-    return Move(STARTING, {"_tasks": submitted(event), "_access_key": event.data.get("AccessKey")})
+    return Move(STARTING, keyed(doc, event) | ({} if "_tasks" in doc else {"_tasks": submitted(event)}))
 
 
 def staging(doc: dict[str, Any], event: Event, now: float) -> Move:

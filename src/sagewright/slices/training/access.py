@@ -12,6 +12,7 @@ from typing import Any
 from ...resources import jobs
 from ...resources.arn import s3_location, s3_uri
 from ...resources.platform import Platform
+from ...stores.compute import LONGEST_MANIFEST
 from ...stores.objects import NoSuchBucket, NoSuchKey
 from . import live
 
@@ -22,7 +23,7 @@ TURN = 200
 async def check(platform: Platform, doc: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Why channels or checkpoints cannot be read, as a FailureReason, empty if they can; and each manifest's ETag by channel.
 
-    A manifest that is missing or no manifest is left to the agent, who says what is wrong with it.
+    A manifest that is missing, too long or no manifest is left to the agent, who says what is wrong with it.
     """
     versions: dict[str, str] = {}
     for item in live.inputs(doc):
@@ -58,6 +59,8 @@ def _listed(platform: Platform, s3: dict[str, Any]) -> tuple[str, list[str]]:
     except (NoSuchKey, NoSuchBucket):
         return "", []
     with file:
+        if info.size > LONGEST_MANIFEST:
+            return info.etag, []
         text = file.read()
     try:
         if s3["S3DataType"] == "ManifestFile":

@@ -104,7 +104,7 @@ def cleared(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """Nothing is left of the last attempt."""
     if event.data["Attempt"] != attempt(doc):
         return None
-    begin = {"_tasks": None, "_access_key": None, "_overtime": None, "_message": None, "_attempt": attempt(doc) + 1}
+    begin = {"_tasks": None, "_access_keys": None, "_overtime": None, "_message": None, "_attempt": attempt(doc) + 1}
     return Move(STARTING, begin, (Instruction(LAUNCH),))
 
 
@@ -114,6 +114,6 @@ def overdue(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def _forget(doc: Mapping[str, Any], tasks: Mapping[str, Any]) -> Instruction:
-    return Instruction(FORGET, {"Tasks": sorted(tasks), "AccessKey": doc.get("_access_key"), "Attempt": attempt(doc)})
+    return Instruction(FORGET, {"Tasks": sorted(tasks), "AccessKeys": doc.get("_access_keys", []), "Attempt": attempt(doc)})
 
 

@@ -40,6 +40,8 @@ def check(doc: dict[str, Any], file_systems: str = "") -> None:
         if name in seen:
             raise Invalid(f"Duplicate channel name: {name}.")
         seen.add(name)
+        if name in (".", ".."):
+            raise Invalid(f"Invalid channel name: {name}.")
         if (numbered := re.fullmatch(r"(.+)_\d+", name)) and numbered[1] in pipes:
             raise Invalid(f"Channel name {name} is that of a pipe of the channel {numbered[1]}.")
         channel.setdefault("CompressionType", "None")

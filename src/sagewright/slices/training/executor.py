@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tarfile
 from typing import Any
 
@@ -90,14 +91,23 @@ class TrainingExecutor:
         await job.send("WaitOver")
 
     async def merge(self, job: Job) -> None:
-        """One archive of the hosts' archives; on a clash of names the last host's file stays."""
+        """One archive of the hosts' archives; on a clash of names the last host's file stays.
+
+        The parts go once it is written down that the whole is there: a merge that began anew without some of them would put
+        what is left in its place.
+        """
         doc = job.doc
         if doc["OutputDataConfig"]["CompressionType"] != "NONE":
             hosts = [t["Host"] for t in doc["_tasks"].values()]
             base = output_base(doc, doc["TrainingJobName"])
-            for name in ("model.tar.gz", "output.tar.gz"):
-                parts = [join(base, f".{host}", name) for host in hosts]
-                await asyncio.to_thread(self._merge, parts, join(base, name))
+            parts = {name: [join(base, f".{host}", name) for host in hosts] for name in ("model.tar.gz", "output.tar.gz")}
+            if "_joined" not in doc:
+                for name, some in parts.items():
+                    await asyncio.to_thread(self._join, some, join(base, name))
+                await job.send("Joined")
+            bucket, _ = s3_location(base)
+            keys = [s3_location(part)[1] for some in parts.values() for part in some]
+            await asyncio.to_thread(self.platform.objects.delete, bucket, keys)
         await job.send("Merged")
 
     # -- parts of launch
@@ -116,7 +126,7 @@ class TrainingExecutor:
             return reason, {}
         for uri in (s3_uri(doc["OutputDataConfig"]["S3OutputPath"]), *live.uris(doc)):
             if why := await jobs.write_refusal(self.platform, doc["RoleArn"], uri):
-                return f"ClientError: Artifact upload would fail:Unable to write to {uri} (AccessDenied: {why})", {}
+                return f"ClientError: Artifact upload would fail:Unable to write to {uri} ({why})", {}
         return "", versions
 
     async def _erases(self, doc: dict[str, Any]) -> bool:
@@ -143,27 +153,24 @@ class TrainingExecutor:
         named = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
         return env | named | doc.get("Environment", {}), env.get("AWS_ACCESS_KEY_ID", "")
 
-    def _merge(self, parts: list[str], target: str) -> None:
+    def _join(self, parts: list[str], target: str) -> None:
+        """One archive of those parts that there are; none if there are none."""
         objects = self.platform.objects
-        found = []
-        for part in parts:
+        with contextlib.ExitStack() as stack:
+            found = []
+            for part in parts:
+                with contextlib.suppress(NoSuchKey):
+                    found.append(stack.enter_context(objects.open(*s3_location(part))[1]))
+            if not found:
+                return
+            writer = objects.writer(*s3_location(target), NewObject(content_type="application/x-tar"))
             try:
-                found.append(objects.open(*s3_location(part))[1])
-            except NoSuchKey:
-                continue
-        if not found:
-            return
-        writer = objects.writer(*s3_location(target), NewObject(content_type="application/x-tar"))
-        try:
-            with tarfile.open(fileobj=writer, mode="w|gz") as whole:  # type: ignore[call-overload]
-                for stream in found:
-                    with stream, tarfile.open(fileobj=stream, mode="r:gz") as archive:
-                        for member in archive:
-                            whole.addfile(member, archive.extractfile(member) if member.isfile() else None)
-            writer.commit()
-        except BaseException:
-            writer.abort()
-            raise
-        for part in parts:
-            bucket, key = s3_location(part)
-            objects.delete(bucket, [key])
+                with tarfile.open(fileobj=writer, mode="w|gz") as whole:  # type: ignore[call-overload]
+                    for stream in found:
+                        with tarfile.open(fileobj=stream, mode="r:gz") as archive:
+                            for member in archive:
+                                whole.addfile(member, archive.extractfile(member) if member.isfile() else None)
+                writer.commit()
+            except BaseException:
+                writer.abort()
+                raise

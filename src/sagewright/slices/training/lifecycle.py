@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...resources.hosts import everywhere as _all
-from ...resources.hosts import moved, submitted
+from ...resources.hosts import keyed, moved, submitted
 from ...resources.jobs import REASON, exit_failure
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 from . import attempts, pool
@@ -44,9 +44,9 @@ from .states import (
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A launch that runs again after a crash finds its tasks written down."""
     if "_tasks" in doc:
-        return None
+        return Move(STARTING, keyed(doc, event))
     began = "_delayed" in doc or attempts.attempt(doc)
-    changes = {"_tasks": submitted(event), "_access_key": event.data.get("AccessKey")}
+    changes = {"_tasks": submitted(event), **keyed(doc, event)}
     return Move(STARTING, changes, () if began else attempts.patience(doc, now))
 
 
@@ -102,6 +102,11 @@ def finished(doc: dict[str, Any], event: Event, now: float) -> Move:
     if len(tasks) > 1:
         return Move(doc["_state"], {"_tasks": tasks}, (Instruction(MERGE),))
     return _end(doc, tasks, now)
+
+
+def joined(doc: dict[str, Any], event: Event, now: float) -> Move:
+    """The whole archives are there; the hosts' own may go."""
+    return Move(doc["_state"], {"_joined": True})
 
 
 def merged(doc: dict[str, Any], event: Event, now: float) -> Move:
@@ -224,6 +229,7 @@ LIFECYCLE = Lifecycle(
         (FINAL, "PoolExpired"): pool.expire,
         ((*ACTIVE, *FINAL), "Update"): pool.update,
         ((*ACTIVE, *FINAL), "Annotated"): annotated,
+        (ENDING, "Joined"): joined,
         (ENDING, "Merged"): merged,
         (FINAL, "Merged"): ignore,
     },

@@ -45,7 +45,12 @@ class TrainingOperations:
         """SIGUSR1 interrupts every spot job that runs."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(RuntimeError, ValueError):  # a server inside another program does not own its signals
-            loop.add_signal_handler(signal.SIGUSR1, lambda: self._kept.add(loop.create_task(self.interrupt_all())))
+            loop.add_signal_handler(signal.SIGUSR1, self._signalled)
+
+    def _signalled(self) -> None:
+        task = asyncio.create_task(self.interrupt_all(), name="interrupt spot jobs")
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
 
     async def interrupt_all(self) -> None:
         """Reclaim the capacity of every spot job."""

@@ -39,12 +39,16 @@ def available(doc: Mapping[str, Any]) -> bool:
     return bool(doc.get("WarmPoolStatus", {}).get("Status") == "Available")
 
 
+def since(doc: Mapping[str, Any]) -> float:
+    """When the first job of the chain that a job belongs to was created."""
+    return float(doc.get("_pool_since", doc["CreationTime"]))
+
+
 def ended(doc: Mapping[str, Any], state: str, reason: str, now: float) -> tuple[dict[str, Any], tuple[Instruction, ...]]:
     """(members, instructions) of a job that ends."""
     if not keep_alive(doc):
         return {}, ()
-    since = doc.get("_pool_since", doc.get("CreationTime", now))
-    if (state == FAILED and reason.startswith("InternalServerError")) or now - since >= LONGEST:
+    if (state == FAILED and reason.startswith("InternalServerError")) or now - since(doc) >= LONGEST:
         return {"WarmPoolStatus": _status("Terminated", 0.0)}, ()
     return _open(doc, now, now)
 

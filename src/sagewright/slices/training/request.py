@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...resources.arn import join, s3_uri
-from ...resources.jobs import check_assumable, check_role, check_s3
+from ...resources.jobs import check_assumable, check_metrics, check_role, check_s3
 from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid, NotImplementedHere
@@ -35,6 +35,7 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     cluster.check(doc["ResourceConfig"])
     await algorithm.apply(platform, call, doc)
     _builtin_metrics(platform, doc)
+    check_metrics(doc["AlgorithmSpecification"].get("MetricDefinitions", ()))
     channels.check(doc, platform.settings.file_systems)
     cluster.check_channels(doc)
     doc["StoppingCondition"] = stopping = {"MaxRuntimeInSeconds": DAY, **doc["StoppingCondition"]}

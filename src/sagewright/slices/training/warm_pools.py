@@ -6,7 +6,7 @@ from ...resources.platform import Platform
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Delete, Put, Query
-from .pool import available, key
+from .pool import available, key, since
 
 KIND = "WarmPool"
 
@@ -37,4 +37,5 @@ class WarmPools:
             owner = await self.platform.reconciler.send("TrainingJob", scope, pool.key, event)
             await records.commit(Delete(KIND, scope, pool.key))
             if owner is not None and owner.doc["WarmPoolStatus"].get("ReusedByJob") == job.doc["TrainingJobName"]:
+                await job.send("Annotated", Members={"_pool_since": since(owner.doc)})
                 return

@@ -105,7 +105,7 @@ class TransformExecutor:
                     return f"ClientError: {error}"
         for uri in writes:
             if why := await jobs.write_refusal(self.platform, about["Role"], uri):
-                return f"ClientError: Unable to write to {uri} (AccessDenied: {why})"
+                return f"ClientError: Unable to write to {uri} ({why})"
         return ""
 
     def _task(self, doc: dict[str, Any], task: str, env: dict[str, str]) -> Task:

@@ -44,9 +44,7 @@ def entered(doc: dict[str, Any], before: str, move: Move, now: float) -> dict[st
 
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A launch that runs again after a crash finds its tasks written down."""
-    if "_tasks" in doc:
-        return None
-    return Move(doc["_state"], {"_tasks": hosts.submitted(event), "_access_key": event.data.get("AccessKey")})
+    return Move(doc["_state"], hosts.keyed(doc, event) | ({} if "_tasks" in doc else {"_tasks": hosts.submitted(event)}))
 
 
 def ready(doc: dict[str, Any], event: Event, now: float) -> Move:

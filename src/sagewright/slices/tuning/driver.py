@@ -59,10 +59,6 @@ class Box:
         self._full.clear()
 
 
-class Refused(Exception):
-    """No training job can be created; the message is the tuning job's FailureReason."""
-
-
 class Driver:
     """One tuning job on one platform, from a start of the server to the next or to its end."""
 

@@ -7,6 +7,7 @@ import random
 from dataclasses import asdict
 from typing import Any
 
+from ...resources.jobs import check_metrics
 from ...resources.platform import Platform
 from ...stores.images import UnknownImage
 from ...wire.errors import Invalid
@@ -154,6 +155,7 @@ def _objective(platform: Platform, definition: dict[str, Any], config: dict[str,
     name = objective["MetricName"]
     algorithm = definition["AlgorithmSpecification"]
     given = [m for m in algorithm.get("MetricDefinitions", ()) if m["Name"] != OBJECTIVE]
+    check_metrics(given)
     regex = next((m["Regex"] for m in given if m["Name"] == name), None)
     if regex is None:
         try:

@@ -1,0 +1,106 @@
+"""One archive of several hosts' archives, with the server killed in between."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sagewright.adapters.directory import DirectoryObjects
+from sagewright.slices.training.executor import TrainingExecutor
+from sagewright.stores.objects import NoSuchKey
+
+HOSTS = ("algo-1", "algo-2")
+
+
+class Killed(Exception):
+    """The server was."""
+
+
+def archive(name: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(name)
+        tar.addfile(member, io.BytesIO(name.encode()))
+    return out.getvalue()
+
+
+class Store(DirectoryObjects):
+    """Dies after the first of several deletions while ``dying``."""
+
+    dying = False
+
+    def delete(self, bucket: str, keys: Any) -> list[str]:
+        first, *rest = keys
+        gone = super().delete(bucket, [first])
+        if self.dying and rest:
+            raise Killed
+        return gone + super().delete(bucket, rest)
+
+
+def put(objects: DirectoryObjects, key: str, body: bytes) -> None:
+    writer = objects.writer("b", key)
+    writer.write(body)
+    writer.commit()
+
+
+def names(objects: DirectoryObjects, key: str) -> list[str]:
+    with objects.open("b", key)[1] as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
+        return tar.getnames()
+
+
+class Merging:
+    """A cluster job whose hosts have stored their archives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.objects = Store(folder)
+        self.objects.create_bucket("b", "o", "r")
+        for host in HOSTS:
+            put(self.objects, f"out/j/output/.{host}/model.tar.gz", archive(host))
+        put(self.objects, "out/j/output/.algo-2/output.tar.gz", archive("data"))
+        platform: Any = SimpleNamespace(objects=self.objects)
+        self.executor = TrainingExecutor(platform)
+        self.doc: dict[str, Any] = {
+            "TrainingJobName": "j", "OutputDataConfig": {"S3OutputPath": "s3://b/out", "CompressionType": "GZIP"},
+            "_tasks": {host: {"Host": host} for host in HOSTS},
+        }
+        self.sent: list[str] = []
+
+    async def send(self, name: str, **data: Any) -> None:
+        self.sent.append(name)
+        if name == "Joined":
+            self.doc["_joined"] = True
+
+    async def merge(self) -> None:
+        job: Any = SimpleNamespace(doc=self.doc, send=self.send)
+        await self.executor.merge(job)
+
+    def keys(self) -> list[str]:
+        return [info.key for info in self.objects.list("b").objects]
+
+
+async def test_the_hosts_archives_become_one(tmp_path: Path) -> None:
+    merging = Merging(tmp_path)
+    await merging.merge()
+    assert names(merging.objects, "out/j/output/model.tar.gz") == list(HOSTS)
+    assert merging.keys() == ["out/j/output/model.tar.gz", "out/j/output/output.tar.gz"]
+    assert merging.sent == ["Joined", "Merged"]
+
+
+async def test_a_merge_that_begins_anew_loses_nothing(tmp_path: Path) -> None:
+    merging = Merging(tmp_path)
+    merging.objects.dying = True
+    with pytest.raises(Killed):
+        await merging.merge()
+    with pytest.raises(NoSuchKey):
+        merging.objects.head("b", "out/j/output/.algo-1/model.tar.gz")
+    merging.objects.dying = False
+    await merging.merge()
+    assert names(merging.objects, "out/j/output/model.tar.gz") == list(HOSTS)
+    assert merging.keys() == ["out/j/output/model.tar.gz", "out/j/output/output.tar.gz"]
+    assert merging.sent == ["Joined", "Merged"]
