@@ -1,16 +1,16 @@
 """Experiments at size: points written through the API, and the comparison of all runs, against MLflow's two stores.
 
     python benchmarks/experiments.py [--runs 50] [--metrics 100] [--steps 200] [--writers 2] [--no-peer]
-    python benchmarks/experiments.py --folder F --steps 10000 --no-peer     # F is kept; the same again goes on where it ended
-    python benchmarks/experiments.py --folder F --steps 10000 --queries     # only the questions, of what F holds
+    python benchmarks/experiments.py --folder F --steps 10000 --load-peer             # F is kept; the same again goes on where it ended
+    python benchmarks/experiments.py --folder F --steps 10000 --load-peer --queries   # only the questions, of what F holds
 
 Every point goes through BatchPutMetrics, ten a call as the API has it, by processes that sign and send as a lean client
 would, eight calls at a time on one connection each. With --folder a run can be ended at any time and taken up again: each writer asks how many points of its runs are there.
 Then every series is read back and compared with what was sent. The questions are those of a comparison page: the
 last value of every metric of every run, and one metric of all runs, at one value a minute and at every step. They are
 asked over HTTP by a client that parses the JSON, and by boto3. MLflow gets the same points by ``log_batch``, a thousand a
-call in its own process, and is asked through its own Python client (``search_runs``, ``get_metric_history``); no
-HTTP lies between.
+call in its own process; with --load-peer only the first step, and the rest is put into its stores past its API. It is asked
+in turn with ours (``servers/mlflow_peer.py``), by whatever it answers quickest.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import hmac
-import json
 import multiprocessing
 import resource
 import socket
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 import psutil
-from peers import program
+from servers import mlflow_peer
+from servers.points import at, value
 
 from sagewright.testing.server import TestServer
 
@@ -42,18 +41,7 @@ DEPTH = 8
 """Calls that a writer has under way on its connection."""
 PROGRESS = 10.0
 """Seconds between two lines while points are written."""
-START = 1.75e9
 EXPERIMENT = "bench"
-
-
-def value(run: int, metric: int, step: int) -> float:
-    """A number that says where it belongs."""
-    return ((run * 131 + metric * 17 + step * 7) % 10_007) / 8.0
-
-
-def at(step: int) -> float:
-    """A step a second."""
-    return START + step
 
 
 class Lean:
@@ -213,61 +201,6 @@ def median(ask: Callable[[], Any], server: psutil.Process, times: int = 9) -> tu
     return statistics.median(took), (sum(server.cpu_times()[:2]) - before) / times * 1000, own / times * 1000
 
 
-PEER = """
-import json, os, sys, time, statistics, logging
-os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-logging.disable(logging.WARNING)
-uri, runs, metrics, steps = sys.argv[1], *map(int, sys.argv[2:5])
-from mlflow import MlflowClient
-from mlflow.entities import Metric
-client = MlflowClient(uri)
-experiment = client.create_experiment("bench")
-began = time.perf_counter()
-ids = []
-for r in range(runs):
-    run = client.create_run(experiment)
-    ids.append(run.info.run_id)
-    batch = []
-    for s in range(steps):
-        for m in range(metrics):
-            batch.append(Metric(f"m{m}", ((r * 131 + m * 17 + s * 7) % 10007) / 8.0, int((1.75e9 + s) * 1000), s))
-            if len(batch) == 1000:
-                client.log_batch(run.info.run_id, batch)
-                batch = []
-    if batch:
-        client.log_batch(run.info.run_id, batch)
-wrote = time.perf_counter() - began
-
-def median(ask, times=3):
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        ask()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
-
-def series():
-    found = [client.get_metric_history(i, "m0") for i in ids]
-    assert sum(map(len, found)) == runs * steps
-
-def last():
-    found = client.search_runs([experiment], max_results=runs)
-    assert sum(len(f.data.metrics) for f in found) == runs * metrics
-
-print("RESULT " + json.dumps({"write": wrote, "series": median(series), "last": median(last)}))
-"""
-
-
-def peer(uri: str, runs: int, metrics: int, steps: int) -> dict[str, float]:
-    command = [program("mlflow", "python"), "-W", "ignore", "-c", PEER, uri, str(runs), str(metrics), str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise SystemExit(f"MLflow failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    found: dict[str, float] = json.loads(lines[0][7:])
-    return found
-
-
 def make(server: TestServer, runs: int) -> None:
     """The experiment and its runs; what exists is left alone."""
     sm = server.client("sagemaker")
@@ -323,18 +256,57 @@ def fill(server: TestServer, runs: int, metrics: int, steps: int, writers: int) 
     print(f"server: {memory:.0f} MiB resident; store: {size / 2**20:.0f} MiB, {size / (runs * metrics * steps):.1f} bytes a point")
 
 
+class Question(NamedTuple):
+    what: str
+    by_http: Callable[[], Any]
+    by_boto3: Callable[[], Any]
+
+    def values(self) -> int:
+        """Ask over HTTP; how many values the answer has."""
+        answer = self.by_http()
+        if "Results" in answer:
+            return sum(len(one["TrialComponent"]["Metrics"]) for one in answer["Results"])
+        return sum(len(one["MetricValues"]) for one in answer["MetricQueryResults"])
+
+
+def questions(server: TestServer, account: str, runs: int) -> dict[str, Question]:
+    """The questions of a comparison page, by name, on connections of their own: idle ones are closed."""
+    search = {
+        "Resource": "ExperimentTrialComponent", "MaxResults": min(runs, 100), "SortBy": "Metrics.m0.Last",
+        "SearchExpression": {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": EXPERIMENT}]},
+    }  # fmt: skip
+    pairs = [(run, 0) for run in range(min(runs, 100))]
+    minutes, steps = queries(account, pairs, "OneMinute", "Avg"), queries(account, pairs, "IterationNumber", "Last")
+    lean, sm, metrics = Lean(server.url, server.credentials()), server.client("sagemaker"), server.client("sagemaker-metrics")
+    return {
+        "last": Question("last values of all metrics of all runs, sorted by one", lambda: lean.sagemaker("Search", search), lambda: sm.search(**search)),
+        "minutes": Question("one metric of all runs, a value a minute", lambda: lean.metrics("BatchGetMetrics", "POST", minutes), lambda: metrics.batch_get_metrics(**minutes)),
+        "steps": Question("one metric of all runs, every step", lambda: lean.metrics("BatchGetMetrics", "POST", steps), lambda: metrics.batch_get_metrics(**steps)),
+    }  # fmt: skip
+
+
+def tell(asked: dict[str, Question], server: psutil.Process) -> None:
+    """Ask each by both clients, and print what it took."""
+    for what, by_http, by_boto3 in asked.values():
+        took, cpu, own = median(by_http, server)
+        parsing = median(by_boto3, server, times=3)
+        print(f"{what}: {took:.1f} ms, {cpu:.1f} ms of the server's CPU, {own:.1f} of the client's "
+              f"({parsing[0]:.1f} ms by boto3, {parsing[2]:.1f} of its CPU)", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     for name, default in (("runs", 50), ("metrics", 100), ("steps", 200), ("writers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--no-peer", action="store_true")
-    parser.add_argument("--folder", type=Path, help="where the data are kept; a run in an old folder is taken up")
-    parser.add_argument("--queries", action="store_true", help="only ask: write nothing, compare nothing")
+    parser.add_argument("--load-peer", action="store_true", help="put MLflow's points into its stores past its API, which would take hours")
+    parser.add_argument("--folder", type=Path, help="where the data are kept, ours and MLflow's; a run in an old folder is taken up")
+    parser.add_argument("--queries", action="store_true", help="only ask: write nothing of ours, compare nothing")
     given = parser.parse_args()
     shape = given.runs, given.metrics, given.steps
     with tempfile.TemporaryDirectory(prefix="sagewright-bench-") as temporary:
-        folder = str(given.folder or temporary)
-        with TestServer(Path(folder) / "data") as server:
+        folder = (given.folder or Path(temporary)).absolute()
+        with TestServer(folder / "data") as server:
             account = server.client("sts").get_caller_identity()["Account"]
             if not given.queries:
                 fill(server, *shape, given.writers)
@@ -342,38 +314,10 @@ def main() -> None:
                 print(f"read back and compared: {verify(lean, account, *shape):,} points, none lost, none twice")
                 server.stop()
                 server.start()
-            ours = ask(server, Lean(server.url, server.credentials()), account, given.runs)
-        if given.no_peer:
-            return
-        stores = {"MLflow, files": f"file://{temporary}/mlruns", "MLflow, SQLite": f"sqlite:///{temporary}/mlflow.db"}
-        for title, uri in stores.items():
-            theirs = peer(uri, *shape)
-            print(f"{title}: written in {theirs['write']:.1f} s; last values {theirs['last']:.0f} ms; series {theirs['series']:.0f} ms")
-            print(f"  ratio: last values {theirs['last'] / ours['last']:.1f}x, series {theirs['series'] / ours['steps']:.1f}x (each step)")
-
-
-def ask(server: TestServer, lean: Lean, account: str, runs: int) -> dict[str, float]:
-    """The questions of a comparison page, after a restart: milliseconds by name."""
-    search = {
-        "Resource": "ExperimentTrialComponent", "MaxResults": min(runs, 100), "SortBy": "Metrics.m0.Last",
-        "SearchExpression": {"Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": EXPERIMENT}]},
-    }  # fmt: skip
-    pairs = [(run, 0) for run in range(min(runs, 100))]
-    minutes, steps = queries(account, pairs, "OneMinute", "Avg"), queries(account, pairs, "IterationNumber", "Last")
-    sm, metrics = server.client("sagemaker"), server.client("sagemaker-metrics")
-    assert server.process is not None
-    process = psutil.Process(server.process.pid)
-    found = {}
-    for name, what, by_http, by_boto3 in (
-        ("last", "last values of all metrics of all runs, sorted by one", lambda: lean.sagemaker("Search", search), lambda: sm.search(**search)),
-        ("minutes", "one metric of all runs, a value a minute", lambda: lean.metrics("BatchGetMetrics", "POST", minutes), lambda: metrics.batch_get_metrics(**minutes)),
-        ("steps", "one metric of all runs, every step", lambda: lean.metrics("BatchGetMetrics", "POST", steps), lambda: metrics.batch_get_metrics(**steps)),
-    ):  # fmt: skip
-        found[name], cpu, own = median(by_http, process)
-        parsing = median(by_boto3, process, times=3)
-        print(f"{what}: {found[name]:.1f} ms, {cpu:.1f} ms of the server's CPU, {own:.1f} of the client's "
-              f"({parsing[0]:.1f} ms by boto3, {parsing[2]:.1f} of its CPU)", flush=True)
-    return found
+            assert server.process is not None
+            tell(questions(server, account, given.runs), psutil.Process(server.process.pid))
+            for store in () if given.no_peer else ("mlflow.db", "mlruns"):
+                mlflow_peer.beside(folder / store, *shape, given.load_peer, lambda: questions(server, account, given.runs))
 
 
 if __name__ == "__main__":

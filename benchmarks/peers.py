@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -41,9 +42,9 @@ def post(url: str, body: str, content_type: str) -> bytes:
 
 @contextlib.contextmanager
 def started(command: list[str], url: str, **environ: str) -> Iterator[psutil.Process]:
-    """A peer that runs until the end of the block."""
+    """A peer that runs until the end of the block, and whatever it has started."""
     out = tempfile.TemporaryFile()  # noqa: SIM115
-    process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environ})
+    process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environ}, start_new_session=True)
     try:
         end = time.monotonic() + 120
         while True:
@@ -57,11 +58,11 @@ def started(command: list[str], url: str, **environ: str) -> Iterator[psutil.Pro
                 time.sleep(0.1)  # another program: there is nothing to wait on but its port
         yield psutil.Process(process.pid)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
@@ -76,3 +77,14 @@ def moto() -> Iterator[Callable[[str], Any]]:
         yield lambda service: boto3.client(
             service, endpoint_url=url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
         )
+
+
+@contextlib.contextmanager
+def mlflow(uri: str) -> Iterator[str]:
+    """The address of an MLflow server with one worker over a store, with its pages."""
+    port = free()
+    url = f"http://127.0.0.1:{port}"
+    path = f"{PEERS / 'mlflow' / 'bin'}:{os.environ['PATH']}"  # it starts its workers by name
+    command = [program("mlflow", "mlflow"), "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with started(command, f"{url}/health", PATH=path, MLFLOW_ALLOW_FILE_STORE="true"):
+        yield url

@@ -15,24 +15,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import socket
 import statistics
 import subprocess
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import peers
 from experiments import EXPERIMENT, fill
 from peers import program
 
 from sagewright.testing import chromium as driver
 from sagewright.testing import server as testing
 from sagewright.testing.studio import default_domain
-from sagewright.testing.waiting import until
 
 STUDIO = "/_sagewright/studio"
 LONG = 600
@@ -124,29 +121,8 @@ def mlflow(folder: Path, runs: int, metrics: int) -> Iterator[str]:
         (folder / "mlflow.db").unlink(missing_ok=True)
         subprocess.run([program("mlflow", "python"), "-W", "ignore", "-c", PEER, uri, str(runs), str(metrics), PEER_EXPERIMENT], check=True, stderr=subprocess.DEVNULL)
         mark.write_text(json.dumps(done))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environ = {**os.environ, "PATH": f"{Path(program('mlflow', 'mlflow')).parent}:{os.environ['PATH']}"}
-    process = subprocess.Popen(
-        [program("mlflow", "mlflow"), "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ, start_new_session=True,
-    )  # fmt: skip
-
-    def answers() -> bool:
-        try:
-            urllib.request.urlopen(f"{url}/health", timeout=5).close()
-        except OSError:
-            return False
-        return True
-
-    try:
-        until(answers, 120)
+    with peers.mlflow(uri) as url:
         yield url
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
 
 
 async def peer(url: str, folder: Path, runs: int, metrics: int, ours: dict[str, float]) -> None:
