@@ -46,7 +46,7 @@ def started(command: list[str], url: str, **environ: str) -> Iterator[psutil.Pro
     out = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environ}, start_new_session=True)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while True:
             try:
                 urllib.request.urlopen(url, timeout=5).close()
@@ -81,10 +81,9 @@ def moto() -> Iterator[Callable[[str], Any]]:
 
 @contextlib.contextmanager
 def mlflow(uri: str) -> Iterator[str]:
-    """The address of an MLflow server with one worker over a store, with its pages."""
+    """The address of an MLflow server with one worker over a store, with its pages, without its seven processes for jobs."""
     port = free()
     url = f"http://127.0.0.1:{port}"
-    path = f"{PEERS / 'mlflow' / 'bin'}:{os.environ['PATH']}"  # it starts its workers by name
-    command = [program("mlflow", "mlflow"), "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with started(command, f"{url}/health", PATH=path, MLFLOW_ALLOW_FILE_STORE="true"):
+    command = [program("mlflow", "python"), "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with started(command, f"{url}/health", MLFLOW_ALLOW_FILE_STORE="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
         yield url
