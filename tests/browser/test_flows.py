@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import Route
 
 from sagewright.testing.chromium import Page
 from sagewright.testing.jobs import Jobs
@@ -15,6 +16,7 @@ from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
 from .conftest import STUDIO, link
+from .looks import Looks
 
 pytestmark = pytest.mark.xdist_group("browser")
 BUILD = 300
@@ -119,3 +121,22 @@ def test_a_link_signs_in_once(server: TestServer) -> None:
     url = link(server)
     assert httpx.get(url).status_code in (302, 303)
     assert httpx.get(url, headers={"accept": "text/html"}).status_code == 403
+
+
+async def test_the_palette_says_what_it_could_not_look_through(studio: Page, jobs: Jobs, looks: Looks) -> None:
+    """A role that may not list one kind finds the others, and is told."""
+
+    async def denied(route: Route) -> None:
+        if route.request.headers.get("x-amz-target") == "SageMaker.ListModels":
+            await route.fulfill(status=400, content_type="application/x-amz-json-1.1", body='{"__type": "AccessDeniedException", "message": "may not list models"}')
+        else:
+            await route.continue_()
+
+    await studio.tab.route("**/", denied)
+    await studio.press("Control+k")
+    await studio.write(jobs.bucket)
+    await studio.shows("Not everything could be looked through: may not list models")
+    assert jobs.bucket in await studio.value("document.querySelector('.palette [role=option]').innerText")
+    await looks.at("palette-in-part")
+    assert looks.faults == {}
+    await studio.tab.unroute("**/", denied)

@@ -174,7 +174,7 @@ async def test_the_overview_says_what_the_work_took(studio: Page, jobs: Jobs, lo
     assert looks.faults == {}
 
 
-async def test_a_number_is_typed_key_by_key(studio: Page) -> None:
+async def test_a_number_is_typed_key_by_key(studio: Page, looks: Looks) -> None:
     """What is not yet a number that may be stays in the field, is told of, and changes nothing that is sent."""
     await studio.follow(f"{STUDIO}/training-jobs/create")
     await studio.shows('"MaxRuntimeInSeconds": 3600')
@@ -188,5 +188,7 @@ async def test_a_number_is_typed_key_by_key(studio: Page) -> None:
     assert await studio.value("document.body.innerText.includes('A whole number')") is False
     await studio.fill("At most, minutes", "0")
     await studio.shows("A whole number, 1 or more.", '"MaxRuntimeInSeconds": 2700')
+    await looks.at("half-typed-number")
     await studio.press("Tab")
     await studio.until(f"{field}.value === '45'")
+    assert looks.faults == {}
