@@ -52,9 +52,9 @@ export default function Workspaces() {
           { id: "name", header: "Name", width: 160, cell: (s) => <NameLink href={href(s.SpaceName!)}>{s.SpaceDisplayName || s.SpaceName}</NameLink> },
           { id: "app", header: "App", width: 130, cell: (s) => APPS[typeOf(s)].name },
           { id: "state", header: "State", width: 120, cell: (s) => <Status value={stateOf(s)} /> },
-          { id: "open", header: "Do", width: 210, cell: (s) => <Do space={s} /> },
-          { id: "sharing", header: "Who works in it", width: 180, cell: (s) => (isPrivate(s) ? `${s.OwnershipSettingsSummary?.OwnerUserProfileName} alone` : "Everybody of the domain") },
-          { id: "instance", header: "Instance type", width: 130, cell: (s) => (living(s.app?.Status) ? s.app?.ResourceSpec?.InstanceType ?? "–" : "–") },
+          { id: "open", header: "Do", width: 205, cell: (s) => <Do space={s} /> },
+          { id: "sharing", header: "Who works in it", width: 172, cell: (s) => (isPrivate(s) ? `${s.OwnershipSettingsSummary?.OwnerUserProfileName} alone` : "Everybody of the domain") },
+          { id: "instance", header: "Instance type", width: 145, cell: (s) => (living(s.app?.Status) ? s.app?.ResourceSpec?.InstanceType ?? "–" : "–") },
           { id: "created", header: "Created", sort: "CreationTime", width: 125, cell: (s) => <RelativeTime at={s.CreationTime} /> },
           { id: "modified", header: "Last change", sort: "LastModifiedTime", hidden: true, cell: (s) => <RelativeTime at={s.LastModifiedTime} /> },
         ]}

@@ -67,11 +67,11 @@ export function List() {
       sort="CreationTime"
       create={{ label: "Create a notebook instance", href: "/notebook-instances/create" }}
       columns={[
-        { id: "name", header: "Name", sort: "Name", width: 250, cell: (n) => <NameLink href={href(n.NotebookInstanceName!)}>{n.NotebookInstanceName}</NameLink> },
+        { id: "name", header: "Name", sort: "Name", width: 230, cell: (n) => <NameLink href={href(n.NotebookInstanceName!)}>{n.NotebookInstanceName}</NameLink> },
         { id: "status", header: "Status", sort: "Status", width: 140, cell: (n) => <Status value={n.NotebookInstanceStatus} /> },
         { id: "open", header: "Do", width: 200, cell: (n) => <span className="cell-action" onClick={(e) => e.stopPropagation()}><Next inline name={n.NotebookInstanceName!} status={n.NotebookInstanceStatus} /></span> },
         { id: "instance", header: "Instance type", width: 135, cell: (n) => n.InstanceType },
-        { id: "script", header: "Lifecycle configuration", width: 190, cell: (n) => n.NotebookInstanceLifecycleConfigName ?? "–" },
+        { id: "script", header: "Lifecycle configuration", width: 210, cell: (n) => n.NotebookInstanceLifecycleConfigName ?? "–" },
         { id: "created", header: "Created", sort: "CreationTime", width: 140, cell: (n) => <RelativeTime at={n.CreationTime} /> },
       ]}
       actions={(chosen, done) => (
