@@ -6,10 +6,9 @@ import base64
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import crc32c
-import crcmod
 from zlib_ng import zlib_ng
 
 
@@ -43,9 +42,10 @@ class _Hash:
 
 @lru_cache(maxsize=1)
 def _crc64nvme() -> Callable[[bytes, int], int]:
-    # CRC-64/NVME of the CRC catalogue: reflected, all ones before and after.
-    step: Any = crcmod.mkCrcFun(0x1_AD93_D235_94C9_3659, initCrc=0, rev=True, xorOut=0xFFFF_FFFF_FFFF_FFFF)
-    return lambda data, value: step(data, value)
+    from anycrc import Model  # at its first use: it knows all CRCs there are
+
+    step: Callable[[bytes, int], int] = Model("CRC64-NVME").calc
+    return step
 
 
 _MAKERS: dict[str, Callable[[], Running]] = {

@@ -9,10 +9,20 @@ from functools import lru_cache
 from typing import Any
 
 import crc32c as _crc32c
-import crcmod
 from zlib_ng import zlib_ng
 
-_crc64nvme: Callable[..., int] = crcmod.mkCrcFun(0x1AD93D23594C93659, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF, rev=True)
+
+def _crc64nvme(data: bytes | memoryview, value: int) -> int:
+    return _model()(data, value)
+
+
+@lru_cache(maxsize=1)
+def _model() -> Callable[..., int]:
+    from anycrc import Model  # at its first use: it knows all CRCs there are
+
+    step: Callable[..., int] = Model("CRC64-NVME").calc
+    return step
+
 
 _CRC: dict[str, tuple[Callable[..., int], int, int]] = {
     # name: function(data, crc), width in bits, polynomial in reflected form
