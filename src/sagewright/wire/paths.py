@@ -40,6 +40,8 @@ class Paths:
             self._routes.setdefault(op.method, []).append(_compile(op))
         for routes in self._routes.values():
             routes.sort(key=lambda r: r.weight, reverse=True)
+        self._plain = {method: [r for r in routes if not r.literals] for method, routes in self._routes.items()}
+        """Those that a request without a query can mean: of S3's routes a few, and objects are written and read without one."""
         self._alone = {(method, path): route.name for method, routes in self._routes.items() for path, route in _alone(routes)}
 
     def match(self, request: Request, path: str | None = None) -> tuple[str, dict[str, str]] | None:
@@ -50,7 +52,7 @@ class Paths:
             return alone, {}
         best: tuple[tuple[object, ...], _Route, re.Match[str]] | None = None
         said = request.arg.get("x-id", "")
-        for route in self._routes.get(request.method, ()):
+        for route in (self._routes if request.query else self._plain).get(request.method, ()):
             if route.literals and not _literal(route, request):
                 continue
             found = route.pattern.fullmatch(raw)
