@@ -209,7 +209,8 @@ class Frames(asyncio.Protocol):
         self._held.clear()
         waiting, self._waiting = self._waiting, {}
         for number, (done, _) in waiting.items():
-            done(Broken("the container closed the connection without an answer", untouched=number in unsent))
+            # one after another, so that what goes wrong with one request is no other's
+            self._loop.call_soon(done, Broken("the container closed the connection without an answer", untouched=number in unsent))
 
 
 def _answer(head: bytes, body: bytes) -> Answer:

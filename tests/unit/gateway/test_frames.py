@@ -191,6 +191,24 @@ async def test_an_end_is_told_to_whoever_waits(served: tuple[Echo, str]) -> None
     assert not connection.usable
 
 
+async def test_an_end_that_one_cannot_take_is_told_to_the_others(served: tuple[Echo, str]) -> None:
+    handler, path = served
+    connection = await connect(path)
+    handler.hold.clear()
+    wrong: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: wrong.append(context["exception"]))
+
+    def fail(outcome: Answer | Exception) -> None:
+        raise RuntimeError("its client has gone")
+
+    connection.submit(HEAD, b"1", fail)
+    asking = asyncio.create_task(ask(connection, b"2"))
+    await asyncio.sleep(0)
+    connection.close()
+    assert isinstance(await asking, Broken)
+    assert [type(error) for error in wrong] == [RuntimeError]
+
+
 async def test_a_server_that_speaks_http_only(tmp_path: Path) -> None:
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
