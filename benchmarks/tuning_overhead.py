@@ -2,12 +2,14 @@
 
     python benchmarks/tuning_overhead.py [--trials 100] [--rounds 3] [--strategy Random Bayesian] [--suggestions] [--long 5000]
     python benchmarks/tuning_overhead.py --rounds 0 --strategy Random --long 5000
+    python benchmarks/tuning_overhead.py --rounds 3 --strategy Random --aged 900
 
 Trials are script-mode jobs whose own work is nothing (the function alone takes microseconds), so that all that is measured
 is overhead: decide, write down, create the training job, stage, start, parse the objective, store the model, take in the
 end. The strategies take turns, so that what else the machine does falls on both; environments are built before. ``--suggestions``
 measures the sampler alone, its CPU with more and more known trials. ``--long`` runs one tuning job of so many trials for each
 strategy and prints the wall time and the CPU a trial in each tenth of it: a cost that grows with the history would show there.
+``--aged`` tells such a cost from a machine that becomes slower: a server that has run so many trials takes turns with a fresh one.
 """
 
 from __future__ import annotations
@@ -116,6 +118,22 @@ def long(tunings: Tunings, meter: Meter, strategy: str, trials: int) -> None:
         print(f"  ms of {title} a trial in each tenth: {', '.join(f'{p:.1f}' for p in spent)}", flush=True)
 
 
+def aged(folder: Path, strategy: str, before: int, trials: int, rounds: int) -> None:
+    """``trials`` each on a server that has run ``before`` and on a fresh one, in turn."""
+    with TestServer(folder / "aged") as old, TestServer(folder / "fresh") as new:
+        both = [("aged", Tunings(Jobs(old)), Meter(old)), ("fresh", Tunings(Jobs(new)), Meter(new))]
+        for _, tunings, meter in both:
+            tune(tunings, meter, strategy, 20)
+        tune(*both[0][1:], strategy, before)
+        runs: dict[str, list[dict[str, Any]]] = {"aged": [], "fresh": []}
+        for _ in range(rounds):
+            for name, tunings, meter in both:
+                runs[name].append(tune(tunings, meter, strategy, trials))
+    for name, some in runs.items():
+        means = {k: statistics.mean(r[k] for r in some) for k in ("server", "sampler", "all")}
+        print(f"{strategy}, {name} server ({before if name == 'aged' else 0} trials before): {cpu(means, trials)}", flush=True)
+
+
 def suggestions() -> None:
     """The CPU of one suggestion, and of each of eight at once, by known trials."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as its image sets them
@@ -148,9 +166,15 @@ def main() -> None:
     parser.add_argument("--strategy", nargs="*", default=["Random", "Bayesian"])
     parser.add_argument("--suggestions", action="store_true")
     parser.add_argument("--long", type=int, default=0)
+    parser.add_argument("--aged", type=int, default=0)
     given = parser.parse_args()
     if given.suggestions:
         suggestions()
+    if given.aged:
+        with tempfile.TemporaryDirectory() as folder:
+            for strategy in given.strategy:
+                aged(Path(folder) / strategy, strategy, given.aged, given.trials, given.rounds)
+        return
     if not given.strategy:
         return
     with tempfile.TemporaryDirectory() as folder, TestServer(Path(folder) / "data") as server:
