@@ -317,7 +317,7 @@ def main() -> None:
             assert server.process is not None
             tell(questions(server, account, given.runs), psutil.Process(server.process.pid))
             for store in () if given.no_peer else ("mlflow.db", "mlruns"):
-                mlflow_peer.beside(folder / store, *shape, given.load_peer, lambda: questions(server, account, given.runs))
+                mlflow_peer.beside(folder / store, *shape, given.load_peer, not given.queries, lambda: questions(server, account, given.runs))
 
 
 if __name__ == "__main__":
