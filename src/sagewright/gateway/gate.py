@@ -50,9 +50,15 @@ class Keys:
         self._known: dict[str, tuple[float, tuple[str, str | None, Principal]]] = {}
         self.changed: list[Callable[[], None]] = []
 
-    def secret(self, access_key: str) -> tuple[str, str | None, Principal] | None:
+    def fresh(self, access_key: str) -> bool:
+        """Whether what is known of a key need not be asked for again."""
         found = self._known.get(access_key)
-        return found[1] if found is not None and found[0] > time.monotonic() else None
+        return found is not None and found[0] > time.monotonic()
+
+    def secret(self, access_key: str) -> tuple[str, str | None, Principal] | None:
+        """What was said of a key, fresh or not: a request is verified a moment after ``fresh``, and must not fall between the two."""
+        found = self._known.get(access_key)
+        return found[1] if found is not None else None
 
     def learn(self, access_key: str, secret: str, token: str | None, principal: Principal) -> None:
         if len(self._known) >= MOST:
@@ -156,7 +162,7 @@ class Gate:
             scope.key, scope.region, plain.name, request.source_ip, headers.get("user-agent", ""), headers.get(_TARGET, ""), headers.get(MODEL, ""),
         )
         known = self.keys.secret(scope.key)
-        if known is None or self._grants.get(grant, 0.0) < time.monotonic():
+        if known is None or not self.keys.fresh(scope.key) or self._grants.get(grant, 0.0) < time.monotonic():
             if not asked:
                 self._question(grant, plain)
                 return None

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from sagewright.gateway import gate as module
 from sagewright.gateway.answer import Answer, Done
@@ -61,7 +67,8 @@ class House:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         recorder: Any = None
         meter = Meter(lambda samples: None, NAMESPACE, lambda: 0.0)
-        self.gate = Gate(lambda number, grant: None, meter, Taps(recorder, meter), skew=900.0, largest=100, seconds=60.0, queue=1.0, url="")
+        self.questions: list[int] = []
+        self.gate = Gate(lambda number, grant: self.questions.append(number), meter, Taps(recorder, meter), skew=900.0, largest=100, seconds=60.0, queue=1.0, url="")
         self.gate.routes.put(KEY, "e", [VariantSpec("v", 1.0, ["/a", "/b"], instances=2)])
         self.put: list[str] = []
         monkeypatch.setattr(self.gate, "put", lambda worker: self.put.append(worker.path))
@@ -72,6 +79,16 @@ class House:
     @property
     def workers(self) -> list[Worker]:
         return self.gate.routes.workers()
+
+    def ask_signed(self) -> Front:
+        """As ``ask``, with all that a gateway looks at before it sends a request on."""
+        path = "/endpoints/e/invocations"
+        signed = AWSRequest("POST", f"http://here{path}", data=b"x", headers={"Host": "here"})
+        SigV4Auth(Credentials("AKIA", "secret"), "sagemaker", "r").add_auth(signed)
+        headers = {name.lower(): value for name, value in signed.headers.items()}
+        front: Any = Front()
+        self.gate.handle(Plain(front, "e", Request("POST", path, "", headers), b"x"))
+        return front  # type: ignore[no-any-return]
 
     def ask(self, body: bytes = b"x") -> Front:
         route = self.gate.routes.get(KEY)
@@ -121,3 +138,24 @@ async def test_requests_together_have_so_many_bytes(house: House) -> None:
     done(Answer(200, {}, b"1"))
     assert b" 200 " in first.said[0]
     assert not house.ask(b"12345678").said
+
+
+async def test_a_key_that_is_to_be_asked_for_again_while_a_request_is_verified(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further gateway whose server is away could hand the request on to nobody."""
+    now = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time, perf_counter=time.perf_counter)
+    monkeypatch.setattr(module, "time", clock)
+    owner = {"arn": "arn:aws:iam::1:root", "account": "1", "kind": "root", "access_key": "AKIA", "name": ""}
+    front = house.ask_signed()
+    house.gate.told(house.questions.pop(), {"secret": "secret", "token": None, "allowed": True, "principal": owner})
+    assert (len(house.asked()), front.back) == (1, [])
+
+    def slowly(body: bytes) -> Any:
+        now[0] += 2 * module.TRUST
+        return hashlib.sha256(body)
+
+    monkeypatch.setattr(module, "hashlib", SimpleNamespace(sha256=slowly))
+    front = house.ask_signed()
+    assert (len(house.asked()), front.back, house.questions) == (2, [], [])
+    house.ask_signed()
+    assert house.questions, "the next one asks"
