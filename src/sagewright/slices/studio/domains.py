@@ -10,7 +10,7 @@ from typing import Any
 from ...stores.records import Record
 from ...wire.errors import NotImplementedHere
 from ...wire.types import Call, Reply
-from .places import HOME, Family, Places
+from .places import HOME, Places, Updated
 from .request import check_domain, check_settings
 from .settings import merged
 
@@ -21,7 +21,7 @@ def domain_path(params: Mapping[str, Any]) -> str:
     return str(params["DomainId"])
 
 
-class Domains(Family):
+class Domains(Updated):
     """The verbs of domains on one platform."""
 
     def __init__(self, places: Places) -> None:

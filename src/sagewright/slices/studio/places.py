@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,6 +82,18 @@ class Family:
         await self.platform.reconciler.create(put, *resource.first, also=(*also, *((audit,) if audit else ())))
         return Reply(result, audited=audit is not None)
 
+    async def change(self, record: Record, event: str, **data: Any) -> None:
+        """Send a caller's event. Raises InUse where the state does not allow it."""
+        try:
+            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event(event, data))
+        except ImpossibleTransition as error:
+            where = record.doc[self.desk.resource.arn_member]
+            raise InUse(f"The {self.desk.resource.human} {where} is in status {error.state} and cannot be {GOING[event]} now.") from None
+
+
+class Updated(Family, ABC):
+    """The verbs of a noun that has an update."""
+
     async def update(self, call: Call) -> dict[str, Any]:
         """What is not given stays as it is, however many updates come at once."""
         answer: dict[str, Any] = await retried(lambda: self._update(call))
@@ -94,17 +107,9 @@ class Family:
         member = self.desk.resource.arn_member
         return {member: record.doc[member]}
 
+    @abstractmethod
     async def changes(self, call: Call, record: Record) -> dict[str, Any]:
         """The members that an update replaces, as they are after it. Raises DomainError."""
-        raise NotImplementedError
-
-    async def change(self, record: Record, event: str, **data: Any) -> None:
-        """Send a caller's event. Raises InUse where the state does not allow it."""
-        try:
-            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event(event, data))
-        except ImpossibleTransition as error:
-            where = record.doc[self.desk.resource.arn_member]
-            raise InUse(f"The {self.desk.resource.human} {where} is in status {error.state} and cannot be {GOING[event]} now.") from None
 
 
 class Places:

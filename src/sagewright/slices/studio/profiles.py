@@ -8,13 +8,13 @@ from typing import Any
 from ...stores.records import Conflict, Record
 from ...wire.types import Call, Reply
 from .lifecycle import PROFILE
-from .places import Family, Places, conflict, retried
+from .places import Places, Updated, conflict, retried
 from .request import check_settings
 from .resources import profile_path
 from .settings import merged
 
 
-class UserProfiles(Family):
+class UserProfiles(Updated):
     """The verbs of user profiles on one platform."""
 
     def __init__(self, places: Places) -> None:

@@ -10,13 +10,13 @@ from ...stores.records import Conflict, Record
 from ...wire.errors import Invalid
 from ...wire.types import Call, Reply
 from .lifecycle import SPACE
-from .places import HOME, Family, Places, conflict, retried
+from .places import HOME, Places, Updated, conflict, retried
 from .request import check_settings, check_space, volume_of
 from .resources import profile_path, space_path
 from .settings import effective, merged, volume_size
 
 
-class Spaces(Family):
+class Spaces(Updated):
     """The verbs of spaces on one platform."""
 
     def __init__(self, places: Places) -> None:
