@@ -16,7 +16,7 @@ from sagewright.resources.desk import Desk
 from sagewright.runtime.lifecycle import Instruction
 from sagewright.runtime.reconciler import Job, Reconciler
 from sagewright.slices.studio.lifecycle import APPLY, PROFILE, place
-from sagewright.slices.studio.places import Family
+from sagewright.slices.studio.places import Updated
 from sagewright.slices.studio.resources import profile_path, user_profile
 from sagewright.slices.studio.settings import merged
 from sagewright.stores.records import Put, Record
@@ -25,7 +25,7 @@ from sagewright.wire.types import Call, Principal
 SCOPE, KEY = "123456789012/us-east-1", "d-1/ann"
 
 
-class Profiles(Family):
+class Profiles(Updated):
     """Profiles of which one caller's update can be held between its look and its change."""
 
     held: str = ""
