@@ -102,7 +102,7 @@ class HostTasks:
         record = await self.platform.records.get(*owner)
         if access_key and (record is None or access_key not in record.doc.get("_access_keys", ())):
             await self._revoke([access_key])  # nobody would: the job was stopped, or has got on, meanwhile
-        if record is None or set(record.doc.get("_tasks", ())) != set(tasks.values()):
+        if record is None or self.platform.reconciler.settled(record) or set(record.doc.get("_tasks", ())) != set(tasks.values()):
             return
         for host, task in tasks.items():
             await self.platform.tasks.submit(job.record, _among(make(host, task), tasks))

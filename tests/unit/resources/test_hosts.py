@@ -17,7 +17,8 @@ TASKS = task_ids("train", "Job", 1.5, HOSTS)
 class Platform:
     """What HostTasks asks of a platform; the job's document becomes ``later`` once the tasks are submitted."""
 
-    def __init__(self, later: dict[str, Any] | None) -> None:
+    def __init__(self, later: dict[str, Any] | None, state: str = "Starting") -> None:
+        self._state = state
         self.submitted: list[Task] = []
         self.stopped: list[str] = []
         self.forgotten: list[str] = []
@@ -26,7 +27,7 @@ class Platform:
         self.records = self.tasks = self.reconciler = self.identity = self
 
     async def get(self, *_: str) -> Any:
-        base = {"_tasks": {task: {} for task in TASKS.values()}, "_state": "Starting", "_access_keys": ["ASIA1"]}
+        base = {"_tasks": {task: {} for task in TASKS.values()}, "_state": self._state, "_access_keys": ["ASIA1"]}
         if not self.submitted:
             return SimpleNamespace(doc=base)
         return None if self._later is None else SimpleNamespace(doc={**base, **self._later})
@@ -47,8 +48,8 @@ class Platform:
         return bool(record.doc["_state"] == "Failed")
 
 
-async def launch(later: dict[str, Any] | None, key: str = "") -> Platform:
-    platform, sent = Platform(later), []
+async def launch(later: dict[str, Any] | None, key: str = "", state: str = "Starting") -> Platform:
+    platform, sent = Platform(later, state), []
 
     async def send(name: str, **data: Any) -> None:
         sent.append((name, data))
@@ -87,3 +88,7 @@ async def test_a_key_that_nobody_has_written_down_ends_at_once() -> None:
     """The job was stopped before it heard of its tasks: Clean would not know of the key, and it would be good for weeks."""
     assert (await launch({}, "ASIA1")).revoked == []
     assert (await launch({}, "ASIA2")).revoked == ["ASIA2"]
+
+
+async def test_a_launch_that_is_carried_out_again_once_the_job_has_ended_runs_nothing() -> None:
+    assert (await launch({}, state="Failed")).submitted == []

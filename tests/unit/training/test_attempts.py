@@ -83,6 +83,17 @@ def test_a_program_that_was_done_before_it_heard_completes_the_job() -> None:
     assert story.instructions[-1] == CLEAN
 
 
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_a_program_that_was_done_and_whose_model_could_not_be_stored_has_not_completed(hosts: int) -> None:
+    story = spot(hosts).run().tell("Interrupt")
+    for host in story.hosts:
+        story.tell("Exited", Task=host, **ended(0))
+    for host in story.hosts[1:]:
+        story.tell("Finished", Task=host)
+    story.tell("Failed", Task="algo-1", Reason="InternalServerError: the agent vanished")
+    assert (story.doc["TrainingJobStatus"], story.instructions[-1]) == ("InProgress", FORGET)
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_stop_between_attempts(gone: bool) -> None:
     story = spot().run().tell("Interrupt")

@@ -110,6 +110,26 @@ def test_one_failing_host_ends_all_and_the_first_decides() -> None:
     assert story.doc["FailureReason"] == "AlgorithmError: first, exit code: 3"
 
 
+@pytest.mark.parametrize("order", [("algo-1", "algo-2"), ("algo-2", "algo-1")])
+def test_what_the_other_hosts_have_stored_is_joined_when_one_fails(order: tuple[str, str]) -> None:
+    """Else their parts of the archive would lie in the bucket for ever."""
+    story = Story(2).run()
+    for host in order:
+        if host == "algo-1":
+            story.tell("Failed", Task=host, Reason="InternalServerError: x")
+        else:
+            story.tell("Exited", Task=host, **ended(143, Stopped=True)).tell("Finished", Task=host)
+    assert story.instructions[-1] == MERGE
+    story.tell("Joined").tell("Merged")
+    assert (story.doc["TrainingJobStatus"], story.doc["FailureReason"]) == ("Failed", "InternalServerError: x")
+    assert "ModelArtifacts" not in story.doc
+
+
+def test_a_stop_of_a_job_whose_time_is_over_changes_nothing() -> None:
+    story = Story().run().tell("Exited", Task="algo-1", **ended(137, TimedOut=True)).tell("Stop").tell("Finished", Task="algo-1")
+    assert story.doc["SecondaryStatus"] == "MaxRuntimeExceeded"
+
+
 def test_messages_update_in_place() -> None:
     story = Story().tell("Submitting", Tasks={"algo-1": "algo-1"})
     story.tell("Preparing", Task="algo-1").tell("Preparing", Task="algo-1")

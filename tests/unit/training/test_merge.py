@@ -63,7 +63,7 @@ class Merging:
         for host in HOSTS:
             put(self.objects, f"out/j/output/.{host}/model.tar.gz", archive(host))
         put(self.objects, "out/j/output/.algo-2/output.tar.gz", archive("data"))
-        platform: Any = SimpleNamespace(objects=self.objects)
+        platform: Any = SimpleNamespace(objects=self.objects, tasks=self, identity=None)
         self.executor = TrainingExecutor(platform)
         self.doc: dict[str, Any] = {
             "TrainingJobName": "j", "OutputDataConfig": {"S3OutputPath": "s3://b/out", "CompressionType": "GZIP"},
@@ -79,6 +79,8 @@ class Merging:
     async def merge(self) -> None:
         job: Any = SimpleNamespace(doc=self.doc, send=self.send)
         await self.executor.merge(job)
+
+    async def forget(self, task: object) -> None: ...
 
     def keys(self) -> list[str]:
         return [info.key for info in self.objects.list("b").objects]
@@ -104,3 +106,15 @@ async def test_a_merge_that_begins_anew_loses_nothing(tmp_path: Path) -> None:
     assert names(merging.objects, "out/j/output/model.tar.gz") == list(HOSTS)
     assert merging.keys() == ["out/j/output/model.tar.gz", "out/j/output/output.tar.gz"]
     assert merging.sent == ["Joined", "Merged"]
+
+
+async def test_an_attempt_that_is_over_leaves_no_part_to_the_next(tmp_path: Path) -> None:
+    """algo-2 had stored its archives when algo-1 was lost; what the next attempt makes is not to be mixed with them."""
+    merging = Merging(tmp_path)
+    job: Any = SimpleNamespace(doc=merging.doc, send=merging.send, args={"Tasks": list(HOSTS), "AccessKeys": [], "Attempt": 0})
+    await merging.executor.forget(job)
+    assert (merging.keys(), merging.sent) == ([], ["Cleared"])
+    put(merging.objects, "out/j/output/.algo-1/model.tar.gz", archive("of the next attempt"))
+    merging.doc |= {"_attempt": 1}
+    await merging.executor.forget(job)
+    assert len(merging.keys()) == 1, "the server was killed before it had noted that this was done"

@@ -89,7 +89,8 @@ def ebbing(doc: dict[str, Any], event: Event, now: float) -> Move:
     if event.name == "Exited":
         clean = event.data["ExitCode"] == 0 and not event.data.get("Stopped")
         return Move(doc["_state"], {"_tasks": moved(doc, event, "Exited", Clean=clean)})
-    tasks = moved(doc, event, "Ended")
+    # done is a host that could also store what it has made
+    tasks = moved(doc, event, "Ended", **{"Clean": False} if event.name == "Failed" else {})
     if not everywhere(tasks, "Ended"):
         return Move(doc["_state"], {"_tasks": tasks})
     return Move(doc["_state"], {"_tasks": tasks}, (_forget(doc, tasks),))

@@ -13,7 +13,7 @@ from ...resources.hosts import EXTRA, HostTasks, task_ids
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
-from ...stores.objects import NewObject, NoSuchKey
+from ...stores.objects import NewObject, NoSuchBucket, NoSuchKey
 from . import access, cluster, live
 from .attempts import DELAYS, attempt, planned
 from .request import output_base
@@ -22,6 +22,7 @@ from .states import (
     CLEAN,
     CLOSE_POOL,
     EVICT,
+    FINAL,
     FORGET,
     HALT,
     INTERRUPT,
@@ -48,15 +49,19 @@ class TrainingExecutor:
         hosts = self.hosts
         for name, run in (
             (LAUNCH, self.launch), (HALT, hosts.halt), (MERGE, self.merge), (CLEAN, hosts.clean), (EVICT, hosts.evict),
-            (FORGET, hosts.forget), (INTERRUPT, self.interrupt), (WAIT, self.give_up), (OPEN_POOL, self.pools.open),
+            (FORGET, self.forget), (INTERRUPT, self.interrupt), (WAIT, self.give_up), (OPEN_POOL, self.pools.open),
             (CLOSE_POOL, self.pools.close),
         ):  # fmt: skip
             self.platform.reconciler.executor("TrainingJob", name, run)
 
     async def launch(self, job: Job) -> None:
-        """Check what only the platform can know, then submit a task a host."""
+        """Check what only the platform can know, then submit a task a host.
+
+        One that was broken off between two hosts goes on, wherever the job has got meanwhile: nobody else would submit the
+        others, and a host that is never submitted never says that it has ended.
+        """
         doc = job.doc
-        if doc["_state"] != STARTING:
+        if doc["_state"] != STARTING and not _unsubmitted(doc):
             return
         wait = planned(doc, DELAYS)
         if wait is not None and doc.get("_delayed") != attempt(doc):
@@ -97,18 +102,26 @@ class TrainingExecutor:
         what is left in its place.
         """
         doc = job.doc
-        if doc["OutputDataConfig"]["CompressionType"] != "NONE":
-            hosts = [t["Host"] for t in doc["_tasks"].values()]
-            base = output_base(doc, doc["TrainingJobName"])
-            parts = {name: [join(base, f".{host}", name) for host in hosts] for name in ("model.tar.gz", "output.tar.gz")}
+        if parts := _parts(doc):
             if "_joined" not in doc:
+                base = output_base(doc, doc["TrainingJobName"])
                 for name, some in parts.items():
                     await asyncio.to_thread(self._join, some, join(base, name))
                 await job.send("Joined")
-            bucket, _ = s3_location(base)
-            keys = [s3_location(part)[1] for some in parts.values() for part in some]
-            await asyncio.to_thread(self.platform.objects.delete, bucket, keys)
+            await self._drop(parts)
         await job.send("Merged")
+
+    async def forget(self, job: Job) -> None:
+        """Nothing of an attempt that is over is left for the next: a host may have stored its archive before another was lost."""
+        if len(job.args["Tasks"]) > 1 and job.args["Attempt"] == attempt(job.doc):
+            await self._drop(_parts(job.doc))
+        await self.hosts.forget(job)
+
+    async def _drop(self, parts: dict[str, list[str]]) -> None:
+        places = [s3_location(uri) for some in parts.values() for uri in some]
+        if places:
+            with contextlib.suppress(NoSuchBucket):
+                await asyncio.to_thread(self.platform.objects.delete, places[0][0], [key for _, key in places])
 
     # -- parts of launch
 
@@ -151,6 +164,8 @@ class TrainingExecutor:
             seconds=doc["StoppingCondition"]["MaxRuntimeInSeconds"] + EXTRA,
         )
         named = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
+        if "_token" in doc:
+            named["SAGEWRIGHT_CLUSTER_TOKEN"] = doc["_token"]
         return env | named | doc.get("Environment", {}), env.get("AWS_ACCESS_KEY_ID", "")
 
     def _join(self, parts: list[str], target: str) -> None:
@@ -174,3 +189,16 @@ class TrainingExecutor:
             except BaseException:
                 writer.abort()
                 raise
+
+
+def _parts(doc: dict[str, Any]) -> dict[str, list[str]]:
+    """Of each archive that a job of several hosts makes, where the hosts' own lie; none of a job that makes no archives."""
+    if doc["OutputDataConfig"]["CompressionType"] == "NONE":
+        return {}
+    base, hosts = output_base(doc, doc["TrainingJobName"]), [task["Host"] for task in doc["_tasks"].values()]
+    return {name: [join(base, f".{host}", name) for host in hosts] for name in ("model.tar.gz", "output.tar.gz")}
+
+
+def _unsubmitted(doc: dict[str, Any]) -> bool:
+    """Whether a host that the job has may not have been submitted."""
+    return doc["_state"] not in FINAL and any(task["Phase"] == "Waiting" for task in doc.get("_tasks", {}).values())

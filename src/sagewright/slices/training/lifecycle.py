@@ -44,7 +44,7 @@ from .states import (
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
     """A launch that runs again after a crash finds its tasks written down."""
     if "_tasks" in doc:
-        return Move(STARTING, keyed(doc, event))
+        return Move(doc["_state"], keyed(doc, event))
     began = "_delayed" in doc or attempts.attempt(doc)
     changes = {"_tasks": submitted(event), **keyed(doc, event)}
     return Move(STARTING, changes, () if began else attempts.patience(doc, now))
@@ -96,7 +96,7 @@ def exited(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def finished(doc: dict[str, Any], event: Event, now: float) -> Move:
-    tasks = moved(doc, event, "Ended")
+    tasks = moved(doc, event, "Ended", Stored=True)
     if not _all(tasks, "Ended"):
         return Move(doc["_state"], {"_tasks": tasks})
     if len(tasks) > 1:
@@ -115,7 +115,7 @@ def merged(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
-    """The platform or the input failed on one host: no process of it runs any more."""
+    """The platform or the input failed on one host: no process of it runs any more. What the others have stored is joined."""
     tasks = moved(doc, event, "Ended")
     if doc["_state"] in RUNNING and (again := attempts.retried(doc, event.data["Reason"][:REASON], tasks)):
         return again
@@ -124,6 +124,8 @@ def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
         changes["_failure"] = event.data["Reason"][:REASON]
     if not _all(tasks, "Ended"):
         return Move(doc["_state"], changes, (HALT_ALL,))
+    if any(task.get("Stored") for task in tasks.values()):
+        return Move(UPLOADING if doc["_state"] in RUNNING else doc["_state"], changes, (Instruction(MERGE),))
     return _end({**doc, **changes}, tasks, now)
 
 
@@ -188,8 +190,8 @@ LIFECYCLE = Lifecycle(
     status=status,
     entered=entered,
     table={
-        (STARTING, "Submitting"): submitting,
-        (STARTING, "Refused"): refused,
+        ((STARTING, DOWNLOADING), "Submitting"): submitting,
+        ((STARTING, DOWNLOADING, *BETWEEN), "Refused"): refused,
         (STARTING, "Preparing"): preparing,
         ((STARTING, DOWNLOADING), "Staging"): staging,
         ((STARTING, DOWNLOADING), "Started"): started,
@@ -206,7 +208,7 @@ LIFECYCLE = Lifecycle(
         (ACTIVE, "Fault"): fault,
         (RUNNING, "Stop"): stop,
         (UPLOADING, "Stop"): stop_saving,
-        ((STOPPING, SAVING), "Stop"): ignore,
+        ((STOPPING, SAVING, TIMING_OUT), "Stop"): ignore,
         (STOPPING, "Withdrawn"): withdrawn,
         (STARTING, "Wait"): attempts.wait,
         ((DOWNLOADING, TRAINING), "Interrupt"): attempts.interrupt,

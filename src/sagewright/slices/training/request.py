@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from ...resources.arn import join, s3_uri
@@ -55,6 +56,8 @@ async def check(platform: Platform, call: Call, doc: dict[str, Any]) -> None:
     doc["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **output}
     if pool.keep_alive(doc):
         doc["WarmPoolStatus"] = {"Status": "InUse", "ResourceRetainedBillableTimeInSeconds": 0}
+    if len(cluster.hosts(doc)) > 1:
+        doc["_token"] = secrets.token_hex(32)  # by which they know each other; each of a job's launches has keys of its own
     doc["_artifacts"] = {"S3ModelArtifacts": artifacts(doc, doc["TrainingJobName"])}
     if "RoleArn" not in doc:
         raise Invalid("RoleArn is required.")

@@ -11,7 +11,6 @@ from ...resources.hosts import Host
 from ...stores.compute import Input, Output, Task
 from . import channels, cluster, live
 from .request import artifacts, output_base
-from .states import used
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 CONFIG = "/opt/ml/input/config"
@@ -45,7 +44,7 @@ def task(
     name = doc["TrainingJobName"]
     entrypoint = algorithm.get("ContainerEntrypoint")
     arguments = algorithm.get("ContainerArguments", [])
-    left = doc["StoppingCondition"]["MaxRuntimeInSeconds"] - used(doc, 0.0)
+    left = doc["StoppingCondition"]["MaxRuntimeInSeconds"] - doc.get("_used", 0.0)
     return Task(
         id=task_id,
         kind="run",
