@@ -19,8 +19,11 @@ _FEATURES = re.compile(r"(?:^|\s)m/([A-Za-z0-9,+/\-]+)")
 
 def polls(user_agent: str) -> bool:
     """Whether the caller is a polling SDK or a botocore waiter."""
-    if _SDK.search(user_agent):
-        return True
+    return _SDK.search(user_agent) is not None or waits(user_agent)
+
+
+def waits(user_agent: str) -> bool:
+    """Whether the caller is a botocore waiter."""
     features = _FEATURES.search(user_agent)
     return features is not None and "B" in features.group(1).split(",")
 

@@ -168,6 +168,7 @@ class Reconciler:
 
         Raises:
             ImpossibleTransition: the table has no rule for it.
+            Conflict: a change of ``also`` expects another version than there is.
         """
         lifecycle = self._lifecycles[kind]
         while True:
@@ -191,7 +192,9 @@ class Reconciler:
                 changes += [self.work(kind, scope, key, instruction) for instruction in move.instructions]
             try:
                 await self.records.commit(*changes)
-            except Conflict:
+            except Conflict as conflict:
+                if (conflict.kind, conflict.key) != (kind, key):
+                    raise
                 continue
             self._wake.set()
             written = replace(record, doc=doc, version=record.version + 1, status=lifecycle.status(doc["_state"]))

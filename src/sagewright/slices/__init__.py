@@ -23,6 +23,7 @@ SLICES = (
     "search",
     "tuning",
     "registry",
+    "pipelines",
     "mlflow",
     "autoscaling",
     "scheduler",

@@ -15,10 +15,11 @@ from typing import Any
 
 from ...resources import jobs
 from ...resources.platform import Platform
+from ...runtime.box import Box
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.metrics import Series
-from ...stores.records import Delete, Put, Query, Record
+from ...stores.records import Delete, Put, Query
 from ...wire.errors import AlreadyExists, DomainError, Invalid, NotFound
 from ...wire.types import Principal
 from . import trials, warmstart
@@ -35,28 +36,6 @@ QUICK = 4.0
 waiting for one that knows the very last result would cost more than it brings."""
 AHEAD, SHARE = 8, 8
 """The most points that are asked for at once, and of how many known trials each: few results must not decide much."""
-
-
-class Box:
-    """What the driver has not yet heard of."""
-
-    def __init__(self) -> None:
-        self.letters: deque[tuple[Record, Event]] = deque()
-        self._full = asyncio.Event()
-
-    def put(self, record: Record, event: Event) -> None:
-        self.letters.append((record, event))
-        self._full.set()
-
-    def nudge(self) -> None:
-        self._full.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Until there is a letter or a nudge, or the seconds have passed."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._full.wait()
-        self._full.clear()
 
 
 class Driver:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ...resources.platform import Platform
+from ...runtime.box import Box
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Query, Record
 from ...wire.errors import DomainError
 from ...wire.types import Principal
 from . import trials
-from .driver import Box, Driver
+from .driver import Driver
 from .lifecycle import CLEAN, RELEASE, RUN, SAMPLE
 from .sampler import sample
 

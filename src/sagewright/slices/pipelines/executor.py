@@ -1,0 +1,46 @@
+"""Carries out executions, and brings what happens to their jobs to their drivers."""
+
+from __future__ import annotations
+
+from ...resources.platform import Platform
+from ...runtime.box import Box
+from ...runtime.lifecycle import Event
+from ...runtime.reconciler import Job
+from ...stores.records import Record
+from .driver import Driver
+from .lifecycle import RUN
+from .records import EXECUTION
+
+
+class PipelineExecutor:
+    """Executors of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._boxes: dict[str, Box] = {}
+        """By the execution's ARN."""
+
+    def install(self) -> None:
+        self.platform.reconciler.executor(EXECUTION, RUN, self.run)
+        self.platform.reconciler.listen(self.heard)
+
+    async def heard(self, record: Record, event: Event) -> None:
+        """After every transition of this server."""
+        if record.kind == EXECUTION:
+            arn = record.doc["PipelineExecutionArn"] if event.name != "Tally" else ""
+        else:
+            arn = record.doc.get("_source", "") if self.platform.reconciler.settled(record) else ""
+        if box := self._boxes.get(arn):
+            box.put(record, event)
+
+    async def run(self, job: Job) -> None:
+        """From a start of the server to the execution's end. The box is there before anything is read: nothing is missed."""
+        arn = job.doc["PipelineExecutionArn"]
+        box = self._boxes[arn] = Box()
+        try:
+            fresh = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+            if fresh is None or self.platform.reconciler.settled(fresh):
+                return
+            await Driver(self.platform, Job(job.work, fresh, job.reconciler), box).run()
+        finally:
+            del self._boxes[arn]

@@ -1,0 +1,162 @@
+"""The types of steps: which operations one stands for, what its end looks like, what its cache key is made of. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...wire.errors import Invalid
+from .conditions import TYPES
+
+_LETTERS = string.ascii_letters + string.digits
+RANDOM = 10
+"""Characters that make a job's name unique."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of step that is carried out here, without a resource of its own."""
+
+    members: tuple[str, ...] = ()
+    """What the step must have besides Name and Type."""
+
+    def check(self, name: str, raw: Mapping[str, Any]) -> None:
+        """Raises Invalid for a step of this type that lacks something."""
+        for member in self.members:
+            if not raw.get(member):
+                raise Invalid(f"Unable to parse pipeline definition. The step {name} needs {member}.")
+        if not isinstance(raw.get("Arguments", {}), dict):
+            raise Invalid(f"Unable to parse pipeline definition. The Arguments of the step {name} must be an object.")
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Kind):
+    """A step that makes a resource, by the service's own Create operation with Arguments as its request.
+
+    Args:
+        noun: of its operations: CreateTrainingJob.
+        metadata: its member of a step's Metadata.
+        status: the member of its description that says how far it is; empty where it is complete at once.
+        good: the statuses of success.
+        bad: the statuses of failure and of an end on somebody's wish.
+        stops: whether there is a Stop operation.
+        key: the arguments that a cache hit needs to be the same, as paths.
+        longest: characters of its name.
+        own_name: its name is the request's own, not one that the execution makes up.
+        trial: whether its request may have an ExperimentConfig.
+    """
+
+    noun: str = ""
+    metadata: str = ""
+    status: str = ""
+    good: tuple[str, ...] = ("Completed",)
+    bad: tuple[str, ...] = ("Failed", "Stopped")
+    stops: bool = False
+    key: tuple[str, ...] = ()
+    longest: int = 63
+    own_name: bool = False
+    trial: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.noun}Name"
+
+    @property
+    def arn(self) -> str:
+        return f"{self.noun}Arn"
+
+    def job_name(self, execution: str, step: str, attempt: str, own: str = "") -> str:
+        """``pipelines-<execution>-<step>-<10 characters>``; the same whoever computes it, another for every attempt.
+
+        Args:
+            own: the name among the step's arguments; the SDKs leave one there as a prefix that stands for ``pipelines``.
+        """
+        if self.own_name and own:
+            return own
+        id_ = execution.rpartition("/")[2]
+        end = unique(f"{execution}/{step}/{attempt}")
+        start = [] if self.longest < 63 else [own[:20] or "pipelines"]
+        room = self.longest - sum(len(part) + 1 for part in (*start, id_, end))
+        return "-".join([*start, id_, step[:room].rstrip("-_"), end]).replace("_", "-")
+
+    def digest(self, arguments: Mapping[str, Any]) -> str:
+        """What two steps have in common when one may stand for the other; empty for a type that is never cached."""
+        if not self.key:
+            return ""
+        parts = [[path, list(_at(arguments, path.split(".")))] for path in self.key]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """A Condition."""
+
+    def check(self, name: str, raw: Mapping[str, Any]) -> None:
+        """Raises Invalid."""
+        Kind.check(self, name, raw)
+        conditions = raw.get("Arguments", {}).get("Conditions")
+        if not isinstance(conditions, list) or not conditions:
+            raise Invalid(f"Unable to parse pipeline definition. The Condition {name} needs Conditions.")
+        for condition in conditions:
+            if not isinstance(condition, dict) or condition.get("Type") not in TYPES:
+                raise Invalid(f"Unable to parse pipeline definition. The Condition {name} has an unknown condition: {condition!r}.")
+
+
+KINDS: dict[str, Kind] = {
+    "Training": Made(
+        noun="TrainingJob", metadata="TrainingJob", status="TrainingJobStatus", stops=True, trial=True,
+        key=("AlgorithmSpecification", "CheckpointConfig", "DebugHookConfig", "DebugRuleConfigurations", "Environment",
+             "HyperParameters", "InputDataConfig"),
+    ),
+    "Processing": Made(
+        noun="ProcessingJob", metadata="ProcessingJob", status="ProcessingJobStatus", stops=True, trial=True,
+        key=("AppSpecification", "Environment", "ProcessingInputs"),
+    ),
+    "Transform": Made(
+        noun="TransformJob", metadata="TransformJob", status="TransformJobStatus", stops=True, trial=True,
+        key=("DataProcessing", "Environment", "ModelName", "TransformInput"),
+    ),
+    "Tuning": Made(
+        noun="HyperParameterTuningJob", metadata="TuningJob", status="HyperParameterTuningJobStatus", stops=True, longest=32,
+        key=("HyperParameterTuningJobConfig", *(
+            f"{definition}.{member}" for definition in ("TrainingJobDefinition", "TrainingJobDefinitions") for member in (
+                "AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective")
+        )),
+    ),
+    "Model": Made(noun="Model", metadata="Model"),
+    "RegisterModel": Made(noun="ModelPackage", metadata="RegisterModel"),
+    "EndpointConfig": Made(noun="EndpointConfig", metadata="EndpointConfig", own_name=True),
+    "Endpoint": Made(noun="Endpoint", metadata="Endpoint", status="EndpointStatus", good=("InService",), bad=("Failed", "OutOfService"), own_name=True),
+    "InferenceComponent": Made(
+        noun="InferenceComponent", metadata="InferenceComponent", status="InferenceComponentStatus", good=("InService",), bad=("Failed",),
+        own_name=True,
+    ),
+    "Condition": Choice(),
+    "Fail": Kind(),
+    "Callback": Kind(members=("SqsQueueUrl",)),
+}
+
+
+def unique(text: str) -> str:
+    """Letters and digits that stand for a text."""
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    found = ""
+    for _ in range(RANDOM):
+        number, rest = divmod(number, len(_LETTERS))
+        found += _LETTERS[rest]
+    return found
+
+
+def _at(value: Any, path: list[str]) -> Iterator[Any]:
+    """Everything at a path; lists are looked through."""
+    if not path:
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _at(each, path)
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _at(value[path[0]], path[1:])
