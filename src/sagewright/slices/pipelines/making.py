@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.errors import AlreadyExists, DomainError, Invalid, LimitExceeded, ServiceError
@@ -51,9 +52,9 @@ async def create(driver: Driver, step: Step) -> None:
     assert isinstance(kind, Made)
     request = dict(doc["_request"])
     config = driver.doc.get("PipelineExperimentConfig")
-    if kind.trial and config and "ExperimentConfig" not in request:
-        shown = doc.get("StepDisplayName", step.name)
-        request["ExperimentConfig"] = {**config, "TrialComponentDisplayName": shown}
+    if kind.trial and config:
+        shown = displayed(doc.get("StepDisplayName", step.name))
+        request["ExperimentConfig"] = {**config, "TrialComponentDisplayName": shown, **request.get("ExperimentConfig", {})}
     if kind.noun == "ModelPackage":
         await _grouped(driver, request)
     try:
@@ -69,6 +70,11 @@ async def create(driver: Driver, step: Step) -> None:
             return  # made before a crash
     if kind.noun == "ModelPackage":
         driver.steps[step.name] = {**doc, "_made": answer[kind.arn]}
+
+
+def displayed(name: str) -> str:
+    """A step's name as a trial component may be called: letters, digits and dashes. A @step's is ``__main__.prepare``."""
+    return re.sub("[^A-Za-z0-9]+", "-", name)[:120].strip("-") or "step"
 
 
 def exception(error: DomainError) -> str:
