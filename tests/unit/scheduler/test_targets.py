@@ -18,8 +18,9 @@ def test_a_universal_target_is_a_call() -> None:
 
 def test_a_pipeline_is_started_with_its_parameters() -> None:
     given = [{"Name": "n", "Value": "1"}]
-    found = targets.request({"Arn": PIPELINE, "SageMakerPipelineParameters": {"PipelineParameterList": given}}, None, "http://here")
-    assert (found.operation, found.params) == ("StartPipelineExecution", {"PipelineName": "nightly", "PipelineParameters": given})
+    found = targets.request({"Arn": PIPELINE, "SageMakerPipelineParameters": {"PipelineParameterList": given}}, None, "http://here", "moment-1")
+    assert (found.operation, found.params) == (
+        "StartPipelineExecution", {"PipelineName": "nightly", "ClientRequestToken": "moment-1", "PipelineParameters": given})
     with pytest.raises(NotImplementedHere, match="StartPipelineExecution"):
         targets.check({"Arn": PIPELINE}, lambda service, name: False)
 

@@ -93,7 +93,7 @@ class Executions:
         audit = self.platform.audit(call, {"PipelineExecutionArn": where})
         ran = Put(pipeline.kind, pipeline.scope, pipeline.key, {**pipeline.doc, "LastRunTime": now}, pipeline.version, name=pipeline.name)
         used = Put(
-            version.kind, version.scope, version.key, {**version.doc, "LastExecutedPipelineExecutionArn": where}, version.version,
+            version.kind, version.scope, version.key, {**version.doc, "LastExecutionPipelineExecutionArn": where}, version.version,
             name=version.name, parent=version.parent,
         )
         also: list[Change] = [ran, used, token(call, where, pipeline.key), *([audit] if audit else ())]

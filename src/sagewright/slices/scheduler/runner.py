@@ -92,7 +92,7 @@ class Runner:
         try:
             if self.platform.clock() - moment > timing.policy(doc)["MaximumEventAgeInSeconds"]:
                 raise ServiceError("EventTooOld", "The moment passed without a server, longer ago than MaximumEventAgeInSeconds.")
-            await self._ask(job, targets.request(doc["Target"], text, self.platform.endpoint))
+            await self._ask(job, targets.request(doc["Target"], text, self.platform.endpoint, f"scheduler-execution-{timing.execution_id(doc, moment)}"))
         except Exception as error:
             if not isinstance(error, DomainError):
                 log.exception("schedule %s could not call its target", doc["Arn"])

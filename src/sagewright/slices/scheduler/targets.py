@@ -48,13 +48,14 @@ def check(target: Mapping[str, Any], bound: Bound) -> None:
         raise NotImplementedHere(f"The target {target['Arn']} is not implemented: {found.service} {found.operation} does not exist here.")
 
 
-def request(target: Mapping[str, Any], text: str | None, endpoint: str) -> Request:
+def request(target: Mapping[str, Any], text: str | None, endpoint: str, id_: str = "") -> Request:
     """What to call.
 
     Args:
         target: as CreateSchedule has it.
         text: the target's input, filled in.
         endpoint: base URL of queues.
+        id_: of this moment: a call that was cut short and is made again does nothing twice.
     """
     where = target["Arn"]
     if match := _UNIVERSAL.fullmatch(where):
@@ -70,8 +71,8 @@ def request(target: Mapping[str, Any], text: str | None, endpoint: str) -> Reque
         return Request("sns", "Publish", {"TopicArn": where, "Message": text or ""})
     if match["service"] == "sagemaker" and match["resource"].startswith("pipeline/"):
         given = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
-        more = {"PipelineParameters": given} if given else {}
-        return Request("sagemaker", "StartPipelineExecution", {"PipelineName": match["resource"].removeprefix("pipeline/"), **more})
+        started = {"PipelineName": match["resource"].removeprefix("pipeline/"), "ClientRequestToken": id_}
+        return Request("sagemaker", "StartPipelineExecution", started | ({"PipelineParameters": given} if given else {}))
     raise NotImplementedHere(f"Targets such as {where} are not implemented; queues, topics, pipelines and universal targets are.")
 
 
