@@ -25,8 +25,9 @@ def test_no_step_is_lost_or_doubled(chaos: Chaos) -> None:
     """Killed while each step in turn runs, and once in between: each job runs once, its results go on."""
     pipelines = Pipelines(chaos.jobs)
     steps = [pipelines.training("T0", {"seconds": "0.4", "value": "7"})]
-    for number in range(1, 4):
-        steps.append(pipelines.training(f"T{number}", {"seconds": "0.4", "value": get(f"Steps.T{number - 1}.HyperParameters.value")}))
+    steps += [
+        pipelines.training(f"T{number}", {"seconds": "0.4", "value": get(f"Steps.T{number - 1}.HyperParameters.value")}) for number in range(1, 4)
+    ]
     accuracy = {"Std:JsonGet": {"PropertyFile": get("Steps.Report.PropertyFiles.report"), "Path": "metrics.accuracy"}}
     steps += [
         pipelines.processing("Report", get("Steps.T3.HyperParameters.value")),

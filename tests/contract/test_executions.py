@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -78,7 +79,7 @@ def test_every_step_is_carried_out_and_the_second_time_from_the_cache(pipelines:
     model = pipelines.sagemaker.describe_model(ModelName=steps["Model"]["Metadata"]["Model"]["Arn"].rpartition("/")[2])
     assert model["PrimaryContainer"]["ModelDataUrl"] == artifact
     components = pipelines.sagemaker.list_trial_components(TrialName=id_)["TrialComponentSummaries"]
-    assert {c["DisplayName"] for c in components} == {"Train", "Report"}
+    assert {c["DisplayName"] for c in components} == {"the-training", "Report"}
 
     again = pipelines.start(name, {"Team": team})
     assert pipelines.ended(again)["PipelineExecutionStatus"] == "Succeeded"
@@ -160,7 +161,7 @@ def test_so_many_steps_at_a_time(pipelines: Pipelines) -> None:
     assert pipelines.describe(arn)["ParallelismConfiguration"] == {"MaxParallelExecutionSteps": 1}
     assert pipelines.ended(arn)["PipelineExecutionStatus"] == "Succeeded"
     found = list(pipelines.steps(arn).values())
-    assert all(a["EndTime"] <= b["StartTime"] for a, b in zip(found, found[1:], strict=False))
+    assert all(a["EndTime"] <= b["StartTime"] for a, b in itertools.pairwise(found))
     wide = pipelines.start(name, ParallelismConfiguration={"MaxParallelExecutionSteps": 4})
     pipelines.ended(wide)
     found = list(pipelines.steps(wide).values())
