@@ -1,7 +1,7 @@
 """Runs as ``sitecustomize`` at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, and of
 a job's.
 
-Three things, and a fourth in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the three are not done.
+Four things, and a fifth in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the four are not done.
 
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
@@ -9,6 +9,9 @@ gives way to it.
 
 Both SDKs' waiting loops sleep 5 to 30 seconds before they ask for the first time. Here they ask first, and sleep only
 if the answer was "not yet"; the server holds that answer until the work is done, so that nobody waits for a poll.
+
+botocore's waiters, on which both SDKs wait for pipelines, sleep 30 to 120 seconds between two questions. Where answers are
+held, they spend that time asking again; how long they wait in all stays as it is.
 
 Both SDKs check their configuration file against its schema anew for each value they look up in it, a fifth of a second
 each, twenty times a ``fit()``. Here a configuration that has passed is not checked again until it changes.
@@ -33,6 +36,8 @@ WAITERS = ("_wait_until", "_wait_until_training_done")
 """Functions of the SDKs that sleep, then ask, until there is an answer."""
 DISPLAYS = ("_display_inference_recommendations_job_steps_status",)
 """Functions that look once a minute, and once more when all is over; their only default says so."""
+HELD = 1.0
+"""Seconds after which an answer counts as one that the server held."""
 AWS_ADDRESS = r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?"
 
 
@@ -90,6 +95,51 @@ def _asking_first(wait: Any) -> Any:
     return asking
 
 
+def ask_on(module: Any, clock: Any = None) -> None:
+    """Let ``botocore.waiter.Waiter`` ask again during its pauses, where answers are held. ``clock``: the module ``time``."""
+    import functools
+    import threading
+    import time
+
+    clock = clock or time
+    wait = module.Waiter.wait
+    asked = threading.local()
+
+    class Clock:
+        """The module ``time``, but that a waiter's pause begins when it asks."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(clock, name)
+
+        def sleep(self, seconds: float) -> None:
+            clock.sleep(max(0.0, seconds - asked.took))
+
+    @functools.wraps(wait)
+    def waiting(self: Any, **kwargs: Any) -> Any:
+        ask = self._operation_method
+        pause = kwargs.get("WaiterConfig", {}).get("Delay", self.config.delay)
+        acceptors = [acceptor for acceptor in self.config.acceptors if acceptor.state != "retry"]
+
+        def asking(**params: Any) -> Any:
+            first = clock.monotonic()
+            while True:
+                began = clock.monotonic()
+                answer = ask(**params)
+                now = clock.monotonic()
+                asked.took = now - first
+                if now - began < HELD or asked.took >= pause or any(acceptor.matcher_func(answer) for acceptor in acceptors):
+                    return answer
+
+        self._operation_method = asking
+        try:
+            return wait(self, **kwargs)
+        finally:
+            self._operation_method = ask
+
+    module.Waiter.wait = waiting
+    module.time = Clock()
+
+
 def check_once(module: Any) -> None:
     """Let a module's ``jsonschema.validate`` remember what has passed."""
     library: Any = getattr(module, "jsonschema", None)
@@ -114,6 +164,7 @@ def check_once(module: Any) -> None:
 
 ADAPTERS = {
     "botocore.session": adapt,
+    "botocore.waiter": ask_on,
     "sagemaker.session": ask_first,
     "sagemaker.core.common_utils": ask_first,
     "sagemaker.core.helper.session_helper": ask_first,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -165,3 +166,56 @@ def test_modules_are_adapted_as_they_are_imported(tmp_path: Path) -> None:
             capture_output=True, text=True, check=True,
         )
         assert done.stdout.strip() == expected
+
+
+class Clock:
+    """Time that passes by sleeping and by asking alone."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
+def waiter(clock: Clock, takes: float, *statuses: str) -> Any:
+    """botocore's own waiter, with a pause of 30 seconds and four attempts, whose answers take a time."""
+    spec = importlib.util.find_spec("botocore.waiter")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)  # a copy: the one that others use stays as it is
+    clientshim.ask_on(module, clock)
+    left = list(statuses)
+
+    def ask(**_: Any) -> dict[str, Any]:
+        clock.now += takes
+        return {"Status": left.pop(0)}
+
+    accepted = [{"expected": "Done", "matcher": "path", "state": "success", "argument": "Status"}]
+    config = module.SingleWaiterConfig({"operation": "Describe", "delay": 30, "maxAttempts": 4, "acceptors": accepted})
+    return module.Waiter("done", config, ask)
+
+
+def test_a_waiter_whose_answers_are_held_does_not_sleep() -> None:
+    clock = Clock()
+    waiter(clock, 25.0, "Busy", "Busy", "Done").wait(Name="x")
+    assert (clock.now, clock.slept) == (75.0, 0.0)
+
+
+def test_it_gives_up_no_sooner_than_without_the_shim() -> None:
+    clock = Clock()
+    with pytest.raises(Exception, match="Max attempts exceeded"):
+        waiter(clock, 25.0, *["Busy"] * 8).wait(Name="x")
+    assert clock.now >= 4 * 30
+
+
+def test_a_waiter_whose_answers_come_at_once_sleeps() -> None:
+    clock = Clock()
+    waiter(clock, 0.25, "Busy", "Busy", "Done").wait(Name="x", WaiterConfig={"Delay": 7})
+    assert clock.now == 14.25
+    assert clock.slept == 13.5
