@@ -1,5 +1,6 @@
 """Warm pools of training jobs, without a process."""
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from sagewright.slices.training.lifecycle import LIFECYCLE
 from sagewright.slices.training.pool import LONGEST, key
 from sagewright.slices.training.states import CLEAN, CLOSE_POOL, OPEN_POOL
 from sagewright.slices.training.warm_pools import KIND, WarmPools
-from sagewright.stores.records import Put, Work
+from sagewright.stores.records import Put, Query, Work
 from sagewright.testing.training import Story, ended
 from sagewright.wire.errors import Invalid
 
@@ -98,16 +99,64 @@ def test_a_chain_of_jobs_keeps_its_pool_for_seven_days_at_most() -> None:
     assert (pool(story)["Status"], story.instructions) == ("Terminated", [CLEAN])
 
 
+class Killed(Exception):
+    """The server was."""
+
+
+class Taking:
+    """Two pools that wait, and a job that begins and may take one of them; the server dies after so many writes."""
+
+    def __init__(self, records: SqliteRecords) -> None:
+        self.records, self.left = records, 99
+        self.reconciler = Reconciler(self, lambda: 2000.0)  # type: ignore[arg-type]
+        self.reconciler.lifecycle("TrainingJob", LIFECYCLE)
+        self.get, self.find = records.get, records.find
+
+    async def commit(self, *changes: Any) -> None:
+        if not self.left:
+            raise Killed
+        self.left -= 1
+        await self.records.commit(*changes)
+
+    async def begin(self) -> None:
+        docs = {name: completed(_pool_since=500.0, TrainingJobName=name).doc for name in ("first", "other")}
+        docs["next"] = Story(ResourceConfig=RESOURCES, RoleArn="r", TrainingJobName="next").doc
+        for name, doc in docs.items():
+            await self.records.commit(Put("TrainingJob", "s", name, doc))
+            if name != "next":
+                await self.records.commit(Put(KIND, "s", name, {}, parent=key(doc)))
+
+    async def doc(self, name: str) -> dict[str, Any]:
+        record = await self.records.get("TrainingJob", "s", name)
+        assert record is not None
+        return record.doc
+
+    async def take(self, writes: int = 99) -> None:
+        self.left = writes
+        record = await self.records.get("TrainingJob", "s", "next")
+        assert record is not None
+        platform: Any = SimpleNamespace(records=self, reconciler=self.reconciler)
+        await WarmPools(platform).take(Job(Work("1", "TrainingJob", "s", "next", "Launch", {}, 0.0), record, self.reconciler))
+
+
 async def test_a_job_that_takes_a_pool_over_continues_its_chain(tmp_path: Path) -> None:
-    platform: Any = SimpleNamespace(records=await SqliteRecords.open(tmp_path / "records.sqlite"))
-    platform.reconciler = Reconciler(platform.records, lambda: 2000.0)
-    platform.reconciler.lifecycle("TrainingJob", LIFECYCLE)
-    first, second = completed(_pool_since=500.0).doc, Story(ResourceConfig=RESOURCES, RoleArn="r", TrainingJobName="next").doc
-    await platform.records.commit(Put("TrainingJob", "s", "first", first), Put("TrainingJob", "s", "next", second),
-                                  Put(KIND, "s", "first", {}, parent=key(first)))
-    work = Work("1", "TrainingJob", "s", "next", "Launch", {}, 0.0)
-    record = await platform.records.get("TrainingJob", "s", "next")
-    await WarmPools(platform).take(Job(work, record, platform.reconciler))
-    after = await platform.records.get("TrainingJob", "s", "next")
-    assert after.doc["_pool_since"] == 500.0
-    await platform.records.close()
+    records = await SqliteRecords.open(tmp_path / "records.sqlite")
+    taking = Taking(records)
+    await taking.begin()
+    await taking.take()
+    assert (await taking.doc("next"))["_pool_since"] == 500.0
+    await records.close()
+
+
+@pytest.mark.parametrize("writes", range(4))
+async def test_a_launch_that_is_carried_out_again_takes_no_second_pool(tmp_path: Path, writes: int) -> None:
+    records = await SqliteRecords.open(tmp_path / "records.sqlite")
+    taking = Taking(records)
+    await taking.begin()
+    with contextlib.suppress(Killed):
+        await taking.take(writes)
+    await taking.take()
+    assert [(await taking.doc(name))["WarmPoolStatus"]["Status"] for name in ("first", "other")] == ["Reused", "Available"]
+    assert (await taking.doc("next"))["_pool_since"] == 500.0
+    assert "other" in [pool.key for pool in await records.find(KIND, "s", Query())]
+    await records.close()

@@ -30,12 +30,19 @@ class WarmPools:
             await self.platform.records.commit(Delete(KIND, job.record.scope, job.record.key))
 
     async def take(self, job: Job) -> None:
-        """Let a job that begins take over a pool that fits it, if one waits."""
+        """Let a job that begins take over a pool that fits it, if one waits; one alone, however often its launch is carried out.
+
+        The pool's record goes last: a launch that was killed in between finds by it which pool is the job's.
+        """
         scope, records = job.record.scope, self.platform.records
+        if "_pool_since" in job.doc:
+            return
         for pool in await records.find(KIND, scope, Query(parent=key(job.doc), descending=False, limit=20)):
             event = Event("Reuse", {"Job": job.doc["TrainingJobName"]})
             owner = await self.platform.reconciler.send("TrainingJob", scope, pool.key, event)
-            await records.commit(Delete(KIND, scope, pool.key))
-            if owner is not None and owner.doc["WarmPoolStatus"].get("ReusedByJob") == job.doc["TrainingJobName"]:
+            taken = owner is not None and owner.doc["WarmPoolStatus"].get("ReusedByJob") == job.doc["TrainingJobName"]
+            if owner is not None and taken:
                 await job.send("Annotated", Members={"_pool_since": since(owner.doc)})
+            await records.commit(Delete(KIND, scope, pool.key))
+            if taken:
                 return
