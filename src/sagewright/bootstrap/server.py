@@ -153,6 +153,7 @@ class Server:
         for close in reversed(self.platform.closers):
             await settle(close())
         await self.compute.close()
+        await self.platform.tasks.close()
         self.platform.objects.close()
         await self.runs.close()
         await self.records.close()

@@ -16,6 +16,8 @@ from ..stores.records import Delete, Put, Query, Record, Records
 log = logging.getLogger(__name__)
 
 KIND = "Task"
+PAUSE, LONGEST = 0.5, 30.0
+"""Seconds before reports are taken in again when the records could not be read or written; doubled up to the longest."""
 LAST = ("Finished", "Failed")
 
 
@@ -26,6 +28,8 @@ class Tasks:
     def __init__(self, records: Records, compute: Compute, reconciler: Reconciler) -> None:
         self._records, self._compute, self._reconciler = records, compute, reconciler
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._again: dict[str, asyncio.Task[None]] = {}
+        """Task id → what takes its reports in once that can be done."""
         compute.subscribe(self.heard)
         reconciler.listen(self._bereaved)
 
@@ -62,8 +66,37 @@ class Tasks:
         for task in await self._records.find(KIND, "", Query(parent=parent, limit=1_000)):
             await self.forget(task.key)
 
+    async def close(self) -> None:
+        """What has not been taken in is at the next start."""
+        for work in (again := list(self._again.values())):
+            work.cancel()
+        await asyncio.gather(*again, return_exceptions=True)
+
     async def heard(self, task_id: str) -> None:
-        """Take in the reports that have come since the last one taken in."""
+        """Take in the reports that have come since the last one taken in; again and again until that is done, for nothing may
+        tell of them once more."""
+        try:
+            await self._take_in(task_id)
+        except Exception:
+            trying = self._again.get(task_id)
+            if trying is None or trying.done():
+                log.exception("cannot take in the reports of %s; trying again", task_id)
+                self._again[task_id] = asyncio.create_task(self._until_taken_in(task_id), name=f"reports of {task_id}")
+
+    async def _until_taken_in(self, task_id: str) -> None:
+        pause = PAUSE
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._take_in(task_id)
+            except Exception as error:
+                pause = min(2 * pause, LONGEST)
+                log.error("cannot take in the reports of %s, trying again in %g s: %s", task_id, pause, error)
+            else:
+                del self._again[task_id]
+                return
+
+    async def _take_in(self, task_id: str) -> None:
         async with self._locks[task_id]:
             record = await self._records.get(KIND, "", task_id)
             if record is None:
