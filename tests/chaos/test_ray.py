@@ -217,6 +217,25 @@ def test_a_lost_node_ends_the_job_with_its_name_and_leaves_nothing_running(ray: 
     until(lambda: not folder.exists(), why=lambda: "a new agent on the machine removes what a lost one left")
 
 
+def test_a_job_that_waits_for_room_that_is_lost_takes_what_is_left(ray: Ray) -> None:
+    """Three hosts that fill the cluster wait for three others; with a node gone they would wait for ever for the room they asked for."""
+    head = next(iter(ray.cluster.state()["nodes"]))
+    whole = {"InstanceType": "ml.m5.2xlarge", "InstanceCount": 3, "VolumeSizeInGB": 1}
+    first = ray.jobs.train(waiting(), ResourceConfig=whole)
+    ray.running(first)
+    second = ray.jobs.train("print('fine')", ResourceConfig=whole)
+    until(lambda: len(list(ray.server.data.glob(f"ray/tasks/*-{second.lower()}-*"))) == 3)
+    time.sleep(3)  # only Ray knows when it has been asked for room
+    lost = next(address for address in ray.cluster.state()["nodes"] if address != head)
+    ray.cluster.kill(lost)
+    try:
+        assert ray.jobs.ended(first, 60)["TrainingJobStatus"] == "Failed"
+        job = ray.jobs.ended(second, 90)
+        assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    finally:
+        ray.cluster.add(lost)
+
+
 def test_a_stop_reaches_a_job_while_there_is_no_bridge(ray: Ray) -> None:
     name = ray.jobs.train(waiting(before="signal.signal(signal.SIGTERM, lambda *_: (print('saving', flush=True), sys.exit(0)))"))
     ray.running(name)

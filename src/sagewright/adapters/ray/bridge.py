@@ -63,13 +63,15 @@ class Bridge:
         return await self._thread(self._waits, self._place, self._group(name), bundles)  # type: ignore[no-any-return]
 
     def _place(self, name: str, bundles: list[dict[str, float]]) -> list[str] | None:
-        from ray.util import get_placement_group, placement_group, placement_group_table
+        from ray.util import get_placement_group, placement_group, placement_group_table, remove_placement_group
 
         try:
             group = get_placement_group(name)
         except ValueError:
             group = placement_group(bundles, strategy="SPREAD", name=name, lifetime="detached")
         if not group.wait(WAIT):
+            if group.bundle_specs != bundles:  # asked for when the cluster was another one: it may never have that room again
+                remove_placement_group(group)
             return None
         where = placement_group_table(group)["bundles_to_node_id"]
         return [where[index] for index in range(len(bundles))]

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ POLL = 20.0
 FORGET = 10.0
 """Seconds that ``forget`` waits for the node; after that it happens behind the caller's back."""
 
+PAUSE = 1.0
+"""Seconds before what has failed here is tried again: the database may be away, or the disk full."""
 PROVISION = 300.0
 """Seconds that an instance of an endpoint waits for room; a job waits as long as it takes."""
 KEY = "relay.key"
@@ -112,7 +115,10 @@ class RayCompute:
         for ledger in list(self._ledgers.values()):
             self._resume(ledger)
         for folder in (self._root / "tasks").glob(".gone-*"):
-            self._keep(self._forget_there(Ledger(folder)))
+            if (folder / "spec.json").exists():
+                self._keep(self._forget_there(Ledger(folder)))
+            else:  # the last of its files were being removed
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._keep(self._warm())
 
     async def _warm(self) -> None:
@@ -222,7 +228,12 @@ class RayCompute:
     def _placed_out(self, name: str, done: asyncio.Task[None]) -> None:
         self._placing.pop(name, None)
         if not done.cancelled() and (error := done.exception()):
-            log.error("placing %s failed", name, exc_info=error)
+            log.error("placing %s failed, it is tried again in %g s", name, PAUSE, exc_info=error)
+            self._keep(self._place_again(name))
+
+    async def _place_again(self, name: str) -> None:
+        await asyncio.sleep(PAUSE)
+        self._place(name)
 
     def _members(self, name: str) -> list[Ledger]:
         """In the order of their hosts."""
@@ -314,10 +325,14 @@ class RayCompute:
             await self._hand_over(ledger, networks[ledger.task.id])
 
     async def _hand_over(self, ledger: Ledger, network: dict[str, Any]) -> None:
-        task, ledger.handed = ledger.task, True
+        task = ledger.task
         keys = await self.cluster.keys(task)
+        if task.id not in self._ledgers:  # forgotten meanwhile: nobody else would end them
+            await self.cluster.revoke(keys["access_key"])
+            return
         # a task may be handed over again after a kill: the agent holds the first keys, so all are kept until the end
         ledger.placed(**{**ledger.place, "keys": [*ledger.place.get("keys", ()), keys["access_key"]]})
+        ledger.handed = True
         about = {"url": self.cluster.url(), "region": self.cluster.settings["region"], "owner": self.cluster.settings["account"]}
         stop = ledger.stopped
         try:
@@ -345,22 +360,37 @@ class RayCompute:
 
     async def _poll(self, node: str) -> None:
         """Take in what the tasks of a node say, until none of them runs any more."""
-        try:
-            while self._running(node):
-                cursors = {
-                    ledger.task.id: [ledger.after, ledger.cursor.get("offset", 0)]
-                    for ledger in self._ledgers.values() if ledger.node == node
-                }
-                if node in self._relays:  # it may have ended
-                    await self._relay(node, self._running(node)[0].place["address"])
-                for task_id, said in (await self._nodes.ask(node, "poll", cursors, POLL)).items():
-                    await self._take(node, task_id, said)
-        except NodeGone as error:
-            for ledger in self._running(node):
-                self._lost(ledger, error)
-        except Refused as error:
-            for ledger in self._running(node):
-                self._fail(ledger, f"InternalServerError: The node of the Ray cluster failed: {error}")
+        while self._running(node):
+            try:
+                await self._hear(node)
+            except NodeGone as error:
+                for ledger in self._running(node):
+                    self._lost(ledger, error)
+            except Refused as error:
+                for ledger in self._running(node):
+                    self._fail(ledger, f"InternalServerError: The node of the Ray cluster failed: {error}")
+            except Exception:
+                log.exception("what the node %s says cannot be taken in; trying again in %g s", node[:12], PAUSE)
+                await asyncio.sleep(PAUSE)
+
+    async def _hear(self, node: str) -> None:
+        """Ask the node once. What one task says and cannot be taken in is said again; the others' comes all the same."""
+        cursors = {
+            ledger.task.id: [ledger.after, ledger.cursor.get("offset", 0)]
+            for ledger in self._ledgers.values() if ledger.node == node
+        }
+        if node in self._relays:  # it may have ended
+            await self._relay(node, self._running(node)[0].place["address"])
+        failed: Exception | None = None
+        for task_id, said in (await self._nodes.ask(node, "poll", cursors, POLL)).items():
+            try:
+                await self._take(node, task_id, said)
+            except (NodeGone, Refused):
+                raise
+            except Exception as error:
+                failed = error if task_id in self._ledgers else failed
+        if failed is not None:
+            raise failed
 
     async def _take(self, node: str, task_id: str, said: dict[str, Any]) -> None:
         ledger = self._ledgers.get(task_id)
@@ -403,6 +433,8 @@ class RayCompute:
             await self._send(ledger, "forget", ledger.task.id)
         for key in ledger.place.get("keys", ()):
             await self.cluster.revoke(key)
+        if not self._members(name := gang.gang(ledger.task)):  # the next server would not know of its place
+            await self._nodes.cluster("unplace", name=name)
         await asyncio.to_thread(ledger.remove)
 
     def _lost(self, ledger: Ledger, error: NodeGone) -> None:

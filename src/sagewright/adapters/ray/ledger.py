@@ -39,6 +39,7 @@ class Ledger:
         self.cursor: dict[str, Any] = _read(folder / "cursor.json")
         """{"offset": byte of the spool, "positions": {log stream: where it ended then}}."""
         self._unsure = bool(self.cursor)
+        """Whether more than the cursor tells may have been taken: by a server that was killed, or by a try that has failed."""
         self.handed = False
         """Whether this process has handed the task to its node."""
 
@@ -118,7 +119,7 @@ class Ledger:
             positions = self.cursor["positions"]
             events = {s: new[len(logs.read(group, s, positions.get(s, 0), limit=1_000_000)[0]):] for s, new in events.items()}
             samples = [sample for sample in samples if not _known(sample, metrics)]
-            self._unsure = False
+        self._unsure = True
         for stream, new in events.items():
             logs.create_stream(group, stream)
             if new:
@@ -126,6 +127,7 @@ class Ledger:
         if samples:
             metrics.put(samples)
         self._keep(offset, logs)
+        self._unsure = False
 
     def _keep(self, offset: int, logs: Logs) -> None:
         """Note how far everything has come: the streams are the task's, and those of its containers."""
@@ -135,6 +137,10 @@ class Ledger:
         write_atomic(self.folder / "cursor.json", json.dumps(self.cursor))
 
     def remove(self) -> None:
+        """The specification goes last: a folder without one has nothing left to do."""
+        for file in self.folder.iterdir():
+            if file.name != "spec.json":
+                file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
