@@ -97,6 +97,8 @@ class Server:
             self.gateway = Gateway(self._authority, metrics, self._adopt, skew=s.clock_skew, largest=s.max_payload, seconds=s.invocation_timeout, queue=s.queue_seconds, capture=spool(s))
             self.platform.gateway = self.gateway
         install(self.platform, SLICES)
+        if self.platform.identity is not None:
+            self.platform.tasks.revoke = self.platform.identity.revoke
         dispatcher.conditions = PolicyKeys(self.models, self.platform.nouns, self.records)
         if self.gateway is not None:
             self.gateway.tags = dispatcher.conditions.tags

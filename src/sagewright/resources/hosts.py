@@ -17,8 +17,9 @@ from .platform import Platform
 
 Hosts = dict[str, dict[str, Any]]
 
-EXTRA = 3600.0
-"""Seconds that a job's keys stay good beyond its runtime limit."""
+EXTRA = 3 * 86_400.0
+"""Seconds that a job's keys stay good beyond its runtime limit, which begins with its program: it may wait for room on a cluster,
+and what it reads and leaves may be large. They end with the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class HostTasks:
         if record is None or self.platform.reconciler.settled(record) or set(record.doc.get("_tasks", ())) != set(tasks.values()):
             return
         for host, task in tasks.items():
-            await self.platform.tasks.submit(job.record, _among(make(host, task), tasks))
+            await self.platform.tasks.submit(job.record, _among(make(host, task), tasks), [access_key] if access_key else [])
         record = await self.platform.records.get(*owner)
         for task in tasks.values():
             if record is None or self.platform.reconciler.settled(record):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..runtime.lifecycle import Event, ImpossibleTransition
 from ..runtime.reconciler import Reconciler
@@ -30,14 +31,24 @@ class Tasks:
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._again: dict[str, asyncio.Task[None]] = {}
         """Task id → what takes its reports in once that can be done."""
+        self.revoke: Callable[[str], Awaitable[None]] | None = None
+        """Ends an access key; set by whoever makes them."""
         compute.subscribe(self.heard)
         reconciler.listen(self._bereaved)
 
-    async def submit(self, owner: Record, task: Task) -> None:
-        """Start a task for a record. Submitting the same id again changes nothing."""
-        if await self._records.get(KIND, "", task.id) is None:
-            doc = {"Kind": owner.kind, "Scope": owner.scope, "Key": owner.key, "Seq": 0}
-            await self._records.commit(Put(KIND, "", task.id, doc, parent=f"{owner.kind}/{owner.scope}/{owner.key}"))
+    async def submit(self, owner: Record, task: Task, keys: Iterable[str] = ()) -> None:
+        """Start a task for a record. Submitting the same id again changes nothing.
+
+        Args:
+            keys: access keys among the task's variables; they end with it, even if its owner is deleted first.
+        """
+        async with self._locks[task.id]:
+            record = await self._records.get(KIND, "", task.id)
+            doc: dict[str, Any] = record.doc if record else {"Kind": owner.kind, "Scope": owner.scope, "Key": owner.key, "Seq": 0}
+            known: list[str] = doc.get("Keys", [])
+            if record is None or set(keys) - set(known):
+                doc = {**doc, "Keys": list(dict.fromkeys([*known, *keys]))}
+                await self._records.commit(Put(KIND, "", task.id, doc, parent=f"{owner.kind}/{owner.scope}/{owner.key}"))
         await self._compute.submit(task)
 
     async def stop(self, task_id: str, grace: float | None = None, *, discard: bool = False) -> None:
@@ -47,6 +58,10 @@ class Tasks:
     async def forget(self, task_id: str) -> None:
         """Remove the task and everything it left on its machine."""
         await self._compute.forget(task_id)
+        record = await self._records.get(KIND, "", task_id)
+        if record is not None and self.revoke is not None:
+            for key in record.doc.get("Keys", ()):
+                await self.revoke(key)
         await self._records.commit(Delete(KIND, "", task_id))
         self._locks.pop(task_id, None)
 

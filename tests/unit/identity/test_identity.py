@@ -254,7 +254,7 @@ async def test_changes_made_at_once_are_all_kept(iam: House) -> None:
 
 async def test_jobs_get_a_roles_keys(iam: House, clock: Clock) -> None:
     keys = await iam.local.role_credentials(EXECUTION, "my-job", 40 * 86400)
-    assert keys.expires == clock.now + 28 * 86400
+    assert keys.expires == clock.now + 31 * 86400
     found = iam.local.secret(keys.access_key)
     assert found is not None
     assert found[0] == keys.secret_key

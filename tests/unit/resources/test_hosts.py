@@ -32,7 +32,7 @@ class Platform:
             return SimpleNamespace(doc=base)
         return None if self._later is None else SimpleNamespace(doc={**base, **self._later})
 
-    async def submit(self, owner: object, task: Task) -> None:
+    async def submit(self, owner: object, task: Task, keys: object = ()) -> None:
         self.submitted.append(task)
 
     async def stop(self, task: str, grace: float, discard: bool = False) -> None:

@@ -12,9 +12,9 @@ import pytest
 from sagewright.adapters.sqlite.records import SqliteRecords
 from sagewright.resources import tasks as tasks_module
 from sagewright.resources.tasks import KIND, Tasks
-from sagewright.runtime.lifecycle import Event, Lifecycle, to
+from sagewright.runtime.lifecycle import Event, Lifecycle, Move, to
 from sagewright.runtime.reconciler import Reconciler
-from sagewright.stores.compute import Report
+from sagewright.stores.compute import Report, Task
 from sagewright.stores.records import Put, Query, Record
 
 
@@ -30,6 +30,8 @@ class Compute:
     async def reports(self, task_id: str, after: int = 0) -> list[Report]:
         names = ("Staging", "Started", "Finished")
         return [Report(n, 0.0, name) for n, name in enumerate(names, 1) if n > after]  # type: ignore[arg-type]
+
+    async def submit(self, task: Task) -> None: ...
 
     async def forget(self, task_id: str) -> None:
         self.forgotten.append(task_id)
@@ -90,4 +92,26 @@ async def test_a_report_that_comes_while_the_database_is_away_is_taken_in_once_i
     async with asyncio.timeout(10):
         await ended.wait()
     await tasks.close()
+    await records.close()
+
+
+async def test_an_owner_that_is_deleted_before_it_was_cleaned_up_leaves_no_keys(tmp_path: Path) -> None:
+    """Its work goes with it, so that nobody else would end them."""
+    records, revoked = SqliteRecords(tmp_path / "r.sqlite"), []
+
+    async def revoke(key: str) -> None:
+        revoked.append(key)
+
+    reconciler = Reconciler(records, time.time)
+    reconciler.lifecycle("Job", Lifecycle("Job", start="Ended", final=("Ended",), table={("Ended", "Delete"): lambda *_: Move("Ended", remove=True)}))
+    tasks = Tasks(records, Compute(), reconciler)  # type: ignore[arg-type]
+    tasks.revoke = revoke
+    await records.commit(Put("Job", "s", "j", {"_state": "Ended"}))
+    job = await records.get("Job", "s", "j")
+    assert job is not None
+    for key in ("ASIA1", "ASIA2"):
+        await tasks.submit(job, Task("t-1", "run", "i", []), [key])
+    await reconciler.send("Job", "s", "j", Event("Delete"))
+    assert revoked == ["ASIA1", "ASIA2"]
+    assert await records.find(KIND, "", Query()) == []
     await records.close()

@@ -40,10 +40,10 @@ class Platform:
         self.submitted: dict[str, Task] = {}
         self.stopped: list[str] = []
         self.breaks = True
-        self.keys = 0
+        self.keys, self.good = 0, 0.0
         self.tasks = self.identity = self.images = self.objects = self
 
-    async def submit(self, owner: object, task: Task) -> None:
+    async def submit(self, owner: object, task: Task, keys: object = ()) -> None:
         if self.breaks and self.submitted:
             raise ConnectionResetError
         self.submitted.setdefault(task.id, task)
@@ -55,8 +55,8 @@ class Platform:
     async def forget(self, task: str) -> None:
         self.submitted.pop(task, None)
 
-    async def role_credentials(self, *_: object) -> Any:
-        self.keys += 1
+    async def role_credentials(self, role: str, session: str, seconds: float) -> Any:
+        self.keys, self.good = self.keys + 1, seconds
         return SimpleNamespace(access_key=f"ASIA{self.keys}", secret_key=f"secret{self.keys}", session_token="t")
 
     async def revoke(self, access_key: str) -> None: ...
@@ -142,3 +142,7 @@ async def test_hosts_of_two_launches_know_each_other(broken: Platform) -> None:
     first, *others = broken.submitted.values()
     assert first.env["AWS_SECRET_ACCESS_KEY"] != others[0].env["AWS_SECRET_ACCESS_KEY"]
     assert {task.env["SAGEWRIGHT_CLUSTER_TOKEN"] for task in broken.submitted.values()} == {"known"}
+
+
+async def test_keys_are_good_for_a_job_that_waits_a_day_for_room_and_then_runs_to_its_limit(broken: Platform) -> None:
+    assert broken.good >= DOC["StoppingCondition"]["MaxRuntimeInSeconds"] + 86_400  # type: ignore[index]

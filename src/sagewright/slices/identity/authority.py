@@ -21,7 +21,8 @@ from .managed import DEFAULT_ROLE, EXECUTION_POLICY, SERVICE, default_trust
 from .policy import Request, parse
 from .vault import RootKeys, new_id
 
-LONGEST_JOB = 28 * 86400.0
+LONGEST_JOB = 31 * 86400.0
+"""Seconds: the longest runtime limit, and what comes before and after it."""
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})")
 # What anybody with valid keys may do: these say only who one is, or are decided by the role's own trust policy.
 _FREE = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
