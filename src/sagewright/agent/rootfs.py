@@ -16,7 +16,7 @@ from .layout import Layout, nudge
 from .network.plan import LOOPBACK, Plan, plan
 from .oci.layers import read_inside
 from .pump import Pump
-from .view import Command, Mount, NoEntry, User
+from .view import Command, Mount, NoEntry, User, hosts
 from .warmth import ATTENDANT
 from .workload import Workload, send_request, start_cold
 
@@ -140,9 +140,7 @@ def request(
 
 
 def _etc(task: Task, network: Plan | None) -> dict[str, str]:
-    names = " ".join(dict.fromkeys((task.hostname, "algo-1")))
-    hosts = network.hosts if network else f"127.0.0.1 localhost {names}\n::1 localhost ip6-localhost\n"
-    return {"hosts": hosts, "hostname": task.hostname + "\n"}
+    return {"hosts": network.hosts if network else hosts(task), "hostname": task.hostname + "\n"}
 
 
 def _written(folder: Path, name: str, text: str, user: User) -> Path:

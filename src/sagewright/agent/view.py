@@ -187,7 +187,8 @@ def interpreter_prefixes(image: Image) -> list[tuple[Path, str]]:
     ]
 
 
-def _hosts(task: Task) -> str:
+def hosts(task: Task) -> str:
+    """The text of /etc/hosts of a task that has no network of its job's own."""
     local = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
     if task.addresses:
         return local + "".join(f"{address} {name}\n" for name, address in task.addresses.items())
@@ -201,7 +202,7 @@ def system_files(task: Task, user: User, network: Network | None) -> dict[str, s
         "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\nsagewright:x:{uid}:{gid}::{HOME}:/bin/bash\n"
         "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
         "/etc/group": f"root:x:0:\nsagewright:x:{gid}:\nnogroup:x:65534:\n",
-        "/etc/hosts": network.plan.hosts if network else _hosts(task),
+        "/etc/hosts": network.plan.hosts if network else hosts(task),
         "/etc/hostname": task.hostname + "\n",
     }
 

@@ -133,6 +133,19 @@ def test_a_platform_fault_is_retried_as_often_as_asked() -> None:
     assert story.statuses == ["Starting", "Downloading", "Training", "Restarting", "Starting", "Downloading", "Training", "Failed"]
 
 
+def test_a_fault_while_the_model_is_stored_is_retried_too() -> None:
+    story = Story(RetryStrategy={"MaximumRetryAttempts": 1}).run().tell("Exited", Task="algo-1", **ended())  # one second after Started
+    story.now += 10
+    lost(story)
+    assert (story.doc["SecondaryStatus"], story.instructions) == ("Restarting", [FORGET])
+    story.now += 50
+    story.tell("Cleared", Attempt=0).run().tell("Exited", Task="algo-1", **ended()).tell("Finished", Task="algo-1")
+    assert story.doc["TrainingJobStatus"] == "Completed"
+    assert story.doc["BillableTimeInSeconds"] == 13 + 3, "the wait is not billed, the attempt that was lost is"
+    story = Story(RetryStrategy={"MaximumRetryAttempts": 1}).run().tell("Exited", Task="algo-1", **ended(1))
+    assert lost(story).doc["TrainingJobStatus"] == "Failed", "the program had failed before"
+
+
 def test_faults_of_the_caller_are_not_retried() -> None:
     story = lost(Story(RetryStrategy={"MaximumRetryAttempts": 9}).run(), reason="ClientError: Data download failed:x")
     assert story.doc["TrainingJobStatus"] == "Failed"

@@ -56,7 +56,7 @@ def _within(parameter: dict[str, Any], value: str) -> None:
         return
     try:
         number = float(int(value)) if kind == "Integer" else float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Invalid(f"Hyperparameter {name}: {value!r} is no {kind.lower()} number.") from None
     if limits and not float(limits["MinValue"]) <= number <= float(limits["MaxValue"]):
         raise Invalid(f"Hyperparameter {name}: {value} is not between {limits['MinValue']} and {limits['MaxValue']}.")

@@ -117,7 +117,7 @@ def merged(doc: dict[str, Any], event: Event, now: float) -> Move:
 def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
     """The platform or the input failed on one host: no process of it runs any more. What the others have stored is joined."""
     tasks = moved(doc, event, "Ended")
-    if doc["_state"] in RUNNING and (again := attempts.retried(doc, event.data["Reason"][:REASON], tasks)):
+    if doc["_state"] in (*RUNNING, UPLOADING) and (again := attempts.retried(doc, event.data["Reason"][:REASON], tasks)):
         return again
     changes: dict[str, Any] = {"_tasks": tasks}
     if "_failure" not in doc:

@@ -85,7 +85,7 @@ def _times(doc: dict[str, Any], before: str, now: float) -> dict[str, Any]:
     state = doc["_state"]
     if before == STARTING and state in (DOWNLOADING, TRAINING, UPLOADING, TIMING_OUT):
         return {"TrainingStartTime": doc.get("TrainingStartTime", now), "_since": now}
-    if before in RUNNING and state in BETWEEN:
+    if before in (*RUNNING, UPLOADING) and state in BETWEEN:
         return {"_used": used(doc, now), "_since": None}
     if state in FINAL and before not in FINAL and "TrainingStartTime" in doc:
         return {
