@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -59,9 +60,14 @@ class Usage(threading.Thread):
                 self._over()
                 limit = 0
             if time.monotonic() >= next_sample:
-                self._sample()
+                self._try()
                 next_sample = time.monotonic() + SAMPLE_EVERY
-        self._sample()
+        self._try()
+
+    def _try(self) -> None:
+        """Sample; what cannot be stored is not worth the watch over the limit."""
+        with contextlib.suppress(Exception):
+            self._sample()
 
     def _above(self) -> bool:
         return sum(resident(process) for process in processes(self._roots())) > self._task.limits.memory
