@@ -20,7 +20,7 @@ from ...wire.types import Principal
 from . import callbacks, conditions, definition, experiments, making, policies
 from .definition import Step
 from .expressions import Unresolved, resolve, text
-from .kinds import KINDS, Made
+from .kinds import KINDS, UPDATED, Made
 from .lifecycle import FAILED, FINAL, STOPPED, STOPPING, SUCCEEDED
 from .plan import ACTIVE, EXECUTING, STARTING, Plan
 from .records import CACHE, STEP, Cached, version_of
@@ -83,6 +83,8 @@ class Driver:
             if doc["StepStatus"] == STARTING:
                 await self._called(name)
             await self._answered(name)
+        elif doc["StepStatus"] == STARTING and doc.get("_noun") in UPDATED:
+            await self._make(name)  # what is there may be what was there before
         elif not await self._look(name) and doc["StepStatus"] == STARTING:
             await self._make(name)
 
@@ -114,7 +116,10 @@ class Driver:
         metadata = {kind.metadata: {"Arn": found[kind.arn]}}
         status = found[kind.status] if kind.status else ""
         if status in ("", *kind.good):
-            await self._succeed(name, metadata)
+            if all(found.get(member) == doc["_request"].get(member) for member in kind.told):
+                await self._succeed(name, metadata)
+            else:
+                await self._fail(name, f"ClientError: {found.get('FailureReason') or f'The update of the {kind.noun} was taken back.'}", "", metadata)
         elif status in kind.bad:
             reason = found.get("FailureReason", "")
             if status == "Stopped":

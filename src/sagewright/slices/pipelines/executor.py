@@ -8,6 +8,7 @@ from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Record
 from .driver import Driver
+from .kinds import UPDATED
 from .lifecycle import RUN
 from .records import EXECUTION
 
@@ -27,11 +28,16 @@ class PipelineExecutor:
     async def heard(self, record: Record, event: Event) -> None:
         """After every transition of this server."""
         if record.kind == EXECUTION:
-            arn = record.doc["PipelineExecutionArn"] if event.name != "Tally" else ""
+            arns = [record.doc["PipelineExecutionArn"]] if event.name != "Tally" else []
+        elif not self.platform.reconciler.settled(record):
+            arns = []
+        elif record.kind in UPDATED:  # whoever made it, another execution may be waiting for its update
+            arns = list(self._boxes)
         else:
-            arn = record.doc.get("_source", "") if self.platform.reconciler.settled(record) else ""
-        if box := self._boxes.get(arn):
-            box.put(record, event)
+            arns = [record.doc.get("_source", "")]
+        for arn in arns:
+            if box := self._boxes.get(arn):
+                box.put(record, event)
 
     async def run(self, job: Job) -> None:
         """From a start of the server to the execution's end. The box is there before anything is read: nothing is missed."""

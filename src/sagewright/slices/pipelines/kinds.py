@@ -48,6 +48,9 @@ class Made(Kind):
         longest: characters of its name.
         own_name: its name is the request's own, not one that the execution makes up.
         trial: whether its request may have an ExperimentConfig.
+        updates: what an Update takes of the request, where one that exists is updated instead; empty where that is an error.
+        told: what its description must have in common with the request when it is good: after an update that was taken back
+            it has not.
     """
 
     noun: str = ""
@@ -60,6 +63,8 @@ class Made(Kind):
     longest: int = 63
     own_name: bool = False
     trial: bool = False
+    updates: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -130,15 +135,21 @@ KINDS: dict[str, Kind] = {
     "Model": Made(noun="Model", metadata="Model"),
     "RegisterModel": Made(noun="ModelPackage", metadata="RegisterModel"),
     "EndpointConfig": Made(noun="EndpointConfig", metadata="EndpointConfig", own_name=True),
-    "Endpoint": Made(noun="Endpoint", metadata="Endpoint", status="EndpointStatus", good=("InService",), bad=("Failed", "OutOfService"), own_name=True),
+    "Endpoint": Made(
+        noun="Endpoint", metadata="Endpoint", status="EndpointStatus", good=("InService",), bad=("Failed", "OutOfService", "UpdateRollbackFailed"),
+        own_name=True, updates=("EndpointName", "EndpointConfigName", "DeploymentConfig"), told=("EndpointConfigName",),
+    ),
     "InferenceComponent": Made(
         noun="InferenceComponent", metadata="InferenceComponent", status="InferenceComponentStatus", good=("InService",), bad=("Failed",),
-        own_name=True,
+        own_name=True, updates=("InferenceComponentName", "Specification", "RuntimeConfig"),
     ),
     "Condition": Choice(),
     "Fail": Kind(),
     "Callback": Kind(members=("SqsQueueUrl",)),
 }
+
+UPDATED = frozenset(kind.noun for kind in KINDS.values() if isinstance(kind, Made) and kind.updates)
+"""Kinds of resources that steps update where they exist."""
 
 
 def unique(text: str) -> str:

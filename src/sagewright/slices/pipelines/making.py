@@ -62,12 +62,11 @@ async def create(driver: Driver, step: Step) -> None:
     except (AlreadyExists, Invalid) as error:
         if "already exist" not in error.message:
             raise
-        if kind.noun == "Endpoint":  # an endpoint of that name gets the new configuration
-            answer = await driver.ask("UpdateEndpoint", {m: request[m] for m in ("EndpointName", "EndpointConfigName", "DeploymentConfig") if m in request})
+        if kind.updates:
+            await _update(driver, kind, request, doc["StartTime"])
         elif kind.own_name:
             raise
-        else:
-            return  # made before a crash
+        return  # it is there now, or was made before a crash
     if kind.noun == "ModelPackage":
         driver.steps[step.name] = {**doc, "_made": answer[kind.arn]}
 
@@ -86,6 +85,15 @@ def exception(error: DomainError) -> str:
             return policies.THROTTLING
         return policies.SERVICE_FAULT if error.status >= 500 else ""
     return ""
+
+
+async def _update(driver: Driver, kind: Made, request: dict[str, Any], since: float) -> None:
+    """Bring one that exists up to date, unless this step has done so before a crash. Raises DomainError."""
+    found = await driver.ask(f"Describe{kind.noun}", {kind.name: request[kind.name]})
+    same = bool(kind.told) and all(found.get(member) == request.get(member) for member in kind.told)
+    if found[kind.status] not in kind.bad and (same or found["LastModifiedTime"] >= since):
+        return
+    await driver.ask(f"Update{kind.noun}", {member: request[member] for member in kind.updates if member in request})
 
 
 async def _grouped(driver: Driver, request: dict[str, Any]) -> None:
