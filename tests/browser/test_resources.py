@@ -7,6 +7,7 @@ import time
 import pytest
 
 from sagewright.testing.chromium import Page
+from sagewright.testing.executions import Pipelines, fail
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
@@ -98,3 +99,27 @@ async def test_a_log_is_of_its_own_job(studio: Page, jobs: Jobs) -> None:
     assert "of the other" not in await studio.value("document.querySelector('.log').innerText")
     await studio.follow(f"{STUDIO}/resources/CompilationJob/{name}?tab=log&stream={name}/own")
     await studio.until("[...document.querySelectorAll('.log-line')].some((l) => l.innerText.includes('of this one'))")
+
+
+@pytest.mark.timeout(300)
+async def test_a_pipeline_its_executions_and_their_steps(studio: Page, jobs: Jobs, looks: Looks) -> None:
+    """From a pipeline to what a step of one of its executions has to say."""
+    pipelines = Pipelines(jobs)
+    name = pipelines.create([pipelines.training("Train"), {**fail("Refuse", "not good enough"), "DependsOn": ["Train"]}], PipelineDescription=EVIL)
+    arn = pipelines.start(name)
+    pipelines.ended(arn)
+    await studio.follow(f"{STUDIO}/resources/Pipeline")
+    await studio.shows(name, EVIL)
+    await looks.at("pipelines")
+    await studio.click(name, "a", exact=True)
+    await studio.shows("What it is", EVIL, "Pipeline definition", "Steps", "2 items")
+    await looks.at("pipeline")
+    await studio.click("Belongs to it", '[role="tab"]')
+    await studio.click("Pipeline executions", "a", exact=True)
+    await studio.shows("Failed", "not good enough")
+    await looks.at("pipeline-executions")
+    await studio.follow(f"{STUDIO}/resources/PipelineExecutionStep?PipelineExecutionArn={arn.replace('/', '%2F')}")
+    await studio.shows("Train", "Succeeded", "Refuse", "Failed")
+    await looks.at("pipeline-steps")
+    assert not await studio.value("window.pwned")
+    assert looks.faults == {}

@@ -37,6 +37,17 @@ export function plain(value: unknown): ReactNode {
 
 const isGroup = (value: unknown): value is object => typeof value === "object" && value !== null && !(value instanceof Date);
 
+/** A document that is sent as a text, such as a policy or a pipeline's definition, as what it is. */
+function unpacked(value: unknown): unknown {
+  if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
+  try {
+    const found: unknown = JSON.parse(value);
+    return isGroup(found) ? found : value;
+  } catch {
+    return value;
+  }
+}
+
 /** What a group says, and by which members one comes to it: a group that holds nothing but another one says what that one does. */
 function within(path: string[], value: object): [path: string[], value: object] {
   const [only, ...others] = Array.isArray(value) ? [] : Object.entries(value).filter(([, v]) => v !== undefined);
@@ -44,7 +55,7 @@ function within(path: string[], value: object): [path: string[], value: object] 
 }
 
 export function Sections({ of, without = [] }: { of: Document; without?: string[] }) {
-  const entries = Object.entries(of).filter(([k, v]) => v !== undefined && k !== "$metadata" && !without.includes(k) && !/FailureReason$/.test(k));
+  const entries = Object.entries(of).filter(([k, v]) => v !== undefined && k !== "$metadata" && !without.includes(k) && !/FailureReason$/.test(k)).map(([k, v]) => [k, unpacked(v)] as const);
   const groups = entries.flatMap(([k, v]) => (isGroup(v) && Object.keys(v).length > 0 ? [within([k], v)] : []));
   return (
     <SpaceBetween size="l">
