@@ -1,7 +1,7 @@
 """Runs as ``sitecustomize`` at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, and of
 a job's.
 
-Four things, and a fifth in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the four are not done.
+Six things, and a seventh in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the six are not done.
 
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
@@ -15,6 +15,10 @@ held, they spend that time asking again; how long they wait in all stays as it i
 
 Both SDKs check their configuration file against its schema anew for each value they look up in it, a fifth of a second
 each, twenty times a ``fit()``. Here a configuration that has passed is not checked again until it changes.
+
+SDK v2 looks for the failure of an asynchronous request that has succeeded for as long as it may wait for its answer, by default a
+quarter of an hour, in a thread that holds up the end of the program. Here the end waits for no such thread. And both SDKs'
+``RemoteExecutor`` looks at its jobs every ten seconds; here each second, for a look at one that runs is held.
 
 In a job, the SDK's MPI driver finds what it asks of SSH (``lend``).
 
@@ -162,12 +166,40 @@ def check_once(module: Any) -> None:
     module.jsonschema = Remembering()
 
 
+def look_often(module: Any) -> None:
+    """Let ``RemoteExecutor`` look at its jobs each second instead of every ten: a look at one that runs is held."""
+    limits: Any = getattr(module, "_API_CALL_LIMIT", None)
+    if isinstance(limits, dict) and limits.get("MinBatchPollingIntervalInSecs", 0) > 1:
+        limits["MinBatchPollingIntervalInSecs"] = 1
+
+
+def leave_threads(module: Any) -> None:
+    """Let the end of the program wait for no thread that a module starts."""
+    library: Any = getattr(module, "threading", None)
+    if library is None:
+        return
+
+    class Leaving:
+        """The library, but for ``Thread``."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(library, name)
+
+        def Thread(self, *args: Any, **kwargs: Any) -> Any:  # as the library has it
+            return library.Thread(*args, **{"daemon": True, **kwargs})
+
+    module.threading = Leaving()
+
+
 ADAPTERS = {
     "botocore.session": adapt,
     "botocore.waiter": ask_on,
     "sagemaker.session": ask_first,
     "sagemaker.core.common_utils": ask_first,
     "sagemaker.core.helper.session_helper": ask_first,
+    "sagemaker.predictor_async": leave_threads,
+    "sagemaker.remote_function.client": look_often,
+    "sagemaker.core.remote_function.client": look_often,
     "sagemaker.config.config": check_once,
     "sagemaker_core.main.default_configs_helper": check_once,
     "sagemaker.core.config.config": check_once,

@@ -27,6 +27,8 @@ PATIENCE = 1200.0
 """Seconds that a host may take to be there: its inputs may be large."""
 FIRST, LONGEST = 0.05, 1.0
 """Seconds between attempts to reach a host that is still starting; they grow."""
+HANG_UP = 5.0
+"""Seconds that a caller may take to hang up once it has been told how its command ended."""
 LIMIT = 1 << 20
 """Bytes of a request."""
 
@@ -54,6 +56,10 @@ class Agent:
 
     def __init__(self, key: bytes, address: str, folder: str, number: int = ports.REMOTE) -> None:
         self._key, self._folder = key, folder
+        self.idle = threading.Condition()
+        """Notified whenever a command has ended and its caller knows."""
+        self.running = 0
+        """Commands of which that is not so."""
         self._ended: "queue.Queue[bool]" = queue.Queue()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
@@ -84,7 +90,14 @@ class Agent:
                 if request is None:
                     return
                 if "command" in request:
-                    self._run(connection, str(request["command"]))
+                    with self.idle:
+                        self.running += 1
+                    try:
+                        self._run(connection, str(request["command"]))
+                    finally:
+                        with self.idle:
+                            self.running -= 1
+                            self.idle.notify_all()
                 elif request.get("hold"):
                     connection.sendall(b"held\n")
                     self._ended.put(stream.readline() == b"done\n")
@@ -112,13 +125,15 @@ class Agent:
             threading.Thread(target=_pump, args=(pipe, connection, kind, lock), daemon=True)
             for pipe, kind in ((process.stdout, b"o"), (process.stderr, b"e"))
         ]
-        for pump in (*pumps, threading.Thread(target=_watch, args=(connection, process), daemon=True)):
-            pump.start()
+        watch = threading.Thread(target=_watch, args=(connection, process), daemon=True)
+        for thread in (*pumps, watch):
+            thread.start()
         code = process.wait()
         for pump in pumps:
             pump.join(1)  # a program that went into the background may keep the pipe open; nobody waits for it
         with lock:
             connection.sendall(_frame(b"x", struct.pack("!i", 128 - code if code < 0 else code)))
+        watch.join(HANG_UP)
 
 
 def _frame(kind: bytes, data: bytes) -> bytes:

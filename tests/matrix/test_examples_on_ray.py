@@ -4,9 +4,6 @@ local processes, which tests/sdk has."""
 from __future__ import annotations
 
 import importlib.util
-import io
-import json
-import tarfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from sagewright.testing.backends import agree
 from sagewright.testing.sdk import run
 from sagewright.testing.server import TestServer
 
@@ -34,47 +30,22 @@ def sdk_test(name: str) -> ModuleType:
     return module
 
 
-def member(server: TestServer, result: dict[str, Any], name: str) -> Any:
-    """A JSON file of the model that an example made."""
-    bucket, _, key = result["model"].removeprefix("s3://").partition("/")
-    body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-        file = tar.extractfile(name)
-        assert file is not None
-        return json.load(file)
+TRAINING = {
+    "scikit-learn": ("test_frameworks", "test_scikit_learn_with_requirements"),
+    "DDP on 2 hosts": ("test_frameworks", "test_pytorch_on_two_hosts_trains_one_model"),
+    "MPI on 3 hosts": ("test_frameworks", "test_mpi_on_three_hosts"),
+    "spot": ("test_spot", "test_two_interruptions_do_not_change_the_model"),
+    "Hugging Face": ("test_frameworks", "test_hugging_face_fine_tune"),
+    "FastFile": ("test_fastfile", "test_a_job_over_ten_gibibytes_reads_one_percent"),
+}
 
 
-def test_a_scikit_learn_script(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
-    agree(tmp_path_factory, "sklearn-v3", "ray", run(ray_server, "v3", EXAMPLES / "sklearn_script" / "v3.py", timeout=600))
-
-
-def test_data_parallel_training_on_two_hosts(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
-    report = member(ray_server, run(ray_server, "v2", EXAMPLES / "pytorch_ddp" / "v2.py", timeout=600), "report.json")
-    assert (report["processes"], report["same_weights"]) == (2, True)
-    agree(tmp_path_factory, "ddp", "ray", report)
-
-
-def test_mpi_on_three_hosts(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
-    model = member(ray_server, run(ray_server, "v2", EXAMPLES / "mpi" / "v2.py", timeout=600), "model.json")
-    assert model["hosts"] == ["algo-1", "algo-2", "algo-3"]
-    agree(tmp_path_factory, "mpi", "ray", model["weights"], within=1e-9)
-
-
-def test_spot_interruptions(ray_server: TestServer) -> None:
-    found = run(ray_server, "v2", EXAMPLES / "xgboost_spot" / "v2.py", timeout=800)
-    assert found["statuses"].count("Interrupted") == 2
-    assert found["same"]
-
-
-def test_a_hugging_face_fine_tune(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> None:
-    metrics = run(ray_server, "v2", EXAMPLES / "huggingface" / "v2.py", timeout=800)["metrics"]
-    agree(tmp_path_factory, "huggingface", "ray", metrics["eval:accuracy"], within=0.05)
-
-
-def test_one_percent_of_ten_gibibytes(ray_server: TestServer) -> None:
-    found = run(ray_server, "v3", EXAMPLES / "fastfile" / "v3.py", timeout=800)
-    assert found["metrics"]["channel:bytes"] == 10 * 2**30
-    assert member(ray_server, found, "found.json")["wrong"] == 0
+@pytest.mark.parametrize("sdk", ["v2", "v3"])
+@pytest.mark.parametrize("kind", TRAINING)
+def test_training(ray_server: TestServer, tmp_path_factory: pytest.TempPathFactory, kind: str, sdk: str) -> None:
+    """What the example's own test says of it, on the cluster; and that it finds what it finds with local processes (``agree``)."""
+    module, name = TRAINING[kind]
+    getattr(sdk_test(module), name)(ray_server, tmp_path_factory, sdk)
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
@@ -96,8 +67,8 @@ SERVING = {
     "serial pipeline": ("test_pipelines", "test_a_serial_pipeline"),
     "containers": ("test_pipelines", "test_containers_that_requests_name"),
     "components": ("test_inference_components", "test_models_share_an_endpoint"),
-    "canary": ("test_canary", "test_a_bad_model_meets_a_tenth_of_the_requests"),
-    "autoscaling": ("test_autoscaling", "test_up_and_down_to_zero"),
+    "canary": ("test_canary", "a_bad_model_meets_a_tenth_of_the_requests"),
+    "autoscaling": ("test_autoscaling", "up_and_down_to_zero"),
 }
 GIVEN: dict[tuple[str, str], list[Any]] = {("components", "v2"): [[1, 1], [704_000]], ("components", "v3"): [[2, 2], [804_000]]}
 """What a mode's test is given besides the SDK."""

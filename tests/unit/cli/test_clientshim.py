@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -110,6 +111,8 @@ def test_a_module_without_loops_stays_as_it_is() -> None:
     before = dict(vars(module))
     clientshim.ask_first(module)
     clientshim.check_once(module)
+    clientshim.look_often(module)
+    clientshim.leave_threads(module)
     assert vars(module) == before
 
 
@@ -121,6 +124,23 @@ def test_a_display_that_looks_once_a_minute_looks_each_second() -> None:
     clientshim.ask_first(module)
     display = module._display_inference_recommendations_job_steps_status
     assert (display(None, None, "job"), display(None, None, "job", 5)) == (1, 5)
+
+
+def test_jobs_that_an_executor_runs_are_looked_at_each_second() -> None:
+    module = SimpleNamespace(_API_CALL_LIMIT={"SubmittingIntervalInSecs": 1, "MinBatchPollingIntervalInSecs": 10, "PollingIntervalInSecs": 0.5})
+    clientshim.look_often(module)
+    assert module._API_CALL_LIMIT == {"SubmittingIntervalInSecs": 1, "MinBatchPollingIntervalInSecs": 1, "PollingIntervalInSecs": 0.5}
+
+
+def test_the_end_waits_for_no_thread_of_a_module_that_looks_for_what_may_never_come() -> None:
+    module = SimpleNamespace(threading=threading)
+    clientshim.leave_threads(module)
+    found: list[int] = []
+    thread = module.threading.Thread(target=found.append, args=(1,))
+    thread.start()
+    thread.join()
+    assert (thread.daemon, found, module.threading.Event) == (True, [1], threading.Event)
+    assert not threading.Thread().daemon, "those of others stay as they are"
 
 
 def test_a_configuration_is_checked_once_until_it_changes() -> None:

@@ -157,6 +157,42 @@ def test_remote_commands_have_output_and_exit_code(agent, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (7, f"{tmp_path}\n", "no\n")
 
 
+@pytest.fixture
+def driver(own_ports):
+    """What the MPI driver of the SDK has done before ``code`` on a host that waits, and the file that it waits for: [process, path]."""
+    package, path = Path(remote.__file__).parent, f"/tmp/done.{own_ports}"
+    environ = {"PYTHONPATH": f"{package.parent}:{package / 'shims'}", "SAGEWRIGHT_CLUSTER_PORTS": str(own_ports)}
+    environ |= {"PATH": os.environ["PATH"], "SM_CURRENT_HOST": "127.0.0.1", "TRAINING_JOB_NAME": "looks"}
+    begun = f"import os, subprocess, paramiko\nsubprocess.Popen(['/usr/sbin/sshd', '-D'])\npath = {path!r}\nprint('begun', flush=True)\n"
+    processes = []
+
+    def start(code: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen([sys.executable, "-c", begun + code], env=environ, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout.readline() == "begun\n"
+        return process, path
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+    Path(path).unlink(missing_ok=True)
+
+
+def test_the_mpi_driver_of_the_sdk_does_not_sleep_between_looks(driver, own_ports):
+    process, path = driver("print(os.path.exists('/tmp'), os.path.exists('/tmp/nothing of the kind'), os.path.exists(path))")
+    key = remote.token({"TRAINING_JOB_NAME": "looks"})
+    assert remote.call("127.0.0.1", f"touch {path}", key, own_ports + 1) == 0
+    assert process.communicate(timeout=60)[0] == "True False True\n"
+
+
+def test_who_tells_the_mpi_driver_that_all_is_done_is_answered_before_it_ends(driver, own_ports):
+    process, path = driver("while not os.path.lexists(path): pass\nos._exit(not os.path.exists(path))")
+    key = remote.token({"TRAINING_JOB_NAME": "looks"})
+    assert remote.call("127.0.0.1", f"touch {path}; sleep 0.3; exit 7", key, own_ports + 1) == 7
+    assert process.wait(60) == 0
+
+
 def test_strangers_are_refused(agent, tmp_path):
     with pytest.raises(remote.RemoteError, match="refused"):
         remote.call("127.0.0.1", f"touch {tmp_path}/done", b"another key", agent[1])
