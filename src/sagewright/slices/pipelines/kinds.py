@@ -78,15 +78,20 @@ class Made(Kind):
         """``pipelines-<execution>-<step>-<10 characters>``; the same whoever computes it, another for every attempt.
 
         Args:
-            own: the name among the step's arguments; the SDKs leave one there as a prefix that stands for ``pipelines``.
+            own: the name among the step's arguments; the SDKs leave one there as a prefix: it then stands for the step.
         """
         if self.own_name and own:
             return own
         id_ = execution.rpartition("/")[2]
         end = unique(f"{execution}/{step}/{attempt}")
-        start = [] if self.longest < 63 else [own[:20] or "pipelines"]
-        room = self.longest - sum(len(part) + 1 for part in (*start, id_, end))
-        return "-".join([*start, id_, step[:room].rstrip("-_"), end]).replace("_", "-")
+        room = self.longest - len(id_) - len(end) - 2
+        if own:
+            parts = [own[:room].rstrip("-_"), id_, end]
+        elif self.longest < 63:
+            parts = [id_, step[:room].rstrip("-_"), end]
+        else:
+            parts = ["pipelines", id_, step[: room - len("pipelines-")].rstrip("-_"), end]
+        return "-".join(parts).replace("_", "-")
 
     def digest(self, arguments: Mapping[str, Any]) -> str:
         """What two steps have in common when one may stand for the other; empty for a type that is never cached."""
