@@ -11,12 +11,12 @@ import pytest
 from sagewright.testing.server import TestServer
 
 GROUP = "sdk-hosting"
-"""Of all tests that are marked so: ``pytest.mark.ahead(what(server, sdk))``."""
+"""Of all tests that are marked so: ``pytest.mark.ahead(what=a function of server and sdk)``."""
 
 
 def _what(item: pytest.Item) -> Any:
     mark = item.get_closest_marker("ahead")
-    return mark.args[0] if mark else None
+    return mark.kwargs["what"] if mark else None
 
 
 @pytest.fixture(scope="session")

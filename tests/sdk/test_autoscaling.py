@@ -25,7 +25,7 @@ def up_and_down_to_zero(server: TestServer, sdk: str) -> None:
     assert all(cause in ("idle", "wake", "more") for cause, _ in story)
 
 
-@pytest.mark.ahead(up_and_down_to_zero)
+@pytest.mark.ahead(what=up_and_down_to_zero)
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
 def test_up_and_down_to_zero(ahead: Callable[[str], None], sdk: str) -> None:
     ahead(sdk)

@@ -26,7 +26,7 @@ def a_bad_model_meets_a_tenth_of_the_requests(server: TestServer, sdk: str) -> N
     assert found["after"] == [160_000] * 20
 
 
-@pytest.mark.ahead(a_bad_model_meets_a_tenth_of_the_requests)
+@pytest.mark.ahead(what=a_bad_model_meets_a_tenth_of_the_requests)
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
 def test_a_bad_model_meets_a_tenth_of_the_requests(ahead: Callable[[str], None], sdk: str) -> None:
     ahead(sdk)
