@@ -16,19 +16,39 @@ LAST: tuple[ReportName, ...] = ("Finished", "Failed")
 
 
 def read_reports(path: Path, after: int = 0) -> list[Report]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    reports = []
-    for line in data.split(b"\n"):
+    """Those with seq > after; none of a journal that is not there."""
+    return Reader(path).read(after)
+
+
+class Reader:
+    """Reads one journal again and again, from where the caller has got: a job that measures much writes many reports."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mark = 0, 0
+        """(a report's number, the byte that follows it)."""
+
+    def read(self, after: int = 0) -> list[Report]:
+        """Reports with seq > after."""
+        known, offset = self._mark if after >= self._mark[0] else (0, 0)
         try:
-            raw = json.loads(line)
-        except ValueError:
-            continue
-        if raw["seq"] > after:
-            reports.append(Report(raw["seq"], raw["at"], raw["name"], raw["data"]))
-    return reports
+            with self._path.open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        reports = []
+        for line in data.split(b"\n"):
+            offset += len(line) + 1
+            try:
+                raw = json.loads(line)
+            except ValueError:
+                continue
+            if raw["seq"] > after:
+                reports.append(Report(raw["seq"], raw["at"], raw["name"], raw["data"]))
+            elif raw["seq"] >= known:
+                known, self._mark = raw["seq"], (raw["seq"], offset)
+        return reports
 
 
 class Reports(Protocol):

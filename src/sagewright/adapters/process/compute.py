@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agent.cgroups import remove_leftovers
-from ...agent.journal import LAST, Journal, read_reports
+from ...agent.journal import LAST, Journal, Reader, read_reports
 from ...agent.launcher import start_time
 from ...agent.layout import Layout, dump_task, nudge, socket_folder, volume_folder, write_atomic
 from ...agent.ports import AgentConfig
@@ -44,6 +44,8 @@ class ProcessCompute:
         self._inbox: socket.socket | None = None
         self._watched: dict[str, int] = {}
         """Task id → pidfd of its agent."""
+        self._journals: dict[str, Reader] = {}
+        """Of the tasks whose reports have been asked for."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -79,7 +81,9 @@ class ProcessCompute:
         layout = Layout(self.config.data, task_id)
         if task_id not in self._watched and layout.pid.exists() and not layout.alive():
             self._bury(layout)
-        return read_reports(layout.events, after)
+        if not layout.events.exists():
+            return []
+        return self._journals.setdefault(task_id, Reader(layout.events)).read(after)
 
     def subscribe(self, heard: Callable[[str], Awaitable[None]]) -> None:
         self._heard.append(heard)
@@ -98,6 +102,7 @@ class ProcessCompute:
         layout.pool.unlink(missing_ok=True)
         await asyncio.to_thread(remove_leftovers, layout.cgroups)
         await asyncio.to_thread(_remove, layout.folder)
+        self._journals.pop(task_id, None)  # somebody may have asked meanwhile
         await asyncio.to_thread(_remove, layout.sockets)
 
     async def erase(self, volume: str) -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...agent.journal import LAST, read_reports
+from ...agent.journal import LAST, Reader
 from ...agent.layout import dump_task, load_task, write_atomic
 from ...stores.compute import Report, ReportName, Task
 from ...stores.logs import LogEvent, Logs
@@ -27,6 +27,7 @@ class Ledger:
         self.folder = folder
         self.task: Task = load_task((folder / "spec.json").read_text())
         self._events = folder / "events.jsonl"
+        self._journal = Reader(self._events)
         self._seq = self._theirs = 0
         self.ended = False
         written = self._events.read_bytes() if self._events.exists() else b""
@@ -74,7 +75,7 @@ class Ledger:
         self.ended = raw["name"] in LAST
 
     def reports(self, after: int) -> list[Report]:
-        return read_reports(self._events, after)
+        return self._journal.read(after)
 
     # -- place and stop
 
