@@ -18,6 +18,24 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
 TYPES = frozenset({*_COMPARED, "In", "NotIn", "Not", "Or"})
 
 
+def check(condition: Any) -> str:
+    """What is wrong with a condition of a definition; empty if nothing is."""
+    type_ = condition.get("Type") if isinstance(condition, Mapping) else None
+    if not isinstance(type_, str) or type_ not in TYPES:
+        return f"has an unknown condition: {condition!r}"
+    if type_ == "Or":
+        inner = condition.get("Conditions")
+        if not isinstance(inner, list) or not inner:
+            return "has an Or without Conditions"
+        return next((fault for each in inner if (fault := check(each))), "")
+    if type_ == "Not":
+        return check(condition.get("Condition", condition.get("Expression")))
+    if type_ in ("In", "NotIn"):
+        whole = isinstance(condition.get("Values", condition.get("In")), list) and condition.keys() & {"QueryValue", "Value"}
+        return "" if whole else f"has an {type_} that needs QueryValue and Values"
+    return "" if {"LeftValue", "RightValue"} <= condition.keys() else f"has an {type_} that needs LeftValue and RightValue"
+
+
 def fulfilled(conditions: Sequence[Mapping[str, Any]]) -> bool:
     """Whether all of them hold. Raises Unresolved for one that cannot be decided."""
     return all(_holds(each) for each in conditions)
@@ -53,9 +71,12 @@ def _compare(type_: str, left: Any, right: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
+    """Whole numbers as they are, however large."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+    for type_ in (int, float) if isinstance(value, str) else (type(value),):
+        try:
+            return type_(value)
+        except ValueError:
+            pass
+    return None

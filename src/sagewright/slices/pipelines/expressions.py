@@ -14,7 +14,7 @@ EXECUTION = frozenset({
     "TrainingJobName", "ProcessingJobName",
 })
 """What ``Execution.X`` may name."""
-_PART = re.compile(r"""(?:^|\.)(?P<member>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""")
+_PART = re.compile(r"""(?:^|(?!^)\.)(?P<member>[^.\[\]]+)|\[(?P<index>[0-9]{1,9})\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""")
 
 
 class Unresolved(Exception):
@@ -37,8 +37,10 @@ class Scope(Protocol):
         ...
 
 
-def parts(text: str) -> Path:
+def parts(text: Any) -> Path:
     """``Steps.S.a[0]['k']`` → ("Steps", "S", "a", 0, "k"). Raises Unresolved for what is no path."""
+    if not isinstance(text, str):
+        raise Unresolved(f"{text!r} is no path")
     found: list[str | int] = []
     at = 0
     while at < len(text):
@@ -63,12 +65,56 @@ def references(value: Any) -> Iterator[Path]:
     elif isinstance(value, Mapping):
         if _is(value, "Get"):
             try:
-                yield parts(str(value["Get"]))
+                yield parts(value["Get"])
             except Unresolved:
                 yield (str(value["Get"]),)
         else:
             for each in value.values():
                 yield from references(each)
+
+
+def check(value: Any) -> None:
+    """Raises Unresolved for an expression, at any depth, that could never be resolved whatever it leads to."""
+    if isinstance(value, list):
+        for each in value:
+            check(each)
+    elif isinstance(value, Mapping):
+        if _is(value, "Get"):
+            parts(value["Get"])
+        elif _is(value, "Std:Join"):
+            _check_join(value["Std:Join"])
+        elif _is(value, "Std:JsonGet"):
+            _check_json_get(value["Std:JsonGet"])
+        else:
+            for each in value.values():
+                check(each)
+
+
+def _check_join(given: Any) -> None:
+    if not isinstance(given, Mapping) or not isinstance(given.get("Values"), list) or not isinstance(given.get("On", ""), str):
+        raise Unresolved(f"a Join needs a list of Values, and maybe a text On, not {given!r}")
+    check(given["Values"])
+
+
+def _check_json_get(given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise Unresolved(f"a JsonGet needs an object, not {given!r}")
+    if isinstance(given.get("Path"), str):
+        parts(given["Path"])
+    elif not isinstance(given.get("Path"), Mapping):
+        raise Unresolved(f"a JsonGet needs a Path, which {given!r} has not")
+    if "S3Uri" not in given:
+        _property_file(given)
+    check([given.get("S3Uri"), given["Path"]])
+
+
+def _property_file(given: Mapping[str, Any]) -> tuple[str, str]:
+    """Its step and its name."""
+    file = given.get("PropertyFile")
+    path = parts(file["Get"]) if isinstance(file, Mapping) and _is(file, "Get") else ()
+    if len(path) != 4 or path[0] != "Steps" or path[2] != "PropertyFiles":
+        raise Unresolved(f"a JsonGet needs an S3Uri or a PropertyFile such as Steps.S.PropertyFiles.F, not {given!r}")
+    return str(path[1]), str(path[3])
 
 
 async def resolve(value: Any, scope: Scope) -> Any:
@@ -78,7 +124,7 @@ async def resolve(value: Any, scope: Scope) -> Any:
     if not isinstance(value, Mapping):
         return value
     if _is(value, "Get"):
-        return await scope.get(parts(str(value["Get"])))
+        return await scope.get(parts(value["Get"]))
     if _is(value, "Std:Join"):
         join = value["Std:Join"]
         return text(join.get("On", "")).join([text(await resolve(each, scope)) for each in join.get("Values", ())])
@@ -89,26 +135,33 @@ async def resolve(value: Any, scope: Scope) -> Any:
 
 async def _json_get(given: Mapping[str, Any], scope: Scope) -> Any:
     if "S3Uri" in given:
-        where = await resolve(given["S3Uri"], scope)
+        where = text(await resolve(given["S3Uri"], scope))
         found = await scope.object(where)
     else:
-        path = parts(str(given.get("PropertyFile", {}).get("Get", "")))
-        if len(path) != 4 or path[0] != "Steps" or path[2] != "PropertyFiles":
-            raise Unresolved(f"a JsonGet needs an S3Uri or a PropertyFile such as Steps.S.PropertyFiles.F, not {given!r}")
-        where = str(path[3])
-        found = await scope.file(str(path[1]), where)
+        step, where = _property_file(given)
+        found = await scope.file(step, where)
     wanted = parts(str(await resolve(given.get("Path", ""), scope)))
     # what a @step returned and could not be written as JSON
     if wanted[0] == "Result" and isinstance(found, Mapping) and found.get("Exception"):
         raise Unresolved(f"{where}: {found['Exception']}")
-    return walk(found, wanted, where)
+    value = walk(found, wanted, where)
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise Unresolved(f"{'.'.join(map(str, wanted))} of {where} is not a number: {value!r}") from None
+    return value
 
 
 def walk(value: Any, path: Path, where: str) -> Any:
     """What a path leads to in a document. Raises Unresolved, which names ``where`` and the part that is not there."""
     for part in path:
         try:
-            value = value[part] if isinstance(part, int) or isinstance(value, Mapping) else value[int(part)]
+            if isinstance(value, list) and (isinstance(part, int) or part.isdecimal()):
+                value = value[int(part)]
+            elif isinstance(value, Mapping):
+                value = value[part]
+            else:
+                raise KeyError(part)
         except (KeyError, IndexError, TypeError, ValueError):
             raise Unresolved(f"{where} has no {'.'.join(map(str, path))}: {part!r} is not there") from None
     return value

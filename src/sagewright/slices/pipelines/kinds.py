@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...wire.errors import Invalid
-from .conditions import TYPES
+from .conditions import check as check_condition
 
 _LETTERS = string.ascii_letters + string.digits
 RANDOM = 10
@@ -112,8 +112,20 @@ class Choice(Kind):
         if not isinstance(conditions, list) or not conditions:
             raise Invalid(f"Unable to parse pipeline definition. The Condition {name} needs Conditions.")
         for condition in conditions:
-            if not isinstance(condition, dict) or condition.get("Type") not in TYPES:
-                raise Invalid(f"Unable to parse pipeline definition. The Condition {name} has an unknown condition: {condition!r}.")
+            if fault := check_condition(condition):
+                raise Invalid(f"Unable to parse pipeline definition. The Condition {name} {fault}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Kind):
+    """A Callback."""
+
+    def check(self, name: str, raw: Mapping[str, Any]) -> None:
+        """Raises Invalid."""
+        Kind.check(self, name, raw)
+        outputs = raw.get("OutputParameters") or []
+        if not isinstance(outputs, list) or not all(isinstance(each, dict) and isinstance(each.get("OutputName"), str) for each in outputs):
+            raise Invalid(f"Unable to parse pipeline definition. OutputParameters of the Callback {name} must be a list of objects with OutputName.")
 
 
 KINDS: dict[str, Kind] = {
@@ -150,7 +162,7 @@ KINDS: dict[str, Kind] = {
     ),
     "Condition": Choice(),
     "Fail": Kind(),
-    "Callback": Kind(members=("SqsQueueUrl",)),
+    "Callback": Asked(members=("SqsQueueUrl",)),
 }
 
 UPDATED = frozenset(kind.noun for kind in KINDS.values() if isinstance(kind, Made) and kind.updates)
@@ -168,11 +180,10 @@ def unique(text: str) -> str:
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:
-    """Everything at a path; lists are looked through."""
+    """Everything at a path; lists are looked through, and stay apart: what two elements have is not what one has."""
     if not path:
         yield value
     elif isinstance(value, list):
-        for each in value:
-            yield from _at(each, path)
+        yield [list(_at(each, path)) for each in value]
     elif isinstance(value, Mapping) and path[0] in value:
         yield from _at(value[path[0]], path[1:])

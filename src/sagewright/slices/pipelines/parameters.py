@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,10 @@ class Parameter:
             raise Invalid("Unable to parse pipeline definition. Every parameter needs a Name.")
         if type_ not in ("String", "Integer", "Float", "Boolean"):
             raise Invalid(f"Unable to parse pipeline definition. The parameter {name} has the unknown type {type_!r}.")
-        bare = cls(name, type_)
-        among = tuple(bare.value(v) for v in raw.get("EnumValues") or ())
+        bare, choices = cls(name, type_), raw.get("EnumValues") or []
+        if not isinstance(choices, list):
+            raise Invalid(f"Unable to parse pipeline definition. EnumValues of the parameter {name} must be a list.")
+        among = tuple(bare.value(v) for v in choices)
         whole = cls(name, type_, None, among)
         return cls(name, type_, None if raw.get("DefaultValue") is None else whole.value(raw["DefaultValue"]), among)
 
@@ -51,7 +54,8 @@ class Parameter:
             if self.type == "Integer":
                 return None if isinstance(given, (bool, float)) and not float(given).is_integer() else int(text.removesuffix(".0"))
             if self.type == "Float":
-                return None if isinstance(given, bool) else float(text)
+                number = float(text)
+                return number if math.isfinite(number) else None  # float("True") is an error, as it should be
         except ValueError:
             return None
         if self.type == "Boolean":

@@ -31,8 +31,8 @@ class Plan:
         """Those that could begin now, in the definition's order; none after a Fail step."""
         if self.ended_by() is not None:
             return []
-        known: dict[str, str] = {}
-        return [step for step in self.definition.steps.values() if self._state(step.name, known) == READY]
+        states = self._states()
+        return [step for name, step in self.definition.steps.items() if states[name] == READY]
 
     def active(self) -> list[str]:
         """The names of those that have begun and not ended."""
@@ -64,22 +64,23 @@ class Plan:
             for step in self.definition.dependents(name)
         )
 
-    def _state(self, name: str, known: dict[str, str]) -> str:
-        """A step's status if it has begun, else whether it is ready, waits, or never comes."""
-        if name not in known:
-            known[name] = self._found(name, known)
-        return known[name]
+    def _states(self) -> dict[str, str]:
+        """Of every step: its status if it has begun, else whether it is ready, waits, or never comes."""
+        known: dict[str, str] = {}
+        for name in self.definition.order:
+            known[name] = self._found(self.definition.steps[name], known)
+        return known
 
-    def _found(self, name: str, known: dict[str, str]) -> str:
-        if name in self.steps:
-            return str(self.steps[name]["StepStatus"])
-        if self.selected is not None and name not in self.selected:
+    def _found(self, step: Step, known: Mapping[str, str]) -> str:
+        """One step's, from those of the steps before it."""
+        if step.name in self.steps:
+            return str(self.steps[step.name]["StepStatus"])
+        if self.selected is not None and step.name not in self.selected:
             return NEVER
-        step = self.definition.steps[name]
         waits = False
         if step.branch is not None:
             condition, side = step.branch
-            state = self._state(condition, known)
+            state = known[condition]
             if state in (NEVER, FAILED, STOPPED):
                 return NEVER
             if state != SUCCEEDED:
@@ -87,7 +88,7 @@ class Plan:
             elif (self.steps[condition]["_outcome"] == "True") is not side:
                 return NEVER
         for before, trigger in step.needs.items():
-            state = self._state(before, known)
+            state = known[before]
             if state in ACTIVE or state in (READY, WAITING):
                 waits = True
             elif state not in _WANTED[trigger]:
