@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
+import secrets
+import string
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...resources.platform import Platform
 from ...stores.records import Put
 from .definition import Step
-from .expressions import resolve
-from .kinds import unique
+from .expressions import resolve, text
 from .records import CALLBACK
 
 if TYPE_CHECKING:
     from .driver import Driver
 
 
+_LETTERS = string.ascii_letters + string.digits
+
+
 async def begin(driver: Driver, step: Step) -> None:
     """Write the token down with the step, before anybody can hear of it. Raises Unresolved."""
-    token = unique(f"{driver.arn}/{step.name}/{driver.doc['_round']}")
+    token = "".join(secrets.choice(_LETTERS) for _ in range(10))  # who has it may answer: not to be guessed
     arguments = await resolve(step.arguments, driver.scope)
-    queue = await resolve(step.raw["SqsQueueUrl"], driver.scope)
+    queue = text(await resolve(step.raw["SqsQueueUrl"], driver.scope))
     metadata = {"Callback": {"CallbackToken": token, "SqsQueueUrl": queue}}
     record = driver.job.record
-    known = Put(CALLBACK, record.scope, token, {"Execution": record.key, "PipelineExecutionArn": driver.arn}, parent=record.parent)
+    doc = {"Execution": record.key, "PipelineExecutionArn": driver.arn, "StepName": step.name}
+    known = Put(CALLBACK, record.scope, token, doc, 0, parent=record.parent)
     await driver.written({**driver.steps[step.name], "Metadata": metadata, "_arguments": arguments}, known)
 
 
@@ -54,7 +60,7 @@ def outputs(declared: Mapping[str, str], given: Iterable[Mapping[str, str]]) -> 
                 case "Integer":
                     value = int(value)
                 case "Float":
-                    value = float(value)
+                    value = float(value) if math.isfinite(float(value)) else value
                 case "Boolean":
                     value = {"true": True, "false": False}.get(value.lower(), value)
         except ValueError:

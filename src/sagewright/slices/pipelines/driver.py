@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from ...resources.jobs import REASON
 from ...resources.platform import Platform
 from ...runtime.box import Box
 from ...runtime.lifecycle import Event
@@ -20,7 +21,7 @@ from ...wire.types import Principal
 from . import callbacks, conditions, definition, experiments, making, policies
 from .definition import Step
 from .expressions import Unresolved, resolve, text
-from .kinds import KINDS, UPDATED, Made
+from .kinds import KINDS, Made
 from .lifecycle import FAILED, FINAL, STOPPED, STOPPING, SUCCEEDED
 from .plan import ACTIVE, EXECUTING, STARTING, Plan
 from .records import CACHE, STEP, Cached, version_of
@@ -37,6 +38,8 @@ class Driver:
     def __init__(self, platform: Platform, job: Job, box: Box) -> None:
         self.platform, self.job, self.box = platform, job, box
         self.doc: dict[str, Any] = job.doc
+        self._version = job.record.version
+        """Of the document."""
         self.arn: str = self.doc["PipelineExecutionArn"]
         self.steps: dict[str, dict[str, Any]] = {}
         """The documents of the steps that have begun, by name."""
@@ -48,10 +51,13 @@ class Driver:
     async def run(self) -> None:
         """Until the execution has ended."""
         try:
-            await self._restore()
+            await self._read()
         except (DomainError, Unresolved) as error:
             await self.job.send("Ended", State=FAILED, Reason=f"ClientError: The execution cannot begin: {error}")
             return
+        for name in self._plan().active():
+            if "_again" not in self.steps[name]:
+                await self._resume(name)
         while True:
             await self._hear()
             if self.doc["_state"] in FINAL or await self._closed():
@@ -63,7 +69,8 @@ class Driver:
 
     # -- starting again
 
-    async def _restore(self) -> None:
+    async def _read(self) -> None:
+        """What there is of the execution. Raises DomainError, Unresolved."""
         record = self.job.record
         version = await version_of(self.platform, record)
         self.definition = definition.read(version.doc["_definition"])
@@ -72,20 +79,16 @@ class Driver:
         self.scope = Results(self.platform, self.definition, lambda: self.doc, self.steps, self.ask)
         if "PipelineExperimentConfig" not in self.doc and self.definition.experiment:
             await self._tally({"PipelineExperimentConfig": await experiments.made(self)})
-        for name in self._plan().active():
-            if "_again" not in self.steps[name]:
-                await self._resume(name)
 
     async def _resume(self, name: str) -> None:
-        """Go on with a step that had begun."""
+        """Go on with a step that had begun. What was not made yet is not made any more where the execution comes to its end."""
         step, doc = self.definition.steps[name], self.steps[name]
         if step.type == "Callback":
-            if doc["StepStatus"] == STARTING:
+            if not await self._answered(name) and doc["StepStatus"] == STARTING and not self._closing():
                 await self._called(name)
-            await self._answered(name)
-        elif doc["StepStatus"] == STARTING and doc.get("_noun") in UPDATED:
-            await self._make(name)  # what is there may be what was there before
-        elif not await self._look(name) and doc["StepStatus"] == STARTING:
+        elif doc["StepStatus"] != STARTING or await making.mine(self, doc):
+            await self._look_after(name)
+        elif not self._closing():
             await self._make(name)
 
     # -- hearing
@@ -94,15 +97,22 @@ class Driver:
         while self.box.letters:
             record, event = self.box.letters.popleft()
             if record.kind == self.job.record.kind:
-                self.doc = record.doc
+                if record.version > self._version:
+                    self.doc, self._version = record.doc, record.version
                 if event.name == "Answered":
                     for name in self._plan().active():
                         if self.definition.steps[name].type == "Callback":
                             await self._answered(name)
                 continue
             for name in self._plan().active():
-                if self.steps[name].get("_noun") == record.kind and self.steps[name].get("_made") == record.name:
-                    await self._look(name)
+                doc = self.steps[name]
+                if "_again" not in doc and doc.get("_noun") == record.kind and doc.get("_made", "").lower() == record.key:
+                    await self._look_after(name)
+
+    async def _look_after(self, name: str) -> None:
+        """Take in what a step's resource has come to, and be it to nothing."""
+        if not await self._look(name):
+            await self._fail(name, f"ClientError: {self.steps[name].get('_made', 'What the step made')} was deleted.")
 
     async def _look(self, name: str) -> bool:
         """Take in what a step's resource has come to; False if there is none."""
@@ -116,10 +126,11 @@ class Driver:
         metadata = {kind.metadata: {"Arn": found[kind.arn]}}
         status = found[kind.status] if kind.status else ""
         if status in ("", *kind.good):
-            if all(found.get(member) == doc["_request"].get(member) for member in kind.told):
+            back = found.get("FailureReason", "") if kind.updates else ""  # of an update
+            if not back and all(found.get(member) == doc["_request"].get(member) for member in kind.told):
                 await self._succeed(name, metadata)
             else:
-                await self._fail(name, f"ClientError: {found.get('FailureReason') or f'The update of the {kind.noun} was taken back.'}", "", metadata)
+                await self._fail(name, f"ClientError: {back or f'The update of the {kind.noun} was taken back.'}", "", metadata)
         elif status in kind.bad:
             reason = found.get("FailureReason", "")
             if status == "Stopped":
@@ -132,11 +143,11 @@ class Driver:
             await self.written({**doc, "StepStatus": EXECUTING, "Metadata": metadata})
         return True
 
-    async def _answered(self, name: str) -> None:
-        """Take in the answer to a callback, if there is one."""
+    async def _answered(self, name: str) -> bool:
+        """Take in the answer to a callback; False if there is none."""
         answer = await callbacks.answer(self.platform, self.job.record.scope, self.steps[name]["Metadata"]["Callback"]["CallbackToken"])
         if answer is None:
-            return
+            return False
         metadata = {"Callback": {**self.steps[name]["Metadata"]["Callback"], "OutputParameters": answer.get("OutputParameters", [])}}
         if answer["Success"]:
             declared = {p["OutputName"]: p.get("OutputType", "String") for p in self.definition.steps[name].raw.get("OutputParameters") or ()}
@@ -144,6 +155,7 @@ class Driver:
             await self.written(self._done(name, metadata) | {"_outputs": outputs})
         else:
             await self._fail(name, answer.get("FailureReason") or "The callback was answered with a failure.", "", metadata)
+        return True
 
     # -- ending
 
@@ -155,7 +167,7 @@ class Driver:
         """Stop what runs where nothing shall any more; True when nothing does, nothing is ready, and the execution has ended."""
         stopping = self.doc["_state"] == STOPPING
         plan = self._plan()
-        if stopping or plan.ended_by() is not None:
+        if self._closing():
             for name in plan.active():
                 await self._stop(name)
             plan = self._plan()
@@ -165,9 +177,13 @@ class Driver:
         await self.job.send("Ended", State=status, Reason=reason)
         return True
 
+    def _closing(self) -> bool:
+        """Whether nothing shall begin any more."""
+        return self.doc["_state"] == STOPPING or self._plan().ended_by() is not None
+
     async def _stop(self, name: str) -> None:
         doc, kind = self.steps[name], KINDS[self.definition.steps[name].type]
-        if "_again" in doc:
+        if doc["StepStatus"] == STARTING:  # waits for its next attempt, or was broken off before it made anything
             await self.written({k: v for k, v in doc.items() if k != "_again"} | {"StepStatus": STOPPED, "EndTime": self.platform.clock()})
             return
         if doc.get("_stopping"):
@@ -178,7 +194,11 @@ class Driver:
                 await self._call(f"Stop{kind.noun}", self.service, {kind.name: doc["_made"]})
             await self.written({**doc, "StepStatus": "Stopping", "_stopping": True})
         elif self.definition.steps[name].type == "Callback":
-            await callbacks.send(self, name, "Stopping")
+            try:
+                await callbacks.send(self, name, "Stopping")
+            except DomainError as error:  # nobody will answer
+                await self._fail(name, f"ClientError: Failed to invoke sqs:SendMessage. Error Details: {error.message}")
+                return
             await self.written({**doc, "StepStatus": "Stopping", "_stopping": True})
 
     def _patience(self) -> float:
@@ -254,7 +274,7 @@ class Driver:
             reason = f"ClientError: Failed to invoke sagemaker:Create{kind.noun}. Error Details: {error.message}"
             await self._fail(name, reason, making.exception(error))
             return
-        await self._look(name)
+        await self._look_after(name)
 
     async def made(self, doc: dict[str, Any], *also: Change) -> None:
         """Write a step down, and make its resource."""
@@ -280,7 +300,7 @@ class Driver:
         if when is not None and self.doc["_state"] not in (STOPPING, *FINAL):
             await self.written({**doc, "StepStatus": STARTING, "_again": when})
         else:
-            await self.written({**doc, "StepStatus": FAILED, "EndTime": now, "FailureReason": reason})
+            await self.written({**doc, "StepStatus": FAILED, "EndTime": now, "FailureReason": reason[:REASON]})
 
     async def written(self, doc: dict[str, Any], *also: Change) -> None:
         """Store a step and what follows from it in one transaction."""
@@ -297,7 +317,7 @@ class Driver:
         event = Event("Tally", {"Changes": dict(changes)})
         after = await self.platform.reconciler.send(record.kind, record.scope, record.key, event, also=also)
         if after is not None:
-            self.doc = after.doc
+            self.doc, self._version = after.doc, after.version
 
     # -- calls
 

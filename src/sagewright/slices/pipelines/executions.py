@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import string
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from . import definition, parameters
 from .expressions import text
 from .lifecycle import FINAL, SUCCEEDED
 from .pipelines import EVERY, Pipelines
+from .plan import ACTIVE
 from .records import CALLBACK, EXECUTION, STEP, version_of
 from .selection import borrowed
 from .shown import by, dated
@@ -45,7 +47,7 @@ class Executions:
             ("DescribePipelineExecution", self.describe), ("ListPipelineExecutionSteps", self.steps),
             ("DescribePipelineDefinitionForExecution", self.definition), ("ListPipelineParametersForExecution", self.parameters),
         ):
-            bind("sagemaker", name, verb, resources=lambda call: [call.params.get("PipelineExecutionArn", "*")])
+            bind("sagemaker", name, verb, resources=_asked)
         bind("sagemaker", "SendPipelineExecutionStepSuccess", self.success)
         bind("sagemaker", "SendPipelineExecutionStepFailure", self.failure)
 
@@ -99,24 +101,24 @@ class Executions:
         also: list[Change] = [ran, used, token(call, where, pipeline.key), *([audit] if audit else ())]
         also += [
             Put(STEP, call.scope, f"{key}/{step['StepName']}", step, 0, step["StepStatus"], step["StepName"], key, step["StartTime"])
-            for step in await self._borrowed(call, read)
+            for step in await self._borrowed(call, pipeline, read)
         ]
         put = Put(EXECUTION, call.scope, key, doc, 0, name=id_, parent=pipeline.key, created=now)
         await self.platform.reconciler.create(put, *self.desk.resource.first, also=tuple(also))
         return Reply({"PipelineExecutionArn": where}, audited=audit is not None)
 
-    async def _borrowed(self, call: Call, read: definition.Definition) -> Sequence[dict[str, Any]]:
+    async def _borrowed(self, call: Call, pipeline: Record, read: definition.Definition) -> Sequence[dict[str, Any]]:
         """The steps that a selective execution takes from another."""
         selective = call.params.get("SelectiveExecutionConfig")
         if selective is None:
             return []
         selected = [each["StepName"] for each in selective["SelectedSteps"]]
-        where = selective.get("SourcePipelineExecutionArn")
-        if where is None:
-            if read.upstream(selected) - set(selected):
-                raise Invalid("SelectiveExecutionConfig needs a SourcePipelineExecutionArn: the selected steps need results of others.")
+        where = selective.get("SourcePipelineExecutionArn", "")
+        if not where:
             return borrowed(read, selected, "", {})
         source = await self.find(call, where)
+        if source.parent != pipeline.key:
+            raise Invalid(f"The source execution {where} is not one of the pipeline {pipeline.name}.")
         if source.doc["_state"] not in FINAL:
             raise Invalid(f"The source execution {where} has not ended; it is {source.status}.")
         docs = {s.name: s.doc for s in await self._steps(source)}
@@ -125,21 +127,36 @@ class Executions:
     async def stop(self, call: Call) -> dict[str, Any]:
         """No further steps; the jobs that run are stopped. A callback that was sent is waited for."""
         record = await self.find(call)
+        where = record.doc["PipelineExecutionArn"]
+        if await before(self.platform, call):
+            return {"PipelineExecutionArn": where}
         try:
-            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event("Stop"))
+            known = token(call, where, record.parent)
+            with contextlib.suppress(Conflict):  # the same request, just now
+                await self.platform.reconciler.send(record.kind, record.scope, record.key, Event("Stop"), also=(known,))
         except ImpossibleTransition as error:
             raise Invalid(f"Pipeline execution with ARN {record.doc['PipelineExecutionArn']} is {error.state} and cannot be stopped.") from None
         return {"PipelineExecutionArn": record.doc["PipelineExecutionArn"]}
 
     async def retry(self, call: Call) -> dict[str, Any]:
         """Carry a failed or stopped execution on: steps that succeeded stay, the others are made anew."""
+        while True:
+            try:
+                return await self._retry(call)
+            except Conflict:  # the same request, or another one that changed the steps
+                continue
+
+    async def _retry(self, call: Call) -> dict[str, Any]:
         record = await self.find(call)
-        gone = tuple(Delete(STEP, s.scope, s.key) for s in await self._steps(record) if s.status != SUCCEEDED)
-        changes: dict[str, Any] = {"_round": record.doc["_round"] + 1, "LastModifiedBy": by(call)}
+        if await before(self.platform, call):
+            return {"PipelineExecutionArn": record.doc["PipelineExecutionArn"]}
+        gone: list[Change] = [Delete(STEP, s.scope, s.key, s.version) for s in await self._steps(record) if s.status != SUCCEEDED]
+        gone.append(token(call, record.doc["PipelineExecutionArn"], record.parent))
+        changes: dict[str, Any] = {"LastModifiedBy": by(call)}
         if "ParallelismConfiguration" in call.params:
             changes["ParallelismConfiguration"] = call.params["ParallelismConfiguration"]
         try:
-            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event("Retry", {"Changes": changes}), also=gone)
+            await self.platform.reconciler.send(record.kind, record.scope, record.key, Event("Retry", {"Changes": changes}), also=tuple(gone))
         except ImpossibleTransition as error:
             raise Invalid(f"Pipeline execution with ARN {record.doc['PipelineExecutionArn']} is {error.state} and cannot be retried.") from None
         return {"PipelineExecutionArn": record.doc["PipelineExecutionArn"]}
@@ -234,6 +251,9 @@ class Executions:
             if known.doc["Answer"] == answer:
                 return where
             raise ServiceError("ConflictException", "The callback was answered before.", 400)
+        step = await self.platform.records.get(STEP, known.scope, f"{known.doc['Execution']}/{known.doc['StepName']}")
+        if step is None or step.status not in ACTIVE or step.doc["Metadata"]["Callback"]["CallbackToken"] != known.key:
+            raise ServiceError("ConflictException", f"The step {known.doc['StepName']} waits for no answer to this token any more.", 400)
         put = Put(CALLBACK, known.scope, known.key, {**known.doc, "Answer": answer}, known.version, parent=known.parent)
         try:
             await self.platform.reconciler.send(EXECUTION, call.scope, known.doc["Execution"], Event("Answered"), also=(put,))
@@ -249,7 +269,8 @@ class Executions:
         """The execution that an ARN names. Raises NotFound, Invalid."""
         where = where or call.params["PipelineExecutionArn"]
         name = parse(where)
-        record = await self.platform.records.get(EXECUTION, call.scope, name.name.lower()) if name.type == "pipeline" else None
+        ours = (name.type, name.region, name.account) == ("pipeline", call.region, call.account)
+        record = await self.platform.records.get(EXECUTION, call.scope, name.name.lower()) if ours else None
         if record is None:
             raise self._missing(where)
         return record
@@ -259,3 +280,9 @@ class Executions:
 
     async def _steps(self, execution: Record) -> Sequence[Record]:
         return await self.platform.records.find(STEP, execution.scope, Query(parent=execution.key, descending=False, limit=EVERY))
+
+
+def _asked(call: Call) -> list[str]:
+    """The execution that a call is about, for policies: the one that would be found, however its ARN is written."""
+    where = call.params.get("PipelineExecutionArn")
+    return ["*"] if where is None else [arn("sagemaker", call.region, call.account, parse(where).resource.lower())]

@@ -29,10 +29,10 @@ class PipelineExecutor:
         """After every transition of this server."""
         if record.kind == EXECUTION:
             arns = [record.doc["PipelineExecutionArn"]] if event.name != "Tally" else []
+        elif record.kind in UPDATED:  # whoever made it, another execution may be waiting for its update, or for one that is deleted
+            arns = list(self._boxes)
         elif not self.platform.reconciler.settled(record):
             arns = []
-        elif record.kind in UPDATED:  # whoever made it, another execution may be waiting for its update
-            arns = list(self._boxes)
         else:
             arns = [record.doc.get("_source", "")]
         for arn in arns:
@@ -49,4 +49,5 @@ class PipelineExecutor:
                 return
             await Driver(self.platform, Job(job.work, fresh, job.reconciler), box).run()
         finally:
-            del self._boxes[arn]
+            if self._boxes.get(arn) is box:  # a retry may have begun since
+                del self._boxes[arn]

@@ -39,7 +39,7 @@ def fault(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 def retry(doc: dict[str, Any], event: Event, now: float) -> Move:
     """Once more, without the steps that have not succeeded."""
-    return Move(RUNNING, {**event.data["Changes"], "FailureReason": None}, (Instruction(RUN),))
+    return Move(RUNNING, {**event.data["Changes"], "_round": doc["_round"] + 1, "FailureReason": None}, (Instruction(RUN),))
 
 
 def update(doc: dict[str, Any], event: Event, now: float) -> Move:

@@ -9,8 +9,8 @@ from ...wire.errors import AlreadyExists, DomainError, Invalid, LimitExceeded, S
 from . import policies
 from .coerce import coerced
 from .definition import Step
-from .expressions import resolve
-from .kinds import KINDS, Made, unique
+from .expressions import resolve, text
+from .kinds import KINDS, UPDATED, Made, unique
 from .lifecycle import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def begin(driver: Driver, step: Step) -> None:
     kind = KINDS[step.type]
     assert isinstance(kind, Made)
     doc = driver.steps[step.name]
-    own = await resolve(step.arguments.get(kind.name, ""), driver.scope)
+    own = text(await resolve(step.arguments.get(kind.name) or "", driver.scope))
     driver.scope.job = _name(driver, kind, step, 1, own)
     request = coerced(await resolve(step.arguments, driver.scope), _input(driver, kind))
     digest = kind.digest(request)
@@ -59,14 +59,14 @@ async def create(driver: Driver, step: Step) -> None:
         await _grouped(driver, request)
     try:
         answer = await driver.ask(f"Create{kind.noun}", request)
-    except (AlreadyExists, Invalid) as error:
+    except DomainError as error:
         if "already exist" not in error.message:
             raise
         if kind.updates:
             await _update(driver, kind, request, doc["StartTime"])
-        elif kind.own_name:
-            raise
-        return  # it is there now, or was made before a crash
+        elif not await mine(driver, doc):
+            raise  # somebody else's: its result must not pass for the step's
+        return
     if kind.noun == "ModelPackage":
         driver.steps[step.name] = {**doc, "_made": answer[kind.arn]}
 
@@ -74,6 +74,14 @@ async def create(driver: Driver, step: Step) -> None:
 def displayed(name: str) -> str:
     """A step's name as a trial component may be called: letters, digits and dashes. A @step's is ``__main__.prepare``."""
     return re.sub("[^A-Za-z0-9]+", "-", name)[:120].strip("-") or "step"
+
+
+async def mine(driver: Driver, doc: dict[str, Any]) -> bool:
+    """Whether the resource that a step's document names is there, and was made by this execution."""
+    if "_made" not in doc or doc["_noun"] in UPDATED:  # an endpoint may have been there before
+        return False
+    record = await driver.platform.records.get(doc["_noun"], driver.job.record.scope, doc["_made"].lower())
+    return record is not None and record.doc.get("_source") == driver.arn
 
 
 def exception(error: DomainError) -> str:

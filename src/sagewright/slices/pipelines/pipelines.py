@@ -36,7 +36,7 @@ class Pipelines:
             ("DescribePipeline", self.describe), ("ListPipelineVersions", self.versions),
         ):
             bind("sagemaker", name, verb, resources=self.desk.arns)
-        bind("sagemaker", "UpdatePipelineVersion", self.update_version, resources=lambda call: [call.params["PipelineArn"]])
+        bind("sagemaker", "UpdatePipelineVersion", self.update_version, resources=lambda call: [self.desk.arn(call, name_in(call.params["PipelineArn"]))])
         bind("sagemaker", "ListPipelines", self.list)
 
     async def create(self, call: Call) -> Reply:
@@ -95,7 +95,8 @@ class Pipelines:
             gone: list[Change] = [Delete(record.kind, scope, record.key, record.version)]
             for kind in (VERSION, EXECUTION, CACHE, CALLBACK, TOKEN):
                 for child in await records.find(kind, scope, Query(parent=record.key, limit=EVERY)):
-                    gone.append(Delete(kind, scope, child.key))
+                    # one that is retried meanwhile has changed
+                    gone.append(Delete(kind, scope, child.key, child.version if kind == EXECUTION else None))
                     if kind == EXECUTION:
                         gone += [Delete(STEP, scope, s.key) for s in await records.find(STEP, scope, Query(parent=child.key, limit=EVERY))]
             try:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from ...resources.arn import join, s3_location
 from ...resources.jobs import read_refusal
 from ...resources.platform import Platform
+from ...wire.errors import DomainError
 from .definition import Definition
 from .expressions import Path, Unresolved, moment, walk
 from .kinds import KINDS, Made
@@ -62,7 +63,11 @@ class Results:
         return await self.object(join(found, path))
 
     async def object(self, uri: str) -> Any:
-        if why := await read_refusal(self.platform, self._doc()["RoleArn"], uri):
+        try:
+            why = await read_refusal(self.platform, self._doc()["RoleArn"], uri)
+        except DomainError as error:
+            why = error.message
+        if why:
             raise Unresolved(f"{uri} cannot be read: {why}")
         return await asyncio.to_thread(self._read, uri)
 
@@ -100,9 +105,12 @@ class Results:
         if made is None:
             raise Unresolved(f"the step {name} has made nothing")
         if made not in self._described:
-            found = await self._ask(f"Describe{kind.noun}", {kind.name: made})
-            if kind.noun == "HyperParameterTuningJob":
-                found = found | await self._trials(made, found)
+            try:
+                found = await self._ask(f"Describe{kind.noun}", {kind.name: made})
+                if kind.noun == "HyperParameterTuningJob":
+                    found = found | await self._trials(made, found)
+            except DomainError as error:
+                raise Unresolved(f"what the step {name} made cannot be described: {error.message}") from None
             if doc["StepStatus"] != SUCCEEDED:
                 return found
             self._described[made] = found
