@@ -89,3 +89,16 @@ def test_jobs_are_steps(server: TestServer, sdk: str) -> None:
     assert other["why"].endswith("is less than 1.01")
     assert jobs_of(server, other["execution"]) == 2
     assert other["registered"] == []
+
+
+@SDKS
+def test_what_else_a_pipeline_is_asked(server: TestServer, sdk: str) -> None:
+    found = run(server, sdk, Path(__file__).parent / "scripts" / "pipeline_calls.py")
+    found["odd"].pop("second", None)  # it may have been decided before the Fail step ended the execution
+    assert found == {
+        "same": True, "description": "again", "parallel": {"MaxParallelExecutionSteps": 2}, "tags": ["stage", "team"], "version": 2,
+        "steps": ["first", "second"], "plain": {"first": "True", "second": "True"}, "odd": {"first": "False", "late": "Failed"},
+        "why": "not/slow/4/false", "shown": "plain", "parameters": {"Mode": "fast", "Count": "4", "Ready": "false"},
+        "part": {"first": "True", "second": "True"}, "executions": 2, "trigger": [True, "ENABLED"],
+        "refused": ["ValidationException", "ValidationException", "ValidationException", "ResourceNotFound"],
+    }
