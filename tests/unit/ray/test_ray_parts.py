@@ -15,6 +15,7 @@ from sagewright.adapters.files import FileLogs
 from sagewright.adapters.ray import frames, hosts, spool
 from sagewright.adapters.ray.gang import Size, fit, gang, wanted
 from sagewright.adapters.ray.ledger import Ledger
+from sagewright.adapters.ray.node import bury
 from sagewright.adapters.ray.policy import policy
 from sagewright.adapters.ray.split import stays
 from sagewright.adapters.sqlite.metrics import SqliteMetrics
@@ -104,6 +105,17 @@ def test_hosts_on_several_machines_share_their_networks() -> None:
     assert json.loads(placed.files["/opt/ml/input/config/resourceconfig.json"]) == {"network_interface_name": "lo", "hosts": ["algo-1"]}
     same = hosts.placed(one, {"cpus": 2.0, "memory": 7, "gpus": 0, "address": "127.0.0.1", "meeting": "/m"})
     assert (same.peers, same.meeting, same.env) == (["algo-1", "algo-2"], "/m", {})
+
+
+def test_a_lost_node_leaves_neither_folders_nor_control_groups(tmp_path: Path) -> None:
+    folder, group = tmp_path / "node", tmp_path / "sagewright-t"
+    (folder / "jobs/t").mkdir(parents=True)
+    group.mkdir()
+    (folder / "jobs/t/cgroups").write_text(str(group))
+    owner = {"pid": 2**22 + 1, "started": 1, "machine": "m", "host": socket.gethostname()}
+    (folder / "raylet.json").write_text(json.dumps(owner))
+    bury(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- policy

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...agent.cgroups import remove_leftovers
 from ...agent.launcher import start_time
 from ...agent.layout import Layout, dump_task, load_task, socket_folder, write_atomic
 from ...agent.ports import AgentConfig
@@ -250,6 +251,8 @@ def bury(folder: Path) -> None:
     if host != socket.gethostname() or owned(folder):
         return
     end_agents(folder)
+    for note in (folder / "jobs").glob("[!.]*/cgroups"):
+        remove_leftovers(note)
     shutil.rmtree(folder, ignore_errors=True)
 
 
