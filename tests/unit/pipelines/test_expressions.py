@@ -14,7 +14,10 @@ from sagewright.slices.pipelines.expressions import Unresolved, check, moment, p
 
 from .definitions import Known, get
 
-FILES = {"S/f": {"a": {"b": [1, {"c d": True}]}, "n": float("nan"), "word": "abc", "none": None}}
+DEEP: Any = []
+for _ in range(300):
+    DEEP = [DEEP]
+FILES = {"S/f": {"a": {"b": [1, {"c d": True}]}, "n": float("nan"), "word": "abc", "none": None, "big": 10**30, "half": "\ud800", "deep": DEEP}}
 
 
 def found(value: Any, values: dict[str, Any] | None = None) -> Any:
@@ -85,8 +88,9 @@ def test_JsonGet_of_what_is_not_there_says_so(path: str) -> None:
 
 def test_a_value_that_no_document_can_have_is_refused() -> None:
     """Python writes NaN into reports; a request, and the database, know none."""
-    with pytest.raises(Unresolved, match="not a number"):
-        found(json_get("n"))
+    for path in ("n", "big", "half", "deep"):
+        with pytest.raises(Unresolved, match=f"{path} of f is no value"):
+            found(json_get(path))
     assert found(json_get("word")) == "abc", "another value of the same file is fine"
 
 

@@ -19,7 +19,8 @@ from sagewright.wire.models import Models
 
 TYPED = [
     ("Integer", "3", 3), ("Integer", 3, 3), ("Integer", 3.0, 3), ("Integer", "-7", -7), ("Integer", "3.0", 3), ("Integer", "3.5", None), ("Integer", 3.5, None),
-    ("Integer", True, None), ("Integer", "True", None), ("Integer", "x", None), ("Integer", "", None), ("Integer", "9" * 5000, None), ("Integer", "inf", None),
+    ("Integer", True, None), ("Integer", "True", None), ("Integer", "x", None), ("Integer", "", None), ("Integer", "9" * 5000, None), ("Integer", str(2**63 - 1), 2**63 - 1),
+    ("Integer", str(2**63), None), ("Integer", 10**30, None), ("Integer", str(-(2**63) - 1), None), ("Integer", "inf", None),
     ("Float", "1.01", 1.01), ("Float", 2, 2.0), ("Float", "1e-3", 0.001), ("Float", "nan", None), ("Float", "inf", None), ("Float", "1e999", None), ("Float", "x", None),
     ("Float", True, None), ("Boolean", "True", True), ("Boolean", "false", False), ("Boolean", True, True), ("Boolean", False, False), ("Boolean", "1", None),
     ("Boolean", 1, None), ("String", "", ""), ("String", "3", "3"), ("String", 3, None), ("String", True, None),
@@ -37,7 +38,7 @@ def test_a_parameter_has_its_type(type_: str, given: Any, value: Any) -> None:
         assert type(parameter.value(given)) is type(value)
 
 
-@given(st.one_of(st.integers(-(10**30), 10**30), st.floats(allow_nan=False, allow_infinity=False), st.booleans()))
+@given(st.one_of(st.integers(-(2**63) + 1, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), st.booleans()))
 def test_what_the_SDKs_send_comes_back(value: int | float | bool) -> None:
     """They send str(value)."""
     type_ = {int: "Integer", float: "Float", bool: "Boolean"}[type(value)]
@@ -175,8 +176,8 @@ def test_a_number_as_a_text_is_the_number_again(value: float) -> None:
 
 
 def test_outputs_of_a_callback_have_their_types_where_they_can() -> None:
-    declared = {"i": "Integer", "f": "Float", "b": "Boolean", "s": "String", "bad": "Integer", "nan": "Float"}
-    given = [{"Name": n, "Value": v} for n, v in (("i", "3"), ("f", "1.5"), ("b", "TRUE"), ("s", "3"), ("bad", "x"), ("nan", "nan"), ("other", "1"))]
+    declared = {"i": "Integer", "f": "Float", "b": "Boolean", "s": "String", "bad": "Integer", "nan": "Float", "big": "Integer"}
+    given = [{"Name": n, "Value": v} for n, v in (("i", "3"), ("f", "1.5"), ("b", "TRUE"), ("s", "3"), ("bad", "x"), ("nan", "nan"), ("other", "1"), ("big", "9" * 30))]
     found = callbacks.outputs(declared, given)
-    assert found == {"i": 3, "f": 1.5, "b": True, "s": "3", "bad": "x", "nan": "nan", "other": "1"}
+    assert found == {"i": 3, "f": 1.5, "b": True, "s": "3", "bad": "x", "nan": "nan", "other": "1", "big": "9" * 30}
     assert all(not isinstance(v, float) or math.isfinite(v) for v in found.values())

@@ -13,6 +13,7 @@ from ...resources.platform import Platform
 from ...stores.records import Put
 from .definition import Step
 from .expressions import resolve, text
+from .parameters import LARGEST
 from .records import CALLBACK
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def outputs(declared: Mapping[str, str], given: Iterable[Mapping[str, str]]) -> 
         try:
             match declared.get(each["Name"], "String"):
                 case "Integer":
-                    value = int(value)
+                    value = int(value) if abs(int(value)) < LARGEST else value
                 case "Float":
                     value = float(value) if math.isfinite(float(value)) else value
                 case "Boolean":

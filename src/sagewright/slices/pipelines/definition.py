@@ -7,7 +7,6 @@ https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definiti
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -116,19 +115,14 @@ def read(text: str) -> Definition:
 def _parsed(text: str) -> Any:
     """The JSON, which is neither too large nor too deep and can be stored. Raises Invalid."""
 
-    def finite(number: str) -> float:
-        if not math.isfinite(value := float(number)):
-            raise ValueError(f"{number} is no number")
-        return value
-
     try:
         if len(text.encode()) > LARGEST:
             raise Invalid("The pipeline definition is larger than 1 MB; shorten it.")
-        whole = json.loads(text, parse_float=finite, parse_constant=finite)
-        if "\\ud" in text.lower():  # a half of a character may be escaped, and then cannot be written anywhere
-            json.dumps(whole, ensure_ascii=False).encode()
+        whole = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"Unable to parse pipeline definition. It is not JSON: {error}") from None
+    if why := expressions.unstorable(whole):
+        raise Invalid(f"Unable to parse pipeline definition. It cannot be kept: {why}")
     level, depth = [whole], 0
     while level:
         depth += 1

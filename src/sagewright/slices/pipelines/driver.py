@@ -7,6 +7,7 @@ job. So a driver that starts again after a crash makes what is missing and takes
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from ...runtime.box import Box
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Change, Put, Query
-from ...wire.errors import DomainError, Invalid, NotFound
+from ...wire.errors import DomainError, Invalid, NotFound, ServiceError
 from ...wire.types import Principal
 from . import callbacks, conditions, definition, experiments, making, policies
 from .definition import Step
@@ -27,7 +28,13 @@ from .plan import ACTIVE, EXECUTING, STARTING, Plan
 from .records import CACHE, STEP, Cached, version_of
 from .scope import Results
 
+log = logging.getLogger(__name__)
+
 DAY = 86_400.0
+MESSAGE = 3072
+"""The longest ErrorMessage of a Fail step."""
+SHOWN = (("StepDisplayName", "DisplayName", 256), ("StepDescription", "Description", 3072))
+"""Member of a step's summary, of the definition, and its most characters: the docstring of a function may have more."""
 PARALLEL = 50
 """Steps at a time, unless the execution says otherwise."""
 
@@ -227,7 +234,7 @@ class Driver:
         doc = {
             "StepName": step.name, "StartTime": self.platform.clock(), "StepStatus": STARTING, "Metadata": {}, "AttemptCount": 1,
             "_type": step.type,
-            **{m: step.raw[given] for m, given in (("StepDisplayName", "DisplayName"), ("StepDescription", "Description")) if step.raw.get(given)},
+            **{m: step.raw[given][:most] for m, given, most in SHOWN if step.raw.get(given)},
         }
         self.steps[step.name] = doc
         try:
@@ -235,7 +242,7 @@ class Driver:
                 case "Condition":
                     await self._decide(step)
                 case "Fail":
-                    message = text(await resolve(step.arguments.get("ErrorMessage", ""), self.scope))
+                    message = text(await resolve(step.arguments.get("ErrorMessage", ""), self.scope))[:MESSAGE]
                     await self._fail(step.name, message, "", {"Fail": {"ErrorMessage": message}})
                 case "Callback":
                     await callbacks.begin(self, step)
@@ -328,7 +335,13 @@ class Driver:
         return await self._call(operation, who, params, service)
 
     async def _call(self, operation: str, who: Principal, params: dict[str, Any], service: str = "sagemaker") -> dict[str, Any]:
-        return await self.platform.api.call(service, operation, params, who, self.region, source=self.arn)
+        try:
+            return await self.platform.api.call(service, operation, params, who, self.region, source=self.arn)
+        except DomainError:
+            raise
+        except Exception as error:  # as from outside: the call has failed, not this execution
+            log.exception("%s for %s failed", operation, self.arn)
+            raise ServiceError("InternalFailure", f"{operation} has failed because of an unknown error.", 500) from error
 
     async def cached(self, step: Step, digest: str) -> dict[str, Any] | None:
         """The newest success of the step with the same arguments, if it may be used again."""

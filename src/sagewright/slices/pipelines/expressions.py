@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import orjson
+
 Path = tuple[str | int, ...]
 EXECUTION = frozenset({
     "StartDateTime", "CurrentDateTime", "PipelineName", "PipelineArn", "PipelineExecutionId", "PipelineExecutionArn",
@@ -145,10 +147,8 @@ async def _json_get(given: Mapping[str, Any], scope: Scope) -> Any:
     if wanted[0] == "Result" and isinstance(found, Mapping) and found.get("Exception"):
         raise Unresolved(f"{where}: {found['Exception']}")
     value = walk(found, wanted, where)
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        raise Unresolved(f"{'.'.join(map(str, wanted))} of {where} is not a number: {value!r}") from None
+    if why := unstorable(value):
+        raise Unresolved(f"{'.'.join(map(str, wanted))} of {where} is no value that a request can have: {why}")
     return value
 
 
@@ -165,6 +165,16 @@ def walk(value: Any, path: Path, where: str) -> Any:
         except (KeyError, IndexError, TypeError, ValueError):
             raise Unresolved(f"{where} has no {'.'.join(map(str, path))}: {part!r} is not there") from None
     return value
+
+
+def unstorable(value: Any) -> str:
+    """Why no document can have a value that JSON had: no number, more than 64 bits, half a character, too deep. Empty if one can."""
+    try:
+        json.dumps(value, allow_nan=False)
+        orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        return str(error)
+    return ""
 
 
 def text(value: Any) -> str:

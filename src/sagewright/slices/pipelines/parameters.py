@@ -9,6 +9,8 @@ from typing import Any
 
 from ...wire.errors import Invalid
 
+LARGEST = 1 << 63
+"""What an Integer is smaller than, with either sign: documents have no larger ones."""
 MOST = 200
 """Parameters that an execution may be given."""
 _WORDS = {"true": True, "false": False}
@@ -52,10 +54,10 @@ class Parameter:
         text = str(given)
         try:
             if self.type == "Integer":
-                return None if isinstance(given, (bool, float)) and not float(given).is_integer() else int(text.removesuffix(".0"))
+                whole = not isinstance(given, float) or given.is_integer()
+                return number if whole and abs(number := int(text.removesuffix(".0"))) < LARGEST else None  # int("True") is an error
             if self.type == "Float":
-                number = float(text)
-                return number if math.isfinite(number) else None  # float("True") is an error, as it should be
+                return found if math.isfinite(found := float(text)) else None
         except ValueError:
             return None
         if self.type == "Boolean":
