@@ -6,8 +6,11 @@ import json
 
 import pytest
 
-from sagewright.testing.executions import Pipelines, condition, get
+from sagewright.testing.components import MODEL
+from sagewright.testing.executions import Pipelines, condition, deployment, get, parameter
 from sagewright.testing.jobs import PYTHON
+from sagewright.testing.models import PYTHON as SERVING
+from sagewright.testing.models import Models, archive
 from sagewright.testing.waiting import until
 
 from .conftest import Chaos
@@ -78,3 +81,20 @@ def test_an_answer_that_nobody_heard(chaos: Chaos) -> None:
     assert pipelines.model(pipelines.steps(arn)["Use"])["value"] == "told"
     assert "Messages" not in sqs.receive_message(QueueUrl=queue), "asked once"
     chaos.settled()
+
+
+@pytest.mark.timeout(300)
+def test_a_deployment_goes_on(chaos: Chaos) -> None:
+    """Killed as soon as an endpoint is asked for, and as soon as its update is: the step ends with the endpoint that it is about."""
+    pipelines, models, endpoint = Pipelines(chaos.jobs), Models(chaos.server), "killed"
+    data = models.put("model.tar.gz", archive(code__inference_py=MODEL))
+    name = pipelines.create(
+        deployment(endpoint, models.role, SERVING), [parameter("Says", "String"), parameter("Data", "String", data)]
+    )
+    for says in ("one", "two"):
+        arn = pipelines.start(name, {"Says": says})
+        until(lambda: "Deploy" in pipelines.steps(arn))  # noqa: B023
+        chaos.restart()
+        assert pipelines.ended(arn)["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(arn)
+        assert models.invoke(endpoint, "x", ContentType="text/csv")["Body"].decode().startswith(f"{says} ")
+    models.sagemaker.delete_endpoint(EndpointName=endpoint)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from sagewright.testing.components import MODEL, SMALL, Composed
-from sagewright.testing.executions import Pipelines, get, parameter
+from sagewright.testing.executions import Pipelines, deployment, get, parameter
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.models import PYTHON, archive
 from sagewright.testing.names import unique
@@ -24,24 +22,13 @@ def pipelines(server: TestServer) -> Pipelines:
     return Pipelines(Jobs(server, "deploying-bucket"))
 
 
-def model(composed: Composed, url: Any) -> dict[str, Any]:
-    environment = {"SAYS": get("Parameters.Says"), "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
-    return {"Name": "Model", "Type": "Model", "Arguments": {
-        "ExecutionRoleArn": composed.models.role, "PrimaryContainer": {"Image": PYTHON, "ModelDataUrl": url, "Environment": environment}}}
-
-
 def test_an_endpoint_is_made_and_then_updated(composed: Composed, pipelines: Pipelines) -> None:
     endpoint = unique("piped")
     url = composed.models.put(f"{endpoint}/model.tar.gz", archive(code__inference_py=MODEL))
     broken = composed.models.put(f"{endpoint}/broken/model.tar.gz", archive(code__inference_py=BROKEN))
-    configuration = {"Name": "Configuration", "Type": "EndpointConfig", "Arguments": {
-        "EndpointConfigName": {"Std:Join": {"On": "-", "Values": [endpoint, get("Execution.PipelineExecutionId")]}}, "Tags": [],
-        "ProductionVariants": [{
-            "VariantName": "AllTraffic", "ModelName": get("Steps.Model.ModelName"), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]}}
-    deploy = {"Name": "Deploy", "Type": "Endpoint", "Arguments": {
-        "EndpointName": endpoint, "EndpointConfigName": get("Steps.Configuration.EndpointConfigName"), "Tags": []}}
-    name = pipelines.create([deploy, configuration, model(composed, get("Parameters.Data"))], [
-        parameter("Says", "String", "one"), parameter("Data", "String", url)])
+    name = pipelines.create(
+        deployment(endpoint, composed.models.role, PYTHON), [parameter("Says", "String", "one"), parameter("Data", "String", url)]
+    )
     first = pipelines.start(name)
     assert pipelines.ended(first)["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(first)
     assert pipelines.steps(first)["Deploy"]["Metadata"]["Endpoint"]["Arn"].endswith(f":endpoint/{endpoint}")
@@ -65,7 +52,8 @@ def test_an_inference_component_is_made_and_then_updated(composed: Composed, pip
     place = {"Name": "Place", "Type": "InferenceComponent", "Arguments": {
         "InferenceComponentName": component, "EndpointName": endpoint, "VariantName": "AllTraffic", "RuntimeConfig": {"CopyCount": 1},
         "Specification": {"ModelName": get("Steps.Model.ModelName"), "ComputeResourceRequirements": SMALL}}}
-    name = pipelines.create([model(composed, url), place], [parameter("Says", "String", "one")])
+    model = deployment(endpoint, composed.models.role, PYTHON)[0]
+    name = pipelines.create([model, place], [parameter("Says", "String", "one"), parameter("Data", "String", url)])
     for says in ("one", "two"):
         arn = pipelines.start(name, {"Says": says})
         assert pipelines.ended(arn)["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(arn)

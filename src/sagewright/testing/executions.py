@@ -117,6 +117,20 @@ def definition(steps: Sequence[dict[str, Any]], parameters: Sequence[dict[str, A
     return json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": list(parameters), **more, "Steps": list(steps)})
 
 
+def deployment(endpoint: str, role: str, image: str) -> list[dict[str, Any]]:
+    """Steps Model, Configuration and Deploy: the model at the parameter Data, whose variable SAYS is the parameter Says."""
+    environment = {"SAYS": get("Parameters.Says"), "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    variant = {"VariantName": "AllTraffic", "ModelName": get("Steps.Model.ModelName"), "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    name = {"Std:Join": {"On": "-", "Values": [endpoint, get("Execution.PipelineExecutionId")]}}
+    return [
+        {"Name": "Model", "Type": "Model", "Arguments": {
+            "ExecutionRoleArn": role, "PrimaryContainer": {"Image": image, "ModelDataUrl": get("Parameters.Data"), "Environment": environment}}},
+        {"Name": "Configuration", "Type": "EndpointConfig", "Arguments": {"EndpointConfigName": name, "ProductionVariants": [variant]}},
+        {"Name": "Deploy", "Type": "Endpoint", "Arguments": {
+            "EndpointName": endpoint, "EndpointConfigName": get("Steps.Configuration.EndpointConfigName")}},
+    ]
+
+
 def get(path: str) -> dict[str, str]:
     return {"Get": path}
 
