@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +45,22 @@ class Store(DirectoryObjects):
         return gone + super().delete(bucket, rest)
 
 
+def bomb(size: int) -> bytes:
+    """An archive with an extended header of that many bytes."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, size
+    return gzip.compress(header.tobuf() + b"0" * size, 1)
+
+
+def sparse(blocks: int) -> bytes:
+    """An archive with a sparse file whose map has that many blocks, of half a KiB each."""
+    head = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+    head[156:157], head[482:483], head[148:156] = b"S", b"\1", b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    more = (b"00000000001\0" * 42 + b"\1").ljust(512, b"\0")
+    return gzip.compress(bytes(head) + more * blocks, 1)
+
+
 def put(objects: DirectoryObjects, key: str, body: bytes) -> None:
     writer = objects.writer("b", key)
     writer.write(body)
@@ -70,9 +88,11 @@ class Merging:
             "_tasks": {host: {"Host": host} for host in HOSTS},
         }
         self.sent: list[str] = []
+        self.reason = ""
 
     async def send(self, name: str, **data: Any) -> None:
         self.sent.append(name)
+        self.reason = data.get("Reason", "")
         if name == "Joined":
             self.doc["_joined"] = True
 
@@ -118,3 +138,26 @@ async def test_an_attempt_that_is_over_leaves_no_part_to_the_next(tmp_path: Path
     merging.doc |= {"_attempt": 1}
     await merging.executor.forget(job)
     assert len(merging.keys()) == 1, "the server was killed before it had noted that this was done"
+
+
+THERE = {
+    "nothing": lambda: b"no archive", "no tar": lambda: gzip.compress(b"no tar" * 100), "torn": lambda: archive("x")[:40],
+    "header": lambda: bomb(64 * 2**20), "sparse": lambda: sparse(50_000),
+}
+
+
+@pytest.mark.parametrize("there", THERE)
+async def test_what_somebody_has_put_in_the_place_of_a_part_fails_the_job_and_not_the_server(tmp_path: Path, there: str) -> None:
+    """A host that still runs may do so with the keys of the job: a header of gigabytes would have the server's memory."""
+    merging = Merging(tmp_path)
+    put(merging.objects, "out/j/output/.algo-1/model.tar.gz", THERE[there]())
+    tracemalloc.start()
+    try:
+        await merging.merge()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert merging.sent == ["Fault"]
+    assert merging.reason.startswith("ClientError: The hosts' archives could not be joined: s3://b/out/j/output/.algo-1/model.tar.gz")
+    assert most < 32 * 2**20
+    assert "out/j/output/model.tar.gz" not in list(merging.keys())

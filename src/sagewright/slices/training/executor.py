@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tarfile
 from typing import Any
 
 from ...resources import jobs
@@ -13,8 +12,9 @@ from ...resources.hosts import EXTRA, HostTasks, task_ids
 from ...resources.platform import Platform
 from ...runtime.reconciler import Job
 from ...stores.images import UnknownImage
-from ...stores.objects import NewObject, NoSuchBucket, NoSuchKey
+from ...stores.objects import NoSuchBucket
 from . import access, cluster, live
+from .archives import BadPart, join_archives, parts_of
 from .attempts import DELAYS, attempt, planned
 from .request import output_base
 from .states import (
@@ -102,11 +102,15 @@ class TrainingExecutor:
         what is left in its place.
         """
         doc = job.doc
-        if parts := _parts(doc):
+        if parts := parts_of(doc):
             if "_joined" not in doc:
                 base = output_base(doc, doc["TrainingJobName"])
-                for name, some in parts.items():
-                    await asyncio.to_thread(self._join, some, join(base, name))
+                try:
+                    for name, some in parts.items():
+                        await asyncio.to_thread(join_archives, self.platform.objects, some, join(base, name))
+                except BadPart as error:
+                    await job.send("Fault", Reason=f"ClientError: The hosts' archives could not be joined: {error}")
+                    return
                 await job.send("Joined")
             await self._drop(parts)
         await job.send("Merged")
@@ -114,7 +118,7 @@ class TrainingExecutor:
     async def forget(self, job: Job) -> None:
         """Nothing of an attempt that is over is left for the next: a host may have stored its archive before another was lost."""
         if len(job.args["Tasks"]) > 1 and job.args["Attempt"] == attempt(job.doc):
-            await self._drop(_parts(job.doc))
+            await self._drop(parts_of(job.doc))
         await self.hosts.forget(job)
 
     async def _drop(self, parts: dict[str, list[str]]) -> None:
@@ -167,36 +171,6 @@ class TrainingExecutor:
         if "_token" in doc:
             named["SAGEWRIGHT_CLUSTER_TOKEN"] = doc["_token"]
         return env | named | doc.get("Environment", {}), env.get("AWS_ACCESS_KEY_ID", "")
-
-    def _join(self, parts: list[str], target: str) -> None:
-        """One archive of those parts that there are; none if there are none."""
-        objects = self.platform.objects
-        with contextlib.ExitStack() as stack:
-            found = []
-            for part in parts:
-                with contextlib.suppress(NoSuchKey):
-                    found.append(stack.enter_context(objects.open(*s3_location(part))[1]))
-            if not found:
-                return
-            writer = objects.writer(*s3_location(target), NewObject(content_type="application/x-tar"))
-            try:
-                with tarfile.open(fileobj=writer, mode="w|gz") as whole:  # type: ignore[call-overload]
-                    for stream in found:
-                        with tarfile.open(fileobj=stream, mode="r:gz") as archive:
-                            for member in archive:
-                                whole.addfile(member, archive.extractfile(member) if member.isfile() else None)
-                writer.commit()
-            except BaseException:
-                writer.abort()
-                raise
-
-
-def _parts(doc: dict[str, Any]) -> dict[str, list[str]]:
-    """Of each archive that a job of several hosts makes, where the hosts' own lie; none of a job that makes no archives."""
-    if doc["OutputDataConfig"]["CompressionType"] == "NONE":
-        return {}
-    base, hosts = output_base(doc, doc["TrainingJobName"]), [task["Host"] for task in doc["_tasks"].values()]
-    return {name: [join(base, f".{host}", name) for host in hosts] for name in ("model.tar.gz", "output.tar.gz")}
 
 
 def _unsubmitted(doc: dict[str, Any]) -> bool:
