@@ -11,6 +11,7 @@ from ..adapters.ray import Cluster, RayCompute, SplitCompute
 from ..adapters.ray.gang import Size
 from ..adapters.ray.policy import policy
 from ..agent.ports import AgentConfig
+from ..gateway.model import FOREVER
 from ..resources.hosts import EXTRA
 from ..resources.instances import declared
 from ..resources.platform import Platform
@@ -44,7 +45,7 @@ def _cluster(settings: Settings, platform: Callable[[], Platform]) -> Cluster:
         identity = platform().identity
         if identity is None:
             return {"access_key": "", "secret_key": "", "session_token": ""}
-        made = await identity.task_credentials(task.id, policy(task), (task.limits.seconds or 28 * 86400.0) + EXTRA)
+        made = await identity.task_credentials(task.id, policy(task), task.limits.seconds + EXTRA if task.limits.seconds else FOREVER)
         return {"access_key": made.access_key, "secret_key": made.secret_key, "session_token": made.session_token}
 
     async def revoke(access_key: str) -> None:

@@ -21,8 +21,6 @@ from .managed import DEFAULT_ROLE, EXECUTION_POLICY, SERVICE, default_trust
 from .policy import Request, parse
 from .vault import RootKeys, new_id
 
-LONGEST_JOB = 31 * 86400.0
-"""Seconds: the longest runtime limit, and what comes before and after it."""
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})")
 # What anybody with valid keys may do: these say only who one is, or are decided by the role's own trust policy.
 _FREE = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
@@ -226,7 +224,7 @@ class LocalAuthority:
 
     async def role_credentials(self, role_arn: str, session: str, seconds: float, service: str = SERVICE) -> Credentials:
         principal = self.session(self._serving(role_arn, service), session)
-        return Credentials(*await self.directory.new_session(principal, min(seconds, LONGEST_JOB)))
+        return Credentials(*await self.directory.new_session(principal, seconds))
 
     async def task_credentials(self, task: str, policy: str, seconds: float) -> Credentials:
         session = re.sub(r"[^\w+=,.@-]", "-", task)[-64:].ljust(2, "-")
@@ -234,7 +232,7 @@ class LocalAuthority:
             arn=f"arn:aws:sts::{self.account}:assumed-role/{TASKS}/{session}", account=self.account, kind="role",
             user_id=f"{TASKS}:{session}", name=TASKS, session_policies=(policy,),
         )
-        return Credentials(*await self.directory.new_session(principal, min(seconds, LONGEST_JOB)))
+        return Credentials(*await self.directory.new_session(principal, seconds))
 
     async def revoke(self, access_key: str) -> None:
         await self.directory.end_session(access_key)
