@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagewright.slices.pipelines.kinds import KINDS, Made
-from sagewright.testing.executions import Pipelines, get
+from sagewright.testing.executions import Pipelines, definition, get
 from sagewright.testing.jobs import Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
@@ -119,10 +119,28 @@ def test_an_object_that_the_role_may_not_read(pipelines: Pipelines, server: Test
     name = pipelines.create([step])
     arn = pipelines.start(name)
     assert pipelines.ended(arn)["FailureReason"] == "the secret"
-    narrow = role(server, allow("s3:*"), allow("s3:GetObject", "arn:aws:s3:::pipelines-more-bucket/secret/*", "Deny"))
-    arn = pipelines.start(name, RoleArn=narrow)
-    assert "the secret" not in pipelines.ended(arn)["FailureReason"]
-    assert "s3:GetObject" in pipelines.steps(arn)["Say"]["FailureReason"]
+    objects = "arn:aws:s3:::pipelines-more-bucket/secret/"
+    for denied in (f"{objects}*", f"{objects}x.json"):
+        narrow = role(server, allow("s3:*"), allow("s3:GetObject", denied, "Deny"))
+        arn = pipelines.start(name, RoleArn=narrow)
+        assert "the secret" not in pipelines.ended(arn)["FailureReason"], denied
+        assert "s3:GetObject" in pipelines.steps(arn)["Say"]["FailureReason"]
+    arn = pipelines.start(name, RoleArn=role(server, allow("s3:GetObject", f"{objects}x.json")))
+    assert pipelines.ended(arn)["FailureReason"] == "the secret", "this object and no other is enough"
+
+
+def test_a_definition_that_the_role_may_not_read(pipelines: Pipelines, server: TestServer) -> None:
+    body = definition([{"Name": "F", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}])
+    pipelines.jobs.put("definitions/d.json", body)
+    place = {"Bucket": "pipelines-more-bucket", "ObjectKey": "definitions/d.json"}
+    objects = "arn:aws:s3:::pipelines-more-bucket/definitions/d.json"
+
+    def create(*statements: dict[str, Any]) -> Any:
+        return pipelines.sagemaker.create_pipeline(PipelineName=unique("stored"), RoleArn=role(server, *statements), PipelineDefinitionS3Location=place)
+
+    with pytest.raises(ClientError, match="s3:GetObject"):
+        create(allow("s3:*"), allow("s3:GetObject", objects, "Deny"))
+    assert create(allow("s3:GetObject", objects))["PipelineArn"]
 
 
 def test_however_an_ARN_is_written_the_policy_for_it_counts(pipelines: Pipelines, server: TestServer) -> None:

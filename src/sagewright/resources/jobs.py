@@ -67,8 +67,15 @@ def capacity_refusal(platform: Platform, resources: dict[str, Any]) -> str:
 
 
 async def read_refusal(platform: Platform, role_arn: str, uri: str) -> str:
-    """Why the role may not read the S3 URI; empty if it may."""
+    """Why the role may not read what begins with the S3 URI; empty if it may."""
     return await _refusal(platform, role_arn, "s3:GetObject", uri)
+
+
+async def object_refusal(platform: Platform, role_arn: str, uri: str) -> str:
+    """Why the role may not read the one object of this S3 URI; empty if it may."""
+    if platform.identity is None:
+        return ""
+    return await platform.identity.allowed(role_arn, "s3:GetObject", "arn:aws:s3:::{}/{}".format(*s3_location(uri)))
 
 
 async def write_refusal(platform: Platform, role_arn: str, uri: str) -> str:
@@ -92,7 +99,9 @@ async def _refusal(platform: Platform, role_arn: str, action: str, uri: str) -> 
     if platform.identity is None:
         return ""
     bucket, key = s3_location(uri)
-    return await platform.identity.allowed(role_arn, action, f"arn:aws:s3:::{bucket}/{key}*")
+    whole = f"arn:aws:s3:::{bucket}/{key}"
+    # a statement about the one object of that name says nothing about all that begins with it
+    return await platform.identity.allowed(role_arn, action, f"{whole}*") or await platform.identity.allowed(role_arn, action, whole)
 
 
 async def container_environment(

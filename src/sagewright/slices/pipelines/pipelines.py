@@ -10,7 +10,7 @@ from typing import Any
 from ...resources import paging
 from ...resources.arn import name_in
 from ...resources.desk import Desk
-from ...resources.jobs import check_assumable, check_role, read_refusal
+from ...resources.jobs import check_assumable, check_role, object_refusal
 from ...stores.records import Change, Conflict, Delete, Put, Query, Record
 from ...wire.errors import Invalid, NotFound, NotImplementedHere, ServiceError
 from ...wire.types import Call, Reply
@@ -59,7 +59,7 @@ class Pipelines:
             await self.desk.write_new(call, name, doc, *also)
         except Conflict as conflict:
             if conflict.kind != PIPELINE:
-                raise ServiceError("ConflictException", "The same request is being carried out.", 400) from None
+                return Reply({"PipelineArn": await before(self.platform, call)})  # the same request, just now
             raise Invalid(f"Pipeline names must be unique within an AWS account and region. Pipeline with name ({name}) already exists.") from None
         return Reply({"PipelineArn": where}, audited=audit is not None)
 
@@ -191,7 +191,7 @@ class Pipelines:
         uri = f"s3://{where['Bucket']}/{where['ObjectKey']}"
         if "VersionId" in where:
             raise NotImplementedHere("PipelineDefinitionS3Location with VersionId is not implemented: objects have one version here.")
-        if why := await read_refusal(self.platform, role, uri):
+        if why := await object_refusal(self.platform, role, uri):
             raise Invalid(f"The pipeline definition {uri} cannot be read: {why}")
 
         def read() -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from ...resources.arn import join, s3_location
-from ...resources.jobs import read_refusal
+from ...resources.jobs import object_refusal
 from ...resources.platform import Platform
 from ...wire.errors import DomainError
 from .definition import Definition
@@ -64,7 +64,7 @@ class Results:
 
     async def object(self, uri: str) -> Any:
         try:
-            why = await read_refusal(self.platform, self._doc()["RoleArn"], uri)
+            why = await object_refusal(self.platform, self._doc()["RoleArn"], uri)
         except DomainError as error:
             why = error.message
         if why:
