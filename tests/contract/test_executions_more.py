@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sagewright.slices.pipelines.kinds import KINDS, Made
 from sagewright.testing.executions import Pipelines, definition, get
-from sagewright.testing.jobs import Jobs
+from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
 
@@ -100,6 +100,19 @@ def test_what_the_role_may_not_describe_fails_its_step_with_a_reason(pipelines: 
     assert steps["Train"]["StepStatus"] == "Succeeded"
     assert "sagemaker:DescribeTrainingJob" in steps["Next"]["FailureReason"]
     assert pipelines.describe(arn)["FailureReason"] == "Step failure: One or multiple steps failed."
+
+
+def test_a_step_without_a_role_has_that_of_the_execution(pipelines: Pipelines, server: TestServer) -> None:
+    step = pipelines.training("Train")
+    del step["Arguments"]["RoleArn"]
+    model = {"Name": "Model", "Type": "Model", "Arguments": {"PrimaryContainer": {"Image": PYTHON}}}
+    own = role(server, allow("*"))
+    arn = pipelines.start(pipelines.create([step, model]), RoleArn=own)
+    assert pipelines.ended(arn)["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(arn)
+    steps = pipelines.steps(arn)
+    assert pipelines.job(steps["Train"])["RoleArn"] == own
+    name = steps["Model"]["Metadata"]["Model"]["Arn"].rpartition("/")[2]
+    assert pipelines.sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == own
 
 
 @pytest.mark.parametrize(("uri", "says"), [

@@ -80,6 +80,19 @@ def test_two_definitions_of_a_tuning_job_do_not_lend_each_other_members() -> Non
     assert kind.digest({"TrainingJobDefinition": image[0]}) != kind.digest({"TrainingJobDefinitions": image[:1]})
 
 
+def test_who_gives_no_role_has_that_of_the_execution() -> None:
+    for type_, member in (("Training", "RoleArn"), ("Processing", "RoleArn"), ("Model", "ExecutionRoleArn")):
+        assert MADE[type_].roled({}, "mine") == {member: "mine"}
+        assert MADE[type_].roled({member: "own"}, "mine") == {member: "own"}
+    definitions = {"TrainingJobDefinition": {}, "TrainingJobDefinitions": [{"RoleArn": "own"}, {"x": 1}]}
+    assert MADE["Tuning"].roled(definitions, "mine") == {
+        "TrainingJobDefinition": {"RoleArn": "mine"}, "TrainingJobDefinitions": [{"RoleArn": "own"}, {"RoleArn": "mine", "x": 1}]}
+    assert MADE["Tuning"].roled({"TrainingJobDefinition": 5, "TrainingJobDefinitions": [5]}, "mine") == {
+        "TrainingJobDefinition": 5, "TrainingJobDefinitions": [5]}, "what is wrong is left to the operation"
+    for type_ in set(MADE) - {"Training", "Processing", "Model", "Tuning"}:
+        assert MADE[type_].roled({"x": 1}, "mine") == {"x": 1}
+
+
 def test_types_without_a_cache() -> None:
     assert {type_ for type_, kind in MADE.items() if kind.digest(TRAINING)} == {"Training", "Processing", "Transform", "Tuning"}
 

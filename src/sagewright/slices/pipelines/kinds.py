@@ -48,6 +48,7 @@ class Made(Kind):
         longest: characters of its name.
         own_name: its name is the request's own, not one that the execution makes up.
         trial: whether its request may have an ExperimentConfig.
+        role: the member of its request that is the execution's role unless the step gives another.
         updates: what an Update takes of the request, where one that exists is updated instead; empty where that is an error.
         told: what its description must have in common with the request when it is good: after an update that was taken back
             it has not.
@@ -63,6 +64,7 @@ class Made(Kind):
     longest: int = 63
     own_name: bool = False
     trial: bool = False
+    role: str = ""
     updates: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
 
@@ -92,6 +94,15 @@ class Made(Kind):
         else:
             parts = ["pipelines", id_, step[: room - len("pipelines-")].rstrip("-_"), end]
         return "-".join(parts).replace("_", "-")
+
+    def roled(self, request: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """The request with the execution's role where it gives none."""
+        if self.noun == "HyperParameterTuningJob":
+            def given(one: Any) -> Any:
+                return {"RoleArn": role, **one} if isinstance(one, Mapping) else [given(each) for each in one] if isinstance(one, list) else one
+
+            return {k: given(v) if k in ("TrainingJobDefinition", "TrainingJobDefinitions") else v for k, v in request.items()}
+        return {self.role: role, **request} if self.role else dict(request)
 
     def digest(self, arguments: Mapping[str, Any]) -> str:
         """What two steps have in common when one may stand for the other; empty for a type that is never cached."""
@@ -130,12 +141,12 @@ class Asked(Kind):
 
 KINDS: dict[str, Kind] = {
     "Training": Made(
-        noun="TrainingJob", metadata="TrainingJob", status="TrainingJobStatus", stops=True, trial=True,
+        noun="TrainingJob", metadata="TrainingJob", status="TrainingJobStatus", stops=True, trial=True, role="RoleArn",
         key=("AlgorithmSpecification", "CheckpointConfig", "DebugHookConfig", "DebugRuleConfigurations", "Environment",
              "HyperParameters", "InputDataConfig"),
     ),
     "Processing": Made(
-        noun="ProcessingJob", metadata="ProcessingJob", status="ProcessingJobStatus", stops=True, trial=True,
+        noun="ProcessingJob", metadata="ProcessingJob", status="ProcessingJobStatus", stops=True, trial=True, role="RoleArn",
         key=("AppSpecification", "Environment", "ProcessingInputs"),
     ),
     "Transform": Made(
@@ -149,7 +160,7 @@ KINDS: dict[str, Kind] = {
                 "AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective")
         )),
     ),
-    "Model": Made(noun="Model", metadata="Model"),
+    "Model": Made(noun="Model", metadata="Model", role="ExecutionRoleArn"),
     "RegisterModel": Made(noun="ModelPackage", metadata="RegisterModel"),
     "EndpointConfig": Made(noun="EndpointConfig", metadata="EndpointConfig", own_name=True),
     "Endpoint": Made(

@@ -24,7 +24,7 @@ async def begin(driver: Driver, step: Step) -> None:
     doc = driver.steps[step.name]
     own = text(await resolve(step.arguments.get(kind.name) or "", driver.scope))
     driver.scope.job = _name(driver, kind, step, 1, own)
-    request = coerced(await resolve(step.arguments, driver.scope), _input(driver, kind))
+    request = kind.roled(coerced(await resolve(step.arguments, driver.scope), _input(driver, kind)), driver.doc["RoleArn"])
     digest = kind.digest(request)
     known = await driver.cached(step, digest)
     if known is not None:
