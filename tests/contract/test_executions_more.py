@@ -8,13 +8,16 @@ import uuid
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagewright.slices.pipelines.kinds import KINDS, Made
-from sagewright.testing.executions import Pipelines, definition, get
+from sagewright.testing.executions import Pipelines, condition, definition, fail, get
 from sagewright.testing.jobs import PYTHON, Jobs
 from sagewright.testing.names import unique
 from sagewright.testing.server import TestServer
+from sagewright.wire.models import Models
+from sagewright.wire.validation import Validator
 
 TRUST = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -100,6 +103,20 @@ def test_what_the_role_may_not_describe_fails_its_step_with_a_reason(pipelines: 
     assert steps["Train"]["StepStatus"] == "Succeeded"
     assert "sagemaker:DescribeTrainingJob" in steps["Next"]["FailureReason"]
     assert pipelines.describe(arn)["FailureReason"] == "Step failure: One or multiple steps failed."
+
+
+def test_a_group_that_is_there_need_not_be_made(pipelines: Pipelines, server: TestServer) -> None:
+    group = unique("group")
+    register = {"Name": "Register", "Type": "RegisterModel", "Arguments": {"ModelPackageGroupName": group, "InferenceSpecification": {
+        "Containers": [{"Image": PYTHON, "ModelDataUrl": "s3://pipelines-more-bucket/m.tar.gz"}],
+        "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}}}
+    name, narrow = pipelines.create([register]), role(server, allow("*"), allow("sagemaker:CreateModelPackageGroup", effect="Deny"))
+    arn = pipelines.start(name, RoleArn=narrow)
+    pipelines.ended(arn)
+    assert "sagemaker:CreateModelPackageGroup" in pipelines.steps(arn)["Register"]["FailureReason"]
+    pipelines.sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    arn = pipelines.start(name, RoleArn=narrow)
+    assert pipelines.ended(arn)["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(arn)
 
 
 def test_a_step_without_a_role_has_that_of_the_execution(pipelines: Pipelines, server: TestServer) -> None:
@@ -233,3 +250,62 @@ def test_selections_that_cannot_be(pipelines: Pipelines) -> None:
     assert "Nobody" in refusal("Nobody")
     assert "SourcePipelineExecutionArn" in refusal("B")
     assert "is not one of the pipeline" in refusal("B", SourcePipelineExecutionArn=source)
+
+
+# -- shapes
+
+
+def test_every_answer_is_as_the_model_says(pipelines: Pipelines, asking: Asking) -> None:
+    """Also in what clients do not look at: lengths, patterns, enumerations; and no member that could be filled is left out."""
+    models, validator = Models(), Validator()
+    missing: dict[str, set[str]] = {}
+
+    def ask(operation: str, **request: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(pipelines.sagemaker, xform_name(operation))(**request)
+        del answer["ResponseMetadata"]
+        shape = models.operation("sagemaker", operation).output
+        assert shape is not None
+        assert not validator.faults(shape, answer), operation
+        missing[operation] = set(shape.members) - set(answer)
+        return answer
+
+    name = unique("Whole") + "-" + "x" * 100
+    long = pipelines.training("Train", DisplayName="d" * 300, Description="e" * 4000, CacheConfig={"Enabled": True})
+    steps = [
+        long, asking.step(), pipelines.training("Fails", {"fail": "y" * 1024}), condition("C", 1, "Equals", 1, [fail("Message", "z" * 4000)], DependsOn=["Train"]),
+    ]
+    parameters = [{"Name": "P", "Type": "String", "DefaultValue": "v"}]
+    body = definition(steps, parameters, PipelineExperimentConfig={"ExperimentName": unique("e"), "TrialName": unique("t")})
+    role = pipelines.jobs.role
+    ask("CreatePipeline", PipelineName=name, PipelineDefinition=body, RoleArn=role, PipelineDescription="d", ParallelismConfiguration={"MaxParallelExecutionSteps": 9})
+    assert ask("UpdatePipeline", PipelineName=name, PipelineDefinition=body)["PipelineVersionId"] == 2
+    arn = ask("StartPipelineExecution", PipelineName=name, PipelineExecutionDescription="d")["PipelineExecutionArn"]
+    ask("UpdatePipelineExecution", PipelineExecutionArn=arn, PipelineExecutionDisplayName="shown")
+    ask("SendPipelineExecutionStepSuccess", CallbackToken=asking.token(), OutputParameters=[{"Name": "value", "Value": "1"}])
+    pipelines.ended(arn)
+    ask("DescribePipelineExecution", PipelineExecutionArn=arn)
+    found = {step["StepName"]: step for step in ask("ListPipelineExecutionSteps", PipelineExecutionArn=arn)["PipelineExecutionSteps"]}
+    assert {"StepName", "StepDisplayName", "StepDescription", "StartTime", "EndTime", "StepStatus", "AttemptCount", "Metadata"} == found["Train"].keys()
+    ask("ListPipelineParametersForExecution", PipelineExecutionArn=arn)
+    ask("DescribePipelineDefinitionForExecution", PipelineExecutionArn=arn)
+    summary = ask("ListPipelineExecutions", PipelineName=name)["PipelineExecutionSummaries"][0]
+    assert {
+        "PipelineExecutionArn", "StartTime", "PipelineExecutionStatus", "PipelineExecutionDescription", "PipelineExecutionDisplayName",
+        "PipelineExecutionFailureReason",
+    } == summary.keys()
+    ask("UpdatePipelineVersion", PipelineArn=arn.partition("/execution")[0], PipelineVersionId=2, PipelineVersionDisplayName="v", PipelineVersionDescription="d")
+    ask("DescribePipeline", PipelineName=name)
+    (pipeline,) = ask("ListPipelines", PipelineNamePrefix=name)["PipelineSummaries"]
+    assert {
+        "PipelineArn", "PipelineName", "PipelineDisplayName", "PipelineDescription", "RoleArn", "CreationTime", "LastModifiedTime", "LastExecutionTime",
+    } == pipeline.keys()
+    version = ask("ListPipelineVersions", PipelineName=name)["PipelineVersionSummaries"][0]
+    assert {
+        "PipelineArn", "PipelineVersionId", "CreationTime", "PipelineVersionDescription", "PipelineVersionDisplayName", "LastExecutionPipelineExecutionArn",
+    } == version.keys()
+    again = ask("RetryPipelineExecution", PipelineExecutionArn=arn)["PipelineExecutionArn"]
+    ask("StopPipelineExecution", PipelineExecutionArn=again)
+    pipelines.ended(arn)
+    ask("DeletePipeline", PipelineName=name)
+    left_out = {operation: members - {"NextToken", "PipelineVersionAliases", "MLflowConfig", "SelectiveExecutionConfig"} for operation, members in missing.items()}
+    assert not {operation: members for operation, members in left_out.items() if members}

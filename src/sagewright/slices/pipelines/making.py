@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...wire.errors import AlreadyExists, DomainError, Invalid, LimitExceeded, ServiceError
+from ...wire.errors import AccessDenied, AlreadyExists, DomainError, Invalid, LimitExceeded, ServiceError
 from . import policies
 from .coerce import coerced
 from .definition import Step
@@ -113,6 +113,9 @@ async def _grouped(driver: Driver, request: dict[str, Any]) -> None:
         await driver.ask("CreateModelPackageGroup", {"ModelPackageGroupName": group, **({"Tags": request["Tags"]} if "Tags" in request else {})})
     except (AlreadyExists, Invalid) as error:
         if "already exists" not in error.message:
+            raise
+    except AccessDenied:
+        if await driver.platform.records.get("ModelPackageGroup", driver.job.record.scope, group.lower()) is None:
             raise
     request.pop("Tags", None)  # versions have none of their own
 
