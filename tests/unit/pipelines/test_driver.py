@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagewright.runtime.lifecycle import Event, ImpossibleTransition
+from sagewright.runtime.reconciler import Job
+from sagewright.slices.pipelines.executor import PipelineExecutor
 from sagewright.slices.pipelines.kinds import KINDS, Made
-from sagewright.slices.pipelines.lifecycle import STOPPED
+from sagewright.slices.pipelines.lifecycle import ABANDON, STOPPED
 from sagewright.slices.pipelines.records import CALLBACK, EXECUTION
-from sagewright.stores.records import Delete, Query
+from sagewright.stores.records import Delete, Query, Work
 
 from .definitions import choice, fail, get, text, train
 from .world import ARN, KEY, SCOPE, Killed, World
@@ -37,6 +39,10 @@ Happening = Callable[[World], Awaitable[None]]
 
 async def kill(world: World) -> None:
     raise Killed
+
+
+async def lose(world: World) -> None:
+    raise OSError("lost")
 
 
 async def stop(world: World) -> None:
@@ -137,6 +143,39 @@ async def test_a_stop_ends_a_step_that_waits_for_its_next_attempt(tmp_path: Path
         assert "_again" not in (await world.steps()).get("A", {})
         await world.real.close()
     await first.real.close()
+
+
+async def test_an_execution_that_cannot_be_driven_leaves_nothing_running(tmp_path: Path) -> None:
+    """Its driver has failed too often: a retry must not run a step's job beside the one of before."""
+    world = World(tmp_path / "r", text(train("A"), train("B", "A")), {3: lose})
+    await world.begin()
+    with pytest.raises(OSError, match="lost"):
+        await world.run()
+    assert list((await world.jobs()).values()) == ["InProgress"]
+    failed = await world.quiet.send(EXECUTION, SCOPE, KEY, Event("Fault", {"Reason": "InternalServerError: Run failed 5 times: lost"}))
+    assert failed is not None
+    (work,) = [work for work in await world.real.due(world.now + 1) if work.instruction == ABANDON]
+    for _ in range(2):  # and once more, after a crash
+        await PipelineExecutor(world.platform()).abandon(Job(work, failed, world.quiet))
+    assert list((await world.jobs()).values()) == ["Stopping"]
+    steps = await world.steps()
+    assert {name: (doc["StepStatus"], doc["FailureReason"]) for name, doc in steps.items()} == {
+        "A": ("Failed", "InternalServerError: Run failed 5 times: lost")}
+    await world.real.close()
+
+
+async def test_what_is_retried_meanwhile_is_not_abandoned(tmp_path: Path) -> None:
+    world = World(tmp_path / "r", text(train("A")), {3: lose})
+    await world.begin()
+    with pytest.raises(OSError, match="lost"):
+        await world.run()
+    failed = await world.quiet.send(EXECUTION, SCOPE, KEY, Event("Fault", {"Reason": "lost"}))
+    assert failed is not None
+    await world.quiet.send(EXECUTION, SCOPE, KEY, Event("Retry", {"Changes": {}}))
+    await PipelineExecutor(world.platform()).abandon(Job(Work("w", EXECUTION, SCOPE, KEY, ABANDON, {"Round": 1}), failed, world.quiet))
+    assert list((await world.jobs()).values()) == ["InProgress"]
+    assert await world.run() == "Succeeded"
+    await world.real.close()
 
 
 async def test_a_Fail_step_stops_what_runs(tmp_path: Path) -> None:

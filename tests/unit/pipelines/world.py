@@ -129,17 +129,19 @@ class World:
             self.box = WaitingBox(self)
             record = await self.real.get(EXECUTION, SCOPE, KEY)
             assert record is not None
-            identity = SimpleNamespace(role_principal=self._role)
-            platform: Any = SimpleNamespace(
-                records=CountedRecords(self, self.real), reconciler=self.counting, clock=self.clock, api=self, identity=identity,
-                shapes=lambda service: Shapes(MODELS, service),
-            )
             try:
-                await Driver(platform, Job(Work("w", EXECUTION, SCOPE, KEY, "Run"), record, self.counting), self.box).run()
+                await Driver(self.platform(), Job(Work("w", EXECUTION, SCOPE, KEY, "Run"), record, self.counting), self.box).run()
             except Killed:
                 continue
         status: str = (await self.execution())["PipelineExecutionStatus"]
         return status
+
+    def platform(self) -> Any:
+        identity = SimpleNamespace(role_principal=self._role)
+        return SimpleNamespace(
+            records=CountedRecords(self, self.real), reconciler=self.counting, clock=self.clock, api=self, identity=identity,
+            shapes=lambda service: Shapes(MODELS, service),
+        )
 
     async def _role(self, arn: str, session: str) -> Principal:
         return Principal(arn=arn, account=ACCOUNT, kind="role")

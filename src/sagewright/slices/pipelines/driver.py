@@ -39,6 +39,11 @@ PARALLEL = 50
 """Steps at a time, unless the execution says otherwise."""
 
 
+def service(account: str) -> Principal:
+    """The service itself, in an account."""
+    return Principal(arn=f"arn:aws:iam::{account}:role/aws-service-role/sagemaker.amazonaws.com", account=account, kind="service")
+
+
 class Driver:
     """One execution on one platform, from a start of the server to the next or to its end."""
 
@@ -51,8 +56,7 @@ class Driver:
         self.steps: dict[str, dict[str, Any]] = {}
         """The documents of the steps that have begun, by name."""
         account, self.region = job.record.scope.split("/", 1)
-        role = f"arn:aws:iam::{account}:role/aws-service-role/sagemaker.amazonaws.com"
-        self.service = Principal(arn=role, account=account, kind="service")
+        self.service = service(account)
         """Stops jobs whatever has become of the role's permissions."""
 
     async def run(self) -> None:

@@ -1,7 +1,7 @@
 """An execution's states. Pure.
 
 The work of an execution is one long instruction, ``Run``, which starts again after a crash; what it decides is written by
-``Tally``, together with the step that it is about.
+``Tally``, together with the step that it is about. ``Abandon`` stops what a driver that could not go on has left.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from ...resources.jobs import REASON
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore, to
 
-RUN = "Run"
+RUN, ABANDON = "Run", "Abandon"
 
 RUNNING, STOPPING = "Executing", "Stopping"
 SUCCEEDED, FAILED, STOPPED, PARTLY = "Succeeded", "Failed", "Stopped", "CompletedWithFailures"
@@ -34,7 +34,8 @@ def ended(doc: dict[str, Any], event: Event, now: float) -> Move:
 
 
 def fault(doc: dict[str, Any], event: Event, now: float) -> Move:
-    return Move(FAILED, {"FailureReason": event.data["Reason"][:REASON]})
+    """Its driver has failed too often; what its steps made must not run on."""
+    return Move(FAILED, {"FailureReason": event.data["Reason"][:REASON]}, (Instruction(ABANDON, {"Round": doc["_round"]}),))
 
 
 def retry(doc: dict[str, Any], event: Event, now: float) -> Move:
