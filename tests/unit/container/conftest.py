@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return Catalogue([ROOT / "images"], ROOT / ".cache" / "environments")
+    return Catalogue([ROOT / "images"], Path(os.environ["SAGEWRIGHT_ENVIRONMENTS"]))
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,8 @@ ATTEMPTS = 3
 STARTING = 75.0
 """Seconds that a node may take: it is some seconds of work, which a busy machine stretches."""
 RAYLET = "raylet/raylet"
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL: daemons of Ray's wait ten for one another, and nothing of theirs is kept."""
 
 
 @dataclass
@@ -173,7 +175,7 @@ def _end(processes: list[psutil.Process]) -> None:
     for process in family:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    for process in psutil.wait_procs(list(family), timeout=10)[1]:
+    for process in psutil.wait_procs(list(family), timeout=GRACE)[1]:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
