@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..runtime.lifecycle import Event
+from ..runtime.lifecycle import Event, Rule
 from ..runtime.reconciler import Job
 from ..stores.compute import Task
+from ..stores.records import Record
 from .platform import Platform
 
 Hosts = dict[str, dict[str, Any]]
@@ -56,6 +57,11 @@ def moved(doc: dict[str, Any], event: Event, phase: str, **more: Any) -> Hosts:
     return tasks
 
 
+def of_its_own(rule: Rule) -> Rule:
+    """The rule for reports of the job's tasks alone: one of an attempt that is over may still come late."""
+    return lambda doc, event, now: rule(doc, event, now) if event.data["Task"] in doc.get("_tasks", {}) else None
+
+
 def everywhere(tasks: Hosts, *phases: str) -> bool:
     """Whether every host is in one of the phases."""
     return all(t["Phase"] in phases for t in tasks.values())
@@ -87,7 +93,7 @@ class HostTasks:
 
     async def launch(
         self, job: Job, tasks: dict[str, str], make: Callable[[str, str], Task], *, stopping: str, access_key: str = "",
-        evicting: tuple[str, ...] = (),
+        evicting: tuple[str, ...] = (), **about: Any,
     ) -> None:
         """Write down which tasks the job has, then submit ``make(host, task id)`` of each.
 
@@ -97,23 +103,40 @@ class HostTasks:
             stopping: the lifecycle's state while a stop is carried out.
             access_key: of the job's temporary keys, which Clean revokes.
             evicting: the states in which these tasks are being given up, whatever they have made.
+            about: what the event Submitting says besides.
         """
-        await job.send("Submitting", Tasks=tasks, AccessKey=access_key or None)
-        owner = job.record.kind, job.record.scope, job.record.key
-        record = await self.platform.records.get(*owner)
+        await job.send("Submitting", Tasks=tasks, AccessKey=access_key or None, **about)
+        record = await self._record(job)
         if access_key and (record is None or access_key not in record.doc.get("_access_keys", ())):
             await self._revoke([access_key])  # nobody would: the job was stopped, or has got on, meanwhile
-        if record is None or self.platform.reconciler.settled(record) or set(record.doc.get("_tasks", ())) != set(tasks.values()):
-            return
         for host, task in tasks.items():
+            if record is None or self._over(record, tasks.values()):
+                break
+            if record.doc["_tasks"][task].get("Phase", "Waiting") != "Waiting":
+                continue  # an earlier launch has submitted it; it may have ended since, and be removed by now
             await self.platform.tasks.submit(job.record, _among(make(host, task), tasks), [access_key] if access_key else [])
-        record = await self.platform.records.get(*owner)
-        for task in tasks.values():
-            if record is None or self.platform.reconciler.settled(record):
+            record = await self._record(job)
+        await self.heed(job, tasks.values(), stopping=stopping, evicting=evicting)
+
+    async def heed(self, job: Job, tasks: Iterable[str], *, stopping: str, evicting: tuple[str, ...] = ()) -> None:
+        """See to it that tasks know of what has become of their job while they were submitted: nobody else has told them.
+
+        A launch that was killed before this does it when it is carried out again.
+        """
+        record, tasks = await self._record(job), list(tasks)
+        for task in tasks:
+            if record is None or self._over(record, tasks):
                 await self.platform.tasks.forget(task)
             elif (state := record.doc["_state"]) == stopping or state in evicting or record.doc.get("_failure"):
                 # a host that failed before the last was submitted: that one has not heard of it
-                await self.platform.tasks.stop(task, 0.0, discard=state in evicting)
+                await self.platform.tasks.stop(task, self.platform.settings.stop_grace, discard=state in evicting)
+
+    async def _record(self, job: Job) -> Record | None:
+        return await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
+
+    def _over(self, record: Record | None, tasks: Iterable[str]) -> bool:
+        """Whether the job has no use for these tasks any more: it has ended, or is at another attempt."""
+        return record is None or self.platform.reconciler.settled(record) or set(record.doc.get("_tasks", ())) != set(tasks)
 
     async def halt(self, job: Job) -> None:
         """Stop what still runs; a job of which nothing is left hears Withdrawn."""

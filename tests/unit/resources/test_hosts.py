@@ -24,6 +24,7 @@ class Platform:
         self.forgotten: list[str] = []
         self.revoked: list[str] = []
         self._later = later
+        self.settings = SimpleNamespace(stop_grace=1.0)
         self.records = self.tasks = self.reconciler = self.identity = self
 
     async def get(self, *_: str) -> Any:

@@ -125,6 +125,16 @@ def test_what_the_other_hosts_have_stored_is_joined_when_one_fails(order: tuple[
     assert "ModelArtifacts" not in story.doc
 
 
+def test_a_host_that_is_lost_while_another_stores_its_model_ends_the_job() -> None:
+    """Nobody's program runs any more, though the last to tell was no program's end."""
+    story = Story(2).run().tell("Exited", Task="algo-1", **ended()).tell("Failed", Task="algo-2", Reason="InternalServerError: x")
+    assert (story.statuses[-1], story.instructions) == ("Uploading", [])
+    story.tell("Finished", Task="algo-1")
+    assert story.instructions == [MERGE]
+    story.tell("Joined").tell("Merged")
+    assert (story.doc["TrainingJobStatus"], story.doc["FailureReason"]) == ("Failed", "InternalServerError: x")
+
+
 def test_a_stop_of_a_job_whose_time_is_over_changes_nothing() -> None:
     story = Story().run().tell("Exited", Task="algo-1", **ended(137, TimedOut=True)).tell("Stop").tell("Finished", Task="algo-1")
     assert story.doc["SecondaryStatus"] == "MaxRuntimeExceeded"

@@ -61,7 +61,11 @@ class TrainingExecutor:
         others, and a host that is never submitted never says that it has ended.
         """
         doc = job.doc
+        if doc["_state"] in FINAL:
+            await self.hosts.clean(job)
+            return
         if doc["_state"] != STARTING and not _unsubmitted(doc):
+            await self.hosts.heed(job, doc.get("_tasks", ()), stopping=STOPPING, evicting=BETWEEN)
             return
         wait = planned(doc, DELAYS)
         if wait is not None and doc.get("_delayed") != attempt(doc):
@@ -85,6 +89,7 @@ class TrainingExecutor:
             stopping=STOPPING,
             evicting=BETWEEN,
             access_key=key,
+            Attempt=attempt(doc),
         )
 
     async def interrupt(self, job: Job) -> None:
@@ -175,4 +180,4 @@ class TrainingExecutor:
 
 def _unsubmitted(doc: dict[str, Any]) -> bool:
     """Whether a host that the job has may not have been submitted."""
-    return doc["_state"] not in FINAL and any(task["Phase"] == "Waiting" for task in doc.get("_tasks", {}).values())
+    return any(task["Phase"] == "Waiting" for task in doc.get("_tasks", {}).values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...resources.hosts import everywhere as _all
-from ...resources.hosts import keyed, moved, submitted
+from ...resources.hosts import keyed, moved, of_its_own, submitted
 from ...resources.jobs import REASON, exit_failure
 from ...runtime.lifecycle import Event, Instruction, Lifecycle, Move, ignore
 from . import attempts, pool
@@ -42,7 +42,9 @@ from .states import (
 
 
 def submitting(doc: dict[str, Any], event: Event, now: float) -> Move | None:
-    """A launch that runs again after a crash finds its tasks written down."""
+    """A launch that runs again after a crash finds its tasks written down; one of an attempt that is over comes late."""
+    if event.data.get("Attempt", attempts.attempt(doc)) != attempts.attempt(doc):
+        return None
     if "_tasks" in doc:
         return Move(doc["_state"], keyed(doc, event))
     began = "_delayed" in doc or attempts.attempt(doc)
@@ -122,10 +124,12 @@ def failed(doc: dict[str, Any], event: Event, now: float) -> Move:
     changes: dict[str, Any] = {"_tasks": tasks}
     if "_failure" not in doc:
         changes["_failure"] = event.data["Reason"][:REASON]
+    ending = UPLOADING if doc["_state"] in RUNNING else doc["_state"]
     if not _all(tasks, "Ended"):
-        return Move(doc["_state"], changes, (HALT_ALL,))
+        over = _all(tasks, "Exited", "Ended")
+        return Move(ending if over else doc["_state"], changes, () if over else (HALT_ALL,))
     if any(task.get("Stored") for task in tasks.values()):
-        return Move(UPLOADING if doc["_state"] in RUNNING else doc["_state"], changes, (Instruction(MERGE),))
+        return Move(ending, changes, (Instruction(MERGE),))
     return _end({**doc, **changes}, tasks, now)
 
 
@@ -193,8 +197,8 @@ LIFECYCLE = Lifecycle(
         ((STARTING, DOWNLOADING), "Submitting"): submitting,
         ((STARTING, DOWNLOADING, *BETWEEN), "Refused"): refused,
         (STARTING, "Preparing"): preparing,
-        ((STARTING, DOWNLOADING), "Staging"): staging,
-        ((STARTING, DOWNLOADING), "Started"): started,
+        ((STARTING, DOWNLOADING), "Staging"): of_its_own(staging),
+        ((STARTING, DOWNLOADING), "Started"): of_its_own(started),
         (ENDING, "Preparing"): ignore,
         (ENDING, "Staging"): ignore,
         (ENDING, "Started"): ignore,
@@ -202,9 +206,9 @@ LIFECYCLE = Lifecycle(
         (ENDING, "Submitting"): ignore,
         (ACTIVE, "Metric"): metric,
         (FINAL, "Metric"): metric,
-        ((*RUNNING, STOPPING), "Exited"): exited,
-        ((*RUNNING, *ENDING), "Finished"): finished,
-        ((*RUNNING, *ENDING), "Failed"): failed,
+        ((*RUNNING, STOPPING), "Exited"): of_its_own(exited),
+        ((*RUNNING, *ENDING), "Finished"): of_its_own(finished),
+        ((*RUNNING, *ENDING), "Failed"): of_its_own(failed),
         (ACTIVE, "Fault"): fault,
         (RUNNING, "Stop"): stop,
         (UPLOADING, "Stop"): stop_saving,
@@ -214,9 +218,9 @@ LIFECYCLE = Lifecycle(
         ((DOWNLOADING, TRAINING), "Interrupt"): attempts.interrupt,
         ((STARTING, *ENDING, *BETWEEN, *FINAL), "Interrupt"): ignore,
         ((DOWNLOADING, TRAINING), "Tagged"): attempts.tagged,
-        (BETWEEN, "Exited"): ebbing,
-        (BETWEEN, "Finished"): ebbing,
-        (BETWEEN, "Failed"): ebbing,
+        (BETWEEN, "Exited"): of_its_own(ebbing),
+        (BETWEEN, "Finished"): of_its_own(ebbing),
+        (BETWEEN, "Failed"): of_its_own(ebbing),
         (BETWEEN, "Preparing"): ignore,
         (BETWEEN, "Staging"): ignore,
         (BETWEEN, "Started"): ignore,
