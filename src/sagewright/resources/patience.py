@@ -2,7 +2,8 @@
 
 The SDKs and waiters sleep 5 to 30 seconds between polls, so that a job of one second would take half a minute to
 return. Callers that poll say so in their User-Agent: the SageMaker SDKs by name, botocore's waiters by the feature
-letter ``B``. Nothing is held for others, while the server shuts down, or longer than the setting ``patience``.
+letter ``B``. Nothing is held for others, for a job that asks about itself, while the server shuts down, or longer than the
+setting ``patience``.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ def waits(user_agent: str) -> bool:
     return features is not None and "B" in features.group(1).split(",")
 
 
+def _itself(call: Call, record: Record) -> bool:
+    """Whether the caller is the job whose record it is, such as ``load_run()`` in a script: it does not come to rest while it asks."""
+    return call.principal.access_key in record.doc.get("_access_keys", ())
+
+
 async def patient(platform: Platform, call: Call, record: Record) -> Record | None:
     """The record once it is settled, or as it is when patience ends; None once it is gone."""
     reconciler = platform.reconciler
-    if reconciler.settled(record) or not polls(call.user_agent):
+    if reconciler.settled(record) or not polls(call.user_agent) or _itself(call, record):
         return record
     end = platform.clock() + platform.settings.patience
     while not reconciler.settled(record):
