@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import json
 import math
 import os
@@ -399,9 +400,16 @@ class Run:
                 elif output.on_failure or code == 0 or stopped or timed_out:
                     store(self.ports.objects, root, self.layout.inside(output.path), output)
             except Exception as error:
-                raise TaskFailed(f"ClientError: Data upload failed:Unable to store {output.uri} ({error})") from None
+                raise TaskFailed(f"{blamed(error)}: Data upload failed:Unable to store {output.uri} ({error})") from None
         self.gpus.release()  # first: whoever hears of the end may start the next job at once
         self.journal.report("Finished")
+
+
+def blamed(error: Exception) -> str:
+    """Whose fault it is that an output could not be stored: the platform's where its disk is full or broken, so that the job is
+    tried again as its RetryStrategy says; else the caller's, who names the place and its rights."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+    return "InternalServerError" if full else "ClientError"
 
 
 def _is_text(raw: bytes) -> bool:
