@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -262,6 +266,23 @@ def test_without_a_cluster_the_server_works_and_jobs_wait(tmp_path: Path) -> Non
         assert jobs.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Starting"
         server.kill()
         assert not children(None, "bridge")
+
+
+def test_a_bridge_that_reaches_no_cluster_ends_with_its_server(tmp_path: Path) -> None:
+    """Killed servers would leave one each behind, for as long as Ray goes on trying."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        bridge = subprocess.Popen([sys.executable, "-m", "sagewright.adapters.ray.bridge", str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    token = tmp_path / "token"
+    token.write_text("0" * 64)
+    body = json.dumps({"address": "127.0.0.1:1", "token": str(token), "server": "s", "node": {}, "check": False}).encode()
+    ours.sendall(struct.pack("!I", len(body)) + body)
+    try:
+        until(lambda: "gcs_client" in "".join(comm.read_text() for comm in Path(f"/proc/{bridge.pid}/task").glob("*/comm")))
+        ours.close()
+        bridge.wait(20)
+    finally:
+        bridge.kill()
 
 
 def test_a_cluster_that_lets_anybody_in_is_refused(tmp_path: Path) -> None:

@@ -224,8 +224,13 @@ async def main() -> None:
     config = await frames.read(reader)
     if config is None:
         return
+    connecting, gone = asyncio.ensure_future(asyncio.to_thread(connect, config)), asyncio.ensure_future(reader.read(1))
+    await asyncio.wait({connecting, gone}, return_when=asyncio.FIRST_COMPLETED)
+    if gone.done():  # the server says nothing until it has heard; Ray may try for ever to reach a cluster that is not there
+        os._exit(0)
+    gone.cancel()
     try:
-        await asyncio.to_thread(connect, config)
+        await connecting
     except RuntimeError as error:
         frames.write(writer, {"error": str(error)})
         await writer.drain()
