@@ -229,6 +229,7 @@ async def main() -> None:
     if gone.done():  # the server says nothing until it has heard; Ray may try for ever to reach a cluster that is not there
         os._exit(0)
     gone.cancel()
+    await asyncio.wait({gone})  # else it still has the reader
     try:
         await connecting
     except RuntimeError as error:
