@@ -104,7 +104,7 @@ def test_a_denial_names_action_resource_and_statement(fort: Fort, roles: Roles) 
         assert "s3:GetObject" in said
         assert f"arn:aws:s3:::{BUCKET}/kept" in said
         assert "NoKept" in said
-        assert sagemaker.list_models()["Models"] == []
+        sagemaker.list_models()  # which it allows
         with pytest.raises(ClientError) as caught:
             sagemaker.delete_model(ModelName="m")
         said = refusal(caught)

@@ -77,11 +77,12 @@ class Directory:
 
     async def load(self) -> None:
         """Read everything anew."""
+        # first: what another server changes from here on has another one, so that watch() comes back for it
+        epoch = await self.records.get(EPOCH, self.scope, "epoch")
         docs: dict[str, dict[str, Record]] = {kind: {} for kind in ENTITIES}
         for kind in ENTITIES:
             async for record in self._every(kind):
                 docs[kind][record.key] = record
-        epoch = await self.records.get(EPOCH, self.scope, "epoch")
         self._docs, self._epoch = docs, epoch and epoch.doc
         self._live = {k: v for k, v in self._live.items() if v.expires != FOREVER}
         for record in docs[KEY].values():
