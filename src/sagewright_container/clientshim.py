@@ -1,7 +1,7 @@
 """Runs as ``sitecustomize`` at the start of a Python client that ``sagewright env`` or ``sagewright exec`` configured, and of
 a job's.
 
-Six things, and a seventh in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the six are not done.
+Seven things, and an eighth in jobs; no file of any package is touched, and without ``AWS_ENDPOINT_URL`` the seven are not done.
 
 Both SageMaker SDKs pass ``endpoint_url="https://sts.<region>.amazonaws.com"`` to boto3, and an endpoint in code beats
 ``AWS_ENDPOINT_URL``. While that variable names another endpoint, an amazonaws.com address that code passes to a client
@@ -19,6 +19,9 @@ each, twenty times a ``fit()``. Here a configuration that has passed is not chec
 SDK v2 looks for the failure of an asynchronous request that has succeeded for as long as it may wait for its answer, by default a
 quarter of an hour, in a thread that holds up the end of the program. Here the end waits for no such thread. And both SDKs'
 ``RemoteExecutor`` looks at its jobs every ten seconds; here each second, for a look at one that runs is held.
+
+PyTorch's process groups on CPUs have threads that abort a program which ends a moment too early for them. Here it ends a tenth of a
+second later.
 
 In a job, the SDK's MPI driver finds what it asks of SSH (``lend``).
 
@@ -40,6 +43,8 @@ WAITERS = ("_wait_until", "_wait_until_training_done")
 """Functions of the SDKs that sleep, then ask, until there is an answer."""
 DISPLAYS = ("_display_inference_recommendations_job_steps_status",)
 """Functions that look once a minute, and once more when all is over; their only default says so."""
+REST = 0.1
+"""Seconds that a process which trained with others gives PyTorch's threads at its end."""
 HELD = 1.0
 """Seconds after which an answer counts as one that the server held."""
 AWS_ADDRESS = r"https?://([\w-]+\.)+(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)(:\d+)?/?"
@@ -191,12 +196,40 @@ def leave_threads(module: Any) -> None:
     module.threading = Leaving()
 
 
+def let_rest(module: Any) -> None:
+    """Let the threads of PyTorch's process groups come to rest before the interpreter goes.
+
+    gloo's let go of the last tensors a moment after the script has heard of them, for which they need the interpreter. One that
+    comes too late aborts a program that has done all it had to (pytorch/pytorch#179291), in one of some twenty runs of a script
+    whose model still holds the group: destroying the group ends no thread then. Nothing tells when they rest.
+    """
+    import atexit
+    import functools
+    import time
+
+    join: Any = getattr(module, "init_process_group", None)
+    if join is None:
+        return
+
+    def rest() -> None:
+        time.sleep(REST)
+
+    @functools.wraps(join)
+    def joining(*args: Any, **kwargs: Any) -> Any:
+        atexit.unregister(rest)  # once, however many groups
+        atexit.register(rest)
+        return join(*args, **kwargs)
+
+    module.init_process_group = joining
+
+
 ADAPTERS = {
     "botocore.session": adapt,
     "botocore.waiter": ask_on,
     "sagemaker.session": ask_first,
     "sagemaker.core.common_utils": ask_first,
     "sagemaker.core.helper.session_helper": ask_first,
+    "torch.distributed.distributed_c10d": let_rest,
     "sagemaker.predictor_async": leave_threads,
     "sagemaker.remote_function.client": look_often,
     "sagemaker.core.remote_function.client": look_often,

@@ -143,6 +143,23 @@ def test_the_end_waits_for_no_thread_of_a_module_that_looks_for_what_may_never_c
     assert not threading.Thread().daemon, "those of others stay as they are"
 
 
+def test_a_program_that_trained_with_others_ends_a_moment_later(tmp_path: Path) -> None:
+    """Through a real import, as PyTorch hands the name on; one that only imports it ends at once."""
+    package = tmp_path / "torch" / "distributed"
+    package.mkdir(parents=True)
+    (tmp_path / "torch" / "__init__.py").touch()
+    (package / "__init__.py").write_text("from .distributed_c10d import *\n")
+    (package / "distributed_c10d.py").write_text("def init_process_group(backend):\n    return backend\n")
+    (tmp_path / "sitecustomize.py").write_text(Path(clientshim.__file__).read_text())
+    script = "import sys, time, torch.distributed as dist\ntime.sleep = lambda seconds: print('rests', seconds)\n{}print('done')\n"
+    for joins, said in ("", "done\n"), ("print(dist.init_process_group('gloo'), dist.init_process_group('x'))\n", "gloo x\ndone\nrests 0.1\n"):
+        ended = subprocess.run(
+            [sys.executable, "-c", script.format(joins)], capture_output=True, text=True, check=True,
+            env={"PYTHONPATH": str(tmp_path), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        )
+        assert ended.stdout == said
+
+
 def test_a_configuration_is_checked_once_until_it_changes() -> None:
     checked: list[Any] = []
 

@@ -227,7 +227,8 @@ def test_the_token_is_the_jobs():
 
 
 DDP = """
-import json, os, torch, torch.distributed as dist
+import atexit, json, os, time, torch, torch.distributed as dist
+atexit.register(time.sleep, 0.1)  # what the client shim does in a job: see its ``let_rest``
 from torch.nn.parallel import DistributedDataParallel
 dist.init_process_group("gloo")
 rank, size = dist.get_rank(), dist.get_world_size()

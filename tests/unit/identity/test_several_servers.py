@@ -26,7 +26,7 @@ async def test_what_is_changed_while_another_server_reads_is_seen(
     find = iam.records.find
     reached, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slowly(kind: str, scope: str | None, query: Query = Query()) -> list[Record]:  # noqa: B008
+    async def slowly(kind: str, scope: str | None, query: Query = Query()) -> list[Record]:
         if kind == KEY and not reached.is_set():
             reached.set()
             await go_on.wait()
