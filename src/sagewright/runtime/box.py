@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Iterator
 
 from ..stores.records import Record
 from .lifecycle import Event
@@ -30,3 +31,29 @@ class Box:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._full.wait()
         self._full.clear()
+
+
+class Boxes:
+    """The boxes of everything that is driven here, by ARN."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Box] = {}
+
+    @contextlib.contextmanager
+    def opened(self, arn: str) -> Iterator[Box]:
+        """A box that gets every letter from now on; the next one of its ARN may be opened before this one is closed."""
+        box = self._open[arn] = Box()
+        try:
+            yield box
+        finally:
+            if self._open.get(arn) is box:
+                del self._open[arn]
+
+    def put(self, arn: str, record: Record, event: Event) -> None:
+        """A letter for whoever drives that; nobody may."""
+        if box := self._open.get(arn):
+            box.put(record, event)
+
+    def put_all(self, record: Record, event: Event) -> None:
+        for box in self._open.values():
+            box.put(record, event)

@@ -48,6 +48,11 @@ class Job:
     def args(self) -> dict[str, Any]:
         return self.work.args
 
+    async def fresh(self) -> Job | None:
+        """The same with the record as it is now; None if that is gone, or has come to rest."""
+        record = await self.reconciler.records.get(self.work.kind, self.work.scope, self.work.key)
+        return None if record is None or self.reconciler.settled(record) else Job(self.work, record, self.reconciler)
+
     async def send(self, name: str, **data: Any) -> None:
         """Tell the resource what came of it. A late event that its state no longer allows is dropped and logged."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from ...resources.platform import Platform
-from ...runtime.box import Box
+from ...runtime.box import Boxes
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Conflict, Put, Query, Record
@@ -22,8 +22,7 @@ class PipelineExecutor:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self._boxes: dict[str, Box] = {}
-        """By the execution's ARN."""
+        self._boxes = Boxes()
 
     def install(self) -> None:
         self.platform.reconciler.executor(EXECUTION, RUN, self.run)
@@ -33,29 +32,18 @@ class PipelineExecutor:
     async def heard(self, record: Record, event: Event) -> None:
         """After every transition of this server."""
         if record.kind == EXECUTION:
-            arns = [record.doc["PipelineExecutionArn"]] if event.name != "Tally" else []
+            if event.name != "Tally":
+                self._boxes.put(record.doc["PipelineExecutionArn"], record, event)
         elif record.kind in UPDATED:  # whoever made it, another execution may be waiting for its update, or for one that is deleted
-            arns = list(self._boxes)
-        elif not self.platform.reconciler.settled(record):
-            arns = []
-        else:
-            arns = [record.doc.get("_source", "")]
-        for arn in arns:
-            if box := self._boxes.get(arn):
-                box.put(record, event)
+            self._boxes.put_all(record, event)
+        elif self.platform.reconciler.settled(record):
+            self._boxes.put(record.doc.get("_source", ""), record, event)
 
     async def run(self, job: Job) -> None:
         """From a start of the server to the execution's end. The box is there before anything is read: nothing is missed."""
-        arn = job.doc["PipelineExecutionArn"]
-        box = self._boxes[arn] = Box()
-        try:
-            fresh = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
-            if fresh is None or self.platform.reconciler.settled(fresh):
-                return
-            await Driver(self.platform, Job(job.work, fresh, job.reconciler), box).run()
-        finally:
-            if self._boxes.get(arn) is box:  # a retry may have begun since
-                del self._boxes[arn]
+        with self._boxes.opened(job.doc["PipelineExecutionArn"]) as box:  # a retry may begin before this one is closed
+            if (fresh := await job.fresh()) is not None:
+                await Driver(self.platform, fresh, box).run()
 
     async def abandon(self, job: Job) -> None:
         """End the steps of an execution that its driver has left, unless it is in another round since."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...resources.platform import Platform
-from ...runtime.box import Box
+from ...runtime.box import Boxes
 from ...runtime.lifecycle import Event
 from ...runtime.reconciler import Job
 from ...stores.records import Query, Record
@@ -22,8 +22,7 @@ class TuningExecutor:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self._boxes: dict[str, Box] = {}
-        """By the tuning job's ARN."""
+        self._boxes = Boxes()
 
     def install(self) -> None:
         for name, run in ((RUN, self.run), (SAMPLE, self.sample), (RELEASE, self.release), (CLEAN, self.clean)):
@@ -33,25 +32,15 @@ class TuningExecutor:
     async def heard(self, record: Record, event: Event) -> None:
         """After every transition of this server."""
         if record.kind == "TrainingJob":
-            arn = record.doc.get("_source", "")
+            self._boxes.put(record.doc.get("_source", ""), record, event)
         elif record.kind == NOUN and event.name != "Tally":
-            arn = record.doc["HyperParameterTuningJobArn"]
-        else:
-            return
-        if box := self._boxes.get(arn):
-            box.put(record, event)
+            self._boxes.put(record.doc["HyperParameterTuningJobArn"], record, event)
 
     async def run(self, job: Job) -> None:
         """From a start of the server to the tuning job's end. The box is there before anything is read: nothing is missed."""
-        arn = job.doc["HyperParameterTuningJobArn"]
-        box = self._boxes[arn] = Box()
-        try:
-            fresh = await self.platform.records.get(job.record.kind, job.record.scope, job.record.key)
-            if fresh is None or self.platform.reconciler.settled(fresh):
-                return
-            await Driver(self.platform, Job(job.work, fresh, job.reconciler), box).run()
-        finally:
-            del self._boxes[arn]
+        with self._boxes.opened(job.doc["HyperParameterTuningJobArn"]) as box:
+            if (fresh := await job.fresh()) is not None:
+                await Driver(self.platform, fresh, box).run()
 
     async def sample(self, job: Job) -> None:
         await sample(self.platform, job)
