@@ -1,5 +1,6 @@
 """SDK v2: process, train, evaluate, and register the model if it is good enough; what ran once is not run again."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -81,10 +82,8 @@ pipeline.upsert(role)
 
 def look(execution):
     """How an execution ended; each step's end and job, and which took an earlier execution's result."""
-    try:
+    with contextlib.suppress(WaiterError):  # one that failed says why in its description
         execution.wait()
-    except WaiterError:
-        pass  # it failed: its description says why
     described, steps = execution.describe(), execution.list_steps()
     about = [(s["StepName"], kind, said) for s in steps for kind, said in s.get("Metadata", {}).items()]
     return {

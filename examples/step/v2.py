@@ -1,5 +1,6 @@
 """SDK v2: functions become the steps of a pipeline; what one of them returned decides how it ends."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -91,10 +92,8 @@ pipeline.upsert(sagemaker.get_execution_role())
 
 def look(execution):
     """How an execution ended: its status and reason, its steps, why those failed that did."""
-    try:
+    with contextlib.suppress(WaiterError):  # one that failed says why in its description
         execution.wait()
-    except WaiterError:
-        pass  # it failed: its description says why
     described, steps = execution.describe(), execution.list_steps()
     return {
         "execution": execution.arn.rsplit("/", 1)[-1], "status": described["PipelineExecutionStatus"], "why": described.get("FailureReason"),

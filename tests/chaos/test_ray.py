@@ -30,6 +30,15 @@ from sagewright.testing.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(600)]
 
+PENDING = """
+import sys, time, ray
+from ray.util import placement_group_table
+ray.init(address=sys.argv[1], log_to_driver=False)
+while not any(group["state"] == "PENDING" for group in placement_group_table().values()):
+    time.sleep(0.1)
+"""
+"""Waits until Ray has been asked for room that it does not have; Ray announces it to nobody."""
+
 
 class Ray:
     """A server and a cluster that the tests share; what a test has killed comes back."""
@@ -60,6 +69,10 @@ class Ray:
         """Return once the job's first host has written some lines."""
         self.jobs.until(name, ["Training"])
         until(lambda: "line 20" in self.jobs.log(name))
+
+    def asked_for_room(self) -> None:
+        """Return once somebody waits for room: only Ray knows."""
+        subprocess.run([sys.executable, "-c", PENDING, self.cluster.address], env=self.cluster.environment, check=True, timeout=90)
 
     def bridge(self) -> psutil.Process:
         assert self.server.process is not None
@@ -228,8 +241,7 @@ def test_a_job_that_waits_for_room_that_is_lost_takes_what_is_left(ray: Ray) -> 
     first = ray.jobs.train(waiting(), ResourceConfig=whole)
     ray.running(first)
     second = ray.jobs.train("print('fine')", ResourceConfig=whole)
-    until(lambda: len(list(ray.server.data.glob(f"ray/tasks/*-{second.lower()}-*"))) == 3)
-    time.sleep(3)  # only Ray knows when it has been asked for room
+    ray.asked_for_room()
     lost = next(address for address in ray.cluster.state()["nodes"] if address != head)
     ray.cluster.kill(lost)
     try:

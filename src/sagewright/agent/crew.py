@@ -21,8 +21,9 @@ from .gpus import Allotment, take
 from .journal import LAST, Journal
 from .layout import Layout, nudge, write_atomic
 from .ports import AgentPorts
-from .run import Control, Run, TaskFailed
+from .run import Run, TaskFailed
 from .serving import STOP_GRACE
+from .stopping import Control
 from .usage import Usage
 from .view import Command, User
 

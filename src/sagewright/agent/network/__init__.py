@@ -21,7 +21,7 @@ from .meeting import Meeting
 from .plan import plan
 
 if TYPE_CHECKING:
-    from ..run import Control
+    from ..stopping import Control
     from .forward import Forwarders
 
 

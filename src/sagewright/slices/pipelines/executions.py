@@ -24,7 +24,7 @@ from .pipelines import EVERY, Pipelines
 from .plan import ACTIVE
 from .records import CALLBACK, EXECUTION, STEP, version_of
 from .selection import borrowed
-from .shown import by, dated
+from .shown import by, children, dated
 from .tokens import before, token
 
 LETTERS = string.ascii_lowercase + string.digits
@@ -208,12 +208,7 @@ class Executions:
         record = await self.find(call)
         params = {"MaxResults": PAGE, **call.params, "PipelineExecutionArn": record.key}
         query = paging.query(params, name_member="StepName", order="Descending", parent=record.key)
-        found = await self.platform.records.find(STEP, record.scope, query)
-        members = self.desk.shapes.list("ListPipelineExecutionSteps").item
-        answer: dict[str, Any] = {"PipelineExecutionSteps": [{m: s.doc[m] for m in members if m in s.doc} for s in found]}
-        if len(found) == query.limit:
-            answer["NextToken"] = paging.token(params, found[-1], query.sort_by)
-        return answer
+        return await children(self.desk, "ListPipelineExecutionSteps", STEP, record.scope, params, query)
 
     async def definition(self, call: Call) -> dict[str, Any]:
         version = await version_of(self.platform, await self.find(call))

@@ -17,7 +17,7 @@ from ...wire.types import Call, Reply
 from . import definition
 from .lifecycle import ACTIVE
 from .records import CACHE, CALLBACK, EXECUTION, PIPELINE, STEP, TOKEN, VERSION, version_key
-from .shown import by, dated
+from .shown import by, children, dated
 from .tokens import before, token
 
 EVERY = 100_000
@@ -133,12 +133,7 @@ class Pipelines:
         record = await self.find(call)
         params = {**dated(call.params), "PipelineName": record.key}
         query = paging.query(params, name_member="PipelineName", order="Descending", parent=record.key)
-        found = await self.platform.records.find(VERSION, call.scope, query)
-        members = self.desk.shapes.list("ListPipelineVersions").item
-        answer: dict[str, Any] = {"PipelineVersionSummaries": [{m: r.doc[m] for m in members if m in r.doc} for r in found]}
-        if len(found) == query.limit:
-            answer["NextToken"] = paging.token(params, found[-1], query.sort_by)
-        return answer
+        return await children(self.desk, "ListPipelineVersions", VERSION, call.scope, params, query)
 
     async def update_version(self, call: Call) -> dict[str, Any]:
         """A version's display name and description."""
